@@ -1,0 +1,196 @@
+//! The arguments of every command, declared once for parsing and help.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::output::Format;
+
+/// What a command line asks for.
+pub(crate) enum Parsed {
+    /// A command to run.
+    Command(Command),
+    /// Help or the version, to print.
+    Text(String),
+}
+
+/// Local-first SQL on files.
+#[derive(Debug, Parser)]
+#[command(name = "velaria-cli", version, disable_help_subcommand = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run one query over one CSV file
+    #[command(after_help = "Example:\n  velaria-cli csv-sql --csv scores.csv --query 'SELECT name, SUM(score) AS total FROM input_table GROUP BY name'")]
+    CsvSql(CsvSqlArgs),
+    /// Run a statement, or a session of statements from standard input
+    #[command(after_help = "Examples:\n  velaria-cli sql 'SELECT 1 + 1 AS two' -o table\n  echo '{\"sql\": \"SELECT 1\"}' | velaria-cli sql --jsonl")]
+    Sql(SqlArgs),
+}
+
+/// `csv-sql`.
+#[derive(Debug, Args)]
+pub(crate) struct CsvSqlArgs {
+    /// The CSV file, with a header line
+    #[arg(long, value_name = "PATH")]
+    pub(crate) csv: PathBuf,
+    /// The query
+    #[arg(long, value_name = "SQL")]
+    pub(crate) query: String,
+    /// The name of the file in the query
+    #[arg(long, value_name = "NAME", default_value = "input_table")]
+    pub(crate) table: String,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// `sql`.
+#[derive(Debug, Args)]
+pub(crate) struct SqlArgs {
+    /// The statement; read from standard input when left out
+    #[arg(value_name = "SQL", conflicts_with = "jsonl")]
+    pub(crate) statement: Option<String>,
+    /// Read one JSON object a line ({"sql": "..."}) and answer each with one JSON line, in one session
+    #[arg(long)]
+    pub(crate) jsonl: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// How results are printed.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// The format of the result [default: table on a terminal, else json]
+    #[arg(short = 'o', long = "output", value_name = "FORMAT", value_enum)]
+    pub(crate) output: Option<Format>,
+    /// The most rows that a table shows
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub(crate) max_rows: usize,
+    #[arg(skip)]
+    terminal: bool,
+}
+
+impl OutputArgs {
+    /// The format that was asked for, or the one that fits the reader.
+    pub(crate) fn format(&self) -> Format {
+        self.output.unwrap_or(if self.terminal { Format::Table } else { Format::Json })
+    }
+
+    /// Whether standard output is a terminal.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+}
+
+impl Command {
+    /// Whether errors are text on standard error: for a table, and for formats that JSON would spoil.
+    pub(crate) fn is_for_person(&self) -> bool {
+        let output = match self {
+            Self::CsvSql(args) => &args.output,
+            Self::Sql(args) if args.jsonl => return false,
+            Self::Sql(args) => &args.output,
+        };
+        !matches!(output.format(), Format::Json | Format::Ndjson)
+    }
+
+    fn set_terminal(&mut self, terminal: bool) {
+        match self {
+            Self::CsvSql(args) => args.output.terminal = terminal,
+            Self::Sql(args) => args.output.terminal = terminal,
+        }
+    }
+}
+
+/// Reads a command line, without the program name.
+pub(crate) fn parse(args: Vec<OsString>, terminal: bool) -> Result<Parsed, Failure> {
+    let argv = std::iter::once(OsString::from("velaria-cli")).chain(args);
+    let parsed = CommandLine::command().try_get_matches_from(argv).and_then(|found| CommandLine::from_arg_matches(&found));
+    match parsed {
+        Ok(mut line) => {
+            line.command.set_terminal(terminal);
+            Ok(Parsed::Command(line.command))
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            Ok(Parsed::Text(error.render().to_string()))
+        }
+        Err(error) => Err(Failure::Usage(usage_message(&error))),
+    }
+}
+
+/// The words of the contract, which are those of Python's argparse.
+fn usage_message(error: &clap::Error) -> String {
+    let context = |kind| error.get(kind).map(context_text).unwrap_or_default();
+    match error.kind() {
+        ErrorKind::MissingRequiredArgument => {
+            format!("the following arguments are required: {}", context(ContextKind::InvalidArg))
+        }
+        ErrorKind::MissingSubcommand => "the following arguments are required: command".to_owned(),
+        ErrorKind::InvalidSubcommand => {
+            let choices: Vec<String> =
+                CommandLine::command().get_subcommands().map(|command| format!("'{}'", command.get_name())).collect();
+            let invalid = context(ContextKind::InvalidSubcommand);
+            format!("argument command: invalid choice: '{invalid}' (choose from {})", choices.join(", "))
+        }
+        ErrorKind::UnknownArgument => format!("unrecognized arguments: {}", context(ContextKind::InvalidArg)),
+        ErrorKind::InvalidValue if error.get(ContextKind::ValidValue).is_some() => {
+            let (name, value) = (flag(&context(ContextKind::InvalidArg)), context(ContextKind::InvalidValue));
+            format!("argument {name}: invalid choice: '{value}' (choose from {})", quoted(error.get(ContextKind::ValidValue)))
+        }
+        _ => first_line(&error.render().to_string()),
+    }
+}
+
+fn context_text(value: &ContextValue) -> String {
+    match value {
+        ContextValue::String(text) => flag(text),
+        ContextValue::Strings(texts) => texts.iter().map(|text| flag(text)).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// `--csv` of `--csv <PATH>`.
+fn flag(text: &str) -> String {
+    text.split(" <").next().unwrap_or(text).to_owned()
+}
+
+fn quoted(value: Option<&ContextValue>) -> String {
+    match value {
+        Some(ContextValue::Strings(texts)) => texts.iter().map(|text| format!("'{text}'")).collect::<Vec<_>>().join(", "),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(args: &[&str]) -> String {
+        match parse(args.iter().map(OsString::from).collect(), false) {
+            Err(Failure::Usage(message)) => message,
+            _ => panic!("not a usage error: {args:?}"),
+        }
+    }
+
+    #[test]
+    fn usage_errors_have_the_words_of_the_contract() {
+        assert_eq!(message(&["csv-sql", "--csv", "x"]), "the following arguments are required: --query");
+        assert_eq!(message(&["csv-sql"]), "the following arguments are required: --csv, --query");
+        assert_eq!(message(&[]), "the following arguments are required: command");
+        assert_eq!(message(&["nosuch"]), "argument command: invalid choice: 'nosuch' (choose from 'csv-sql', 'sql')");
+        assert_eq!(message(&["sql", "--nosuch"]), "unrecognized arguments: --nosuch");
+        assert!(message(&["sql", "-o", "xml"]).starts_with("argument --output: invalid choice: 'xml' (choose from 'table'"));
+    }
+}

@@ -1,0 +1,23 @@
+//! The commands, one file each, and what they share.
+
+pub(crate) mod csv_sql;
+pub(crate) mod sql;
+
+use velaria::arrow::array::RecordBatch;
+use velaria::arrow::datatypes::SchemaRef;
+use velaria::{DataFrame, Result, wait};
+
+use crate::Check;
+
+/// A finished result: its columns, and its rows in batches.
+pub(crate) struct Table {
+    pub(crate) schema: SchemaRef,
+    pub(crate) batches: Vec<RecordBatch>,
+}
+
+/// Runs the query of `frame` to its end, so that nothing is printed before it is known to have worked.
+fn collect(frame: DataFrame, check: Check<'_>) -> Result<Table> {
+    let schema = frame.schema();
+    let batches = wait(async move { frame.collect().await }, check)?;
+    Ok(Table { schema, batches })
+}

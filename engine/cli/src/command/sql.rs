@@ -1,0 +1,122 @@
+//! `sql`: one statement, or a session of statements from standard input.
+//!
+//! With `--jsonl` each input line is an object with either `sql` or a file to register (`read_csv`, `read_parquet` or
+//! `read_json`, with `table`); each is answered by one line, and an error does not end the session.
+
+use arrow::datatypes::Schema;
+use serde::{Deserialize, Serialize};
+use velaria::{CsvOptions, DataFrame, Error, ErrorCode, Session, SessionConfig, json, wait};
+
+use crate::args::SqlArgs;
+use crate::cell::{Objects, Rows};
+use crate::command::{Table, collect};
+use crate::failure::Failure;
+use crate::output::{self, Format};
+use crate::{Check, Io};
+
+/// The result document of one statement.
+#[derive(Serialize)]
+struct ResultJson<'a> {
+    query: &'a str,
+    schema: Vec<&'a str>,
+    rows: Objects<'a>,
+}
+
+pub(crate) fn run(args: &SqlArgs, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Failure> {
+    let session = Session::new(SessionConfig::default())?;
+    if args.jsonl {
+        return serve(&session, io, check);
+    }
+    let text = match &args.statement {
+        Some(text) => text.clone(),
+        None => read_all(io)?,
+    };
+    let frame = wait(sql(session, text.clone()), &mut *check)?;
+    let table = collect(frame, check)?;
+    if args.output.format() != Format::Json {
+        return output::write(&table, &args.output, io);
+    }
+    output::check_object_keys(&table.schema)?;
+    let document = ResultJson { query: &text, schema: output::names(&table.schema), rows: Objects(&table.batches) };
+    output::write_json(&document, io)
+}
+
+fn read_all(io: &mut Io<'_>) -> Result<String, Failure> {
+    let mut text = String::new();
+    io.stdin().read_to_string(&mut text).map_err(unreadable)?;
+    Ok(text)
+}
+
+async fn sql(session: Session, text: String) -> velaria::Result<DataFrame> {
+    session.sql(&text).await
+}
+
+/// One line of input.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    sql: Option<String>,
+    read_csv: Option<String>,
+    read_parquet: Option<String>,
+    read_json: Option<String>,
+    table: Option<String>,
+}
+
+/// One line of output.
+#[derive(Serialize)]
+struct Answer<'a> {
+    ok: bool,
+    schema: Vec<&'a str>,
+    types: Vec<String>,
+    rows: Rows<'a>,
+}
+
+fn serve(session: &Session, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Failure> {
+    let mut line = String::new();
+    while io.stdin().read_line(&mut line).map_err(unreadable)? > 0 {
+        if !line.trim().is_empty() {
+            let answer = answer(session, &line, check).unwrap_or_else(|error| Failure::from(error).json_line());
+            io.print(&answer)?;
+            io.flush()?;
+        }
+        line.clear();
+    }
+    Ok(())
+}
+
+fn unreadable(error: std::io::Error) -> Error {
+    Error::new(ErrorCode::Io, "cannot read standard input").with_hint(error.to_string())
+}
+
+fn answer(session: &Session, line: &str, check: Check<'_>) -> velaria::Result<String> {
+    let request: Request = serde_json::from_str(line)
+        .map_err(|error| Error::new(ErrorCode::InvalidArgument, format!("invalid request: {error}")))?;
+    let frame = wait(run_request(session.clone(), request), &mut *check)?;
+    let table = match frame {
+        Some(frame) => collect(frame, check)?,
+        None => Table { schema: Schema::empty().into(), batches: Vec::new() },
+    };
+    let types = table.schema.fields().iter().map(|field| field.data_type().to_string()).collect();
+    json::to_line(&Answer { ok: true, schema: output::names(&table.schema), types, rows: Rows(&table.batches) })
+}
+
+/// Runs a request; one that registers a file has no rows.
+async fn run_request(session: Session, request: Request) -> velaria::Result<Option<DataFrame>> {
+    let frame = match request {
+        Request { sql: Some(text), read_csv: None, read_parquet: None, read_json: None, table: None } => {
+            return session.sql(&text).await.map(Some);
+        }
+        Request { read_csv: Some(ref path), .. } => session.read_csv(path, &CsvOptions::default()).await?,
+        Request { read_parquet: Some(ref path), .. } => session.read_parquet(path).await?,
+        Request { read_json: Some(ref path), .. } => session.read_json(path).await?,
+        _ => {
+            return Err(Error::new(ErrorCode::InvalidArgument, "invalid request")
+                .with_hint("give either sql, or read_csv, read_parquet or read_json with table"));
+        }
+    };
+    let Some(name) = request.table else {
+        return Err(Error::new(ErrorCode::InvalidArgument, "invalid request: table is missing"));
+    };
+    session.create_temp_view(&name, &frame)?;
+    Ok(None)
+}

@@ -1,0 +1,107 @@
+//! A command that did not work, and how the contract says so.
+
+use std::io;
+
+use serde::Serialize;
+use velaria::{Error, ErrorKind, ErrorReport, Position, json};
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The command line itself is wrong.
+    Usage(String),
+    /// The engine refused.
+    Engine(Error),
+    /// Standard output cannot be written.
+    Output(io::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// The error document of the contract.
+#[derive(Serialize)]
+struct ErrorJson<'a> {
+    ok: bool,
+    error: &'a str,
+    error_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<ErrorKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<&'a Position>,
+}
+
+impl Failure {
+    /// The document, indented.
+    pub(crate) fn json(&self) -> String {
+        self.write(|document| json::to_pretty(document))
+    }
+
+    /// The document on one line.
+    pub(crate) fn json_line(&self) -> String {
+        self.write(|document| json::to_line(document))
+    }
+
+    /// The text for a person.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Usage(message) => format!("error: {message}\n"),
+            Self::Engine(error) => format!("error: {}\n", error.report()),
+            Self::Output(error) => format!("error: {error}\n"),
+        }
+    }
+
+    fn write(&self, print: impl Fn(&ErrorJson<'_>) -> velaria::Result<String>) -> String {
+        let report;
+        let document = match self {
+            Self::Usage(message) => ErrorJson::plain(message, "usage_error"),
+            Self::Output(_) => ErrorJson::plain("cannot write to standard output", "internal_error"),
+            Self::Engine(error) => {
+                report = error.report();
+                ErrorJson::engine(&report)
+            }
+        };
+        // Text and numbers always make a document.
+        print(&document).unwrap_or_default()
+    }
+}
+
+impl<'a> ErrorJson<'a> {
+    fn plain(error: &'a str, error_type: &'static str) -> Self {
+        Self { ok: false, error, error_type, code: None, kind: None, hint: None, position: None }
+    }
+
+    fn engine(report: &'a ErrorReport) -> Self {
+        Self {
+            ok: false,
+            error: &report.message,
+            error_type: error_type(report.kind),
+            code: Some(&report.code),
+            kind: Some(report.kind),
+            hint: report.hint.as_deref(),
+            position: report.position.as_ref(),
+        }
+    }
+}
+
+/// The four words that the contract has for the type of an error.
+fn error_type(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Usage => "value_error",
+        ErrorKind::FileNotFound => "file_not_found",
+        _ => "internal_error",
+    }
+}

@@ -1,0 +1,72 @@
+//! The streams of a command: the only way in or out.
+
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Stderr, Stdin, Stdout, Write};
+
+/// What a command reads from and writes to.
+pub struct Io<'a> {
+    stdin: &'a mut dyn BufRead,
+    stdout: &'a mut dyn Write,
+    stderr: &'a mut dyn Write,
+    stdout_is_terminal: bool,
+}
+
+impl<'a> Io<'a> {
+    /// The streams of a command. `stdout_is_terminal` chooses between a table and JSON where neither was asked for.
+    pub fn new(
+        stdin: &'a mut dyn BufRead,
+        stdout: &'a mut dyn Write,
+        stderr: &'a mut dyn Write,
+        stdout_is_terminal: bool,
+    ) -> Self {
+        Self { stdin, stdout, stderr, stdout_is_terminal }
+    }
+
+    /// Whether a person reads standard output.
+    #[must_use]
+    pub fn stdout_is_terminal(&self) -> bool {
+        self.stdout_is_terminal
+    }
+
+    pub(crate) fn stdin(&mut self) -> &mut dyn BufRead {
+        self.stdin
+    }
+
+    pub(crate) fn stdout(&mut self) -> &mut dyn Write {
+        self.stdout
+    }
+
+    pub(crate) fn print(&mut self, text: &str) -> io::Result<()> {
+        self.stdout.write_all(text.as_bytes())
+    }
+
+    pub(crate) fn complain(&mut self, text: &str) -> io::Result<()> {
+        self.stderr.write_all(text.as_bytes())
+    }
+
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.stdout.flush()
+    }
+}
+
+/// The standard streams of the process, owned so that an [`Io`] can borrow them.
+pub struct Streams {
+    stdin: BufReader<Stdin>,
+    stdout: BufWriter<Stdout>,
+    stderr: Stderr,
+    stdout_is_terminal: bool,
+}
+
+impl Streams {
+    /// The standard streams of the process.
+    #[must_use]
+    pub fn standard() -> Self {
+        let stdout = io::stdout();
+        let stdout_is_terminal = stdout.is_terminal();
+        Self { stdin: BufReader::new(io::stdin()), stdout: BufWriter::new(stdout), stderr: io::stderr(), stdout_is_terminal }
+    }
+
+    /// The streams for one command.
+    pub fn io(&mut self) -> Io<'_> {
+        Io::new(&mut self.stdin, &mut self.stdout, &mut self.stderr, self.stdout_is_terminal)
+    }
+}

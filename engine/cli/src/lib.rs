@@ -1,0 +1,87 @@
+//! The command line of Velaria, as a function: arguments and streams in, an exit code out.
+//!
+//! The binary and the Python package call the same [`run`].
+//!
+//! Invariant: nothing here prints outside its [`Io`] or decides what a statement means.
+
+mod args;
+mod cell;
+mod command;
+mod failure;
+mod io;
+mod output;
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use velaria::{Error, ErrorCode, Result};
+
+use crate::args::{Command, Parsed};
+use crate::failure::Failure;
+// The public interface.
+pub use crate::io::{Io, Streams};
+
+/// Asked every few milliseconds while a query runs; an error stops the query and is reported.
+pub type Check<'a> = &'a mut dyn FnMut() -> Result<()>;
+
+/// Success.
+const EXIT_OK: u8 = 0;
+/// Any error, by the contract.
+const EXIT_ERROR: u8 = 1;
+/// Standard output cannot be written (`EX_IOERR`).
+const EXIT_OUTPUT: u8 = 74;
+/// The reader of standard output went away (128 + `SIGPIPE`).
+const EXIT_PIPE: u8 = 141;
+
+/// The rows of `batches` as a table for people, with the number of rows below.
+///
+/// # Errors
+/// `VEL-5011` for a value that has no text.
+pub fn table_text(schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<String> {
+    output::table_text(&command::Table { schema, batches })
+}
+
+/// Runs one command line, `args` without the program name, and returns the exit code.
+///
+/// An error is one JSON document on standard output, or text on standard error where a person reads a table.
+pub fn run(args: Vec<OsString>, io: &mut Io<'_>, check: Check<'_>) -> u8 {
+    let parsed = match args::parse(args, io.stdout_is_terminal()) {
+        Ok(Parsed::Command(command)) => command,
+        Ok(Parsed::Text(text)) => return finish(io.print(&text), EXIT_OK),
+        Err(failure) => return fail(io, &failure, false),
+    };
+    let for_person = parsed.is_for_person();
+    match catch_unwind(AssertUnwindSafe(|| execute(parsed, io, check))).unwrap_or_else(|_| Err(panicked())) {
+        Ok(()) => finish(io.flush(), EXIT_OK),
+        Err(failure) => fail(io, &failure, for_person),
+    }
+}
+
+fn execute(command: Command, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Failure> {
+    match command {
+        Command::CsvSql(args) => command::csv_sql::run(&args, io, check),
+        Command::Sql(args) => command::sql::run(&args, io, check),
+    }
+}
+
+fn panicked() -> Failure {
+    Error::new(ErrorCode::Internal, "the command line panicked").with_hint("this is a bug; please report the command").into()
+}
+
+fn fail(io: &mut Io<'_>, failure: &Failure, for_person: bool) -> u8 {
+    if let Failure::Output(error) = failure {
+        return if error.kind() == std::io::ErrorKind::BrokenPipe { EXIT_PIPE } else { EXIT_OUTPUT };
+    }
+    let printed = if for_person { io.complain(&failure.text()) } else { io.print(&failure.json()).and_then(|()| io.flush()) };
+    finish(printed, EXIT_ERROR)
+}
+
+fn finish(written: std::io::Result<()>, code: u8) -> u8 {
+    match written {
+        Ok(()) => code,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => EXIT_PIPE,
+        Err(_) => EXIT_OUTPUT,
+    }
+}

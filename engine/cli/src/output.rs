@@ -1,0 +1,140 @@
+//! The formats of a result.
+
+mod table;
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+use arrow::array::RecordBatch;
+use arrow::csv::WriterBuilder;
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::ipc::writer::StreamWriter;
+use clap::ValueEnum;
+use parquet::arrow::ArrowWriter;
+use serde::Serialize;
+use velaria::{Error, ErrorCode, json};
+
+use crate::Io;
+use crate::args::OutputArgs;
+use crate::cell::{Object, Objects};
+use crate::command::Table;
+use crate::failure::Failure;
+
+/// The format of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table for people
+    Table,
+    /// One JSON document
+    Json,
+    /// One JSON object a row
+    Ndjson,
+    /// Comma-separated values with a header line
+    Csv,
+    /// A Markdown table
+    Markdown,
+    /// A Parquet file
+    Parquet,
+    /// An Arrow IPC stream
+    Arrow,
+}
+
+/// Writes `table` in the format that was asked for.
+pub(crate) fn write(table: &Table, args: &OutputArgs, io: &mut Io<'_>) -> Result<(), Failure> {
+    match args.format() {
+        Format::Table => Ok(io.print(&table::to_text(table, args.max_rows)?)?),
+        Format::Markdown => Ok(io.print(&table::to_markdown(table)?)?),
+        Format::Json => write_json(&Objects(&table.batches), io),
+        Format::Ndjson => write_ndjson(table, io),
+        Format::Csv => write_csv(table, io),
+        Format::Parquet => write_binary(table, args, io, write_parquet),
+        Format::Arrow => write_binary(table, args, io, write_arrow),
+    }
+}
+
+/// Every row in a box.
+pub(crate) fn table_text(table: &Table) -> Result<String, Error> {
+    table::to_text(table, usize::MAX)
+}
+
+/// Writes one document.
+pub(crate) fn write_json(document: &impl Serialize, io: &mut Io<'_>) -> Result<(), Failure> {
+    let text = json::to_pretty(document)?;
+    Ok(io.print(&text)?)
+}
+
+/// The column names.
+pub(crate) fn names(schema: &Schema) -> Vec<&str> {
+    schema.fields().iter().map(|field| field.name().as_str()).collect()
+}
+
+/// Refuses columns of the same name, of which an object could hold only one.
+pub(crate) fn check_object_keys(schema: &Schema) -> Result<(), Error> {
+    let mut seen = BTreeSet::new();
+    match names(schema).into_iter().find(|name| !seen.insert(*name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::new(ErrorCode::DuplicateColumn, format!("duplicate column: {name}"))
+            .with_hint("a JSON object holds each name once: give one of the columns another name with AS")),
+    }
+}
+
+fn write_ndjson(table: &Table, io: &mut Io<'_>) -> Result<(), Failure> {
+    check_object_keys(&table.schema)?;
+    for batch in &table.batches {
+        for row in 0..batch.num_rows() {
+            let line = json::to_line(&Object { batch, row })?;
+            io.print(&line)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_csv(table: &Table, io: &mut Io<'_>) -> Result<(), Failure> {
+    let mut writer = WriterBuilder::new().with_header(true).build(io.stdout());
+    let header = RecordBatch::new_empty(SchemaRef::clone(&table.schema));
+    for batch in std::iter::once(&header).chain(&table.batches) {
+        writer.write(batch).map_err(unwritable)?;
+    }
+    Ok(())
+}
+
+fn write_binary(
+    table: &Table,
+    args: &OutputArgs,
+    io: &mut Io<'_>,
+    encode: impl FnOnce(&Table, &mut dyn Write) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if args.is_terminal() {
+        return Err(Failure::Usage("refusing to write binary data to a terminal: redirect standard output".to_owned()));
+    }
+    encode(table, io.stdout())
+}
+
+fn write_parquet(table: &Table, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut bytes = Vec::new();
+    let encoded = ArrowWriter::try_new(&mut bytes, SchemaRef::clone(&table.schema), None).and_then(|mut writer| {
+        table.batches.iter().try_for_each(|batch| writer.write(batch))?;
+        writer.close()
+    });
+    encoded.map_err(|error| Error::new(ErrorCode::Unsupported, format!("cannot write as parquet: {error}")))?;
+    Ok(out.write_all(&bytes)?)
+}
+
+fn write_arrow(table: &Table, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut writer = StreamWriter::try_new(out, &table.schema).map_err(unwritable)?;
+    for batch in &table.batches {
+        writer.write(batch).map_err(unwritable)?;
+    }
+    writer.finish().map_err(unwritable)
+}
+
+fn unwritable(error: arrow::error::ArrowError) -> Failure {
+    match error {
+        arrow::error::ArrowError::IoError(_, error) => Failure::Output(error),
+        arrow::error::ArrowError::ExternalError(error) => match error.downcast::<io::Error>() {
+            Ok(error) => Failure::Output(*error),
+            Err(error) => Error::new(ErrorCode::Unsupported, format!("cannot write this format: {error}")).into(),
+        },
+        other => Error::new(ErrorCode::Unsupported, format!("cannot write this format: {other}")).into(),
+    }
+}

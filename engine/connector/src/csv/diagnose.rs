@@ -1,0 +1,159 @@
+//! Finds the record of a CSV file that cannot be read, and says where and why.
+//!
+//! Decoders report lines relative to the part of the file that they were given, or not at all. This module reads the
+//! file again from the start, one record at a time, and so always knows the line. It runs only after a failure.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use arrow::compute::kernels::cast_utils::Parser;
+use arrow::datatypes::{
+    DataType, Date32Type, Float64Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType,
+};
+use csv::{ByteRecord, Reader, ReaderBuilder};
+use velaria_contract::{Error, ErrorCode, Result};
+
+use super::CsvOptions;
+
+/// Refuses a header that is not UTF-8 or that names a column twice.
+pub(crate) fn check_header(path: &Path, options: &CsvOptions) -> Result<()> {
+    let Some(mut reader) = open(path, options) else { return Ok(()) };
+    let mut header = ByteRecord::new();
+    match reader.read_byte_record(&mut header) {
+        Ok(true) => {}
+        Ok(false) | Err(_) => return Ok(()),
+    }
+    let names: Vec<&str> = header
+        .iter()
+        .enumerate()
+        .map(|(column, bytes)| std::str::from_utf8(bytes).map_err(|_| invalid_encoding(path, &header, column)))
+        .collect::<Result<_>>()?;
+    let duplicate = names.iter().enumerate().find(|(column, name)| names[..*column].contains(name));
+    match duplicate {
+        None => Ok(()),
+        Some((column, name)) => Err(Error::new(ErrorCode::DuplicateColumn, format!("duplicate column: {name}"))
+            .with_hint(format!("column {} of the header of {} repeats an earlier name", column + 1, path.display()))),
+    }
+}
+
+/// The first record that breaks the rules of the file, or that does not fit `schema`.
+pub(crate) fn first_fault(path: &Path, options: &CsvOptions, schema: Option<&Schema>) -> Option<Error> {
+    let mut reader = open(path, options)?;
+    let mut record = ByteRecord::new();
+    if !reader.read_byte_record(&mut record).ok()? {
+        return None;
+    }
+    let width = record.len();
+    while reader.read_byte_record(&mut record).ok()? {
+        if record.len() != width {
+            return Some(ragged(path, &record, width));
+        }
+        for (column, bytes) in record.iter().enumerate() {
+            let Ok(text) = std::str::from_utf8(bytes) else { return Some(invalid_encoding(path, &record, column)) };
+            let Some(field) = schema.and_then(|schema| schema.fields().get(column)) else { continue };
+            if !text.is_empty() && !parses(text, field.data_type()) {
+                return Some(wrong_type(path, &record, field.name(), text, field.data_type()));
+            }
+        }
+    }
+    None
+}
+
+fn open(path: &Path, options: &CsvOptions) -> Option<Reader<BufReader<File>>> {
+    let file = File::open(path).ok()?;
+    let mut builder = ReaderBuilder::new();
+    builder.delimiter(options.delimiter).has_headers(false).flexible(true);
+    Some(builder.from_reader(BufReader::new(file)))
+}
+
+/// Whether `text` can be read as `data_type`, by the parsers that the decoder uses.
+fn parses(text: &str, data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Int64 => Int64Type::parse(text).is_some(),
+        DataType::Float64 => Float64Type::parse(text).is_some(),
+        DataType::Boolean => text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false"),
+        DataType::Date32 => Date32Type::parse(text).is_some(),
+        DataType::Timestamp(TimeUnit::Second, _) => TimestampSecondType::parse(text).is_some(),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => TimestampMillisecondType::parse(text).is_some(),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => TimestampMicrosecondType::parse(text).is_some(),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => TimestampNanosecondType::parse(text).is_some(),
+        _ => true,
+    }
+}
+
+fn ragged(path: &Path, record: &ByteRecord, width: usize) -> Error {
+    let message = format!("{}: expected {width} fields, found {}", place(path, record), record.len());
+    Error::new(ErrorCode::RaggedRow, message).with_hint("every record must have the fields of the header; check quotes and delimiter")
+}
+
+fn invalid_encoding(path: &Path, record: &ByteRecord, column: usize) -> Error {
+    let start = record.position().map_or(0, |position| position.byte());
+    let message = format!("{}: field {} is not valid UTF-8", place(path, record), column + 1);
+    Error::new(ErrorCode::InvalidEncoding, message)
+        .with_hint(format!("the record starts at byte {start}; convert the file to UTF-8 first"))
+}
+
+fn wrong_type(path: &Path, record: &ByteRecord, column: &str, text: &str, data_type: &DataType) -> Error {
+    let message = format!("{}: cannot read '{}' in column {column} as {data_type}", place(path, record), excerpt(text));
+    Error::new(ErrorCode::Cast, message)
+        .with_hint("the type of a column is found in the first 1,000 records; a later record does not fit it")
+}
+
+fn place(path: &Path, record: &ByteRecord) -> String {
+    let line = record.position().map_or(0, |position| position.line());
+    format!("{}:{line}", path.display())
+}
+
+fn excerpt(text: &str) -> String {
+    const SHOWN_CHARS: usize = 40;
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Field;
+
+    use super::*;
+
+    fn fault(content: &[u8], schema: Option<&Schema>) -> Option<Error> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.csv");
+        std::fs::write(&path, content).unwrap();
+        first_fault(&path, &CsvOptions::default(), schema)
+    }
+
+    #[test]
+    fn a_ragged_record_is_named_by_its_line() {
+        let error = fault(b"a,b\n1,\"x\ny\"\n3\n", None).unwrap();
+        assert_eq!(error.code(), ErrorCode::RaggedRow);
+        assert!(error.message().ends_with("x.csv:4: expected 2 fields, found 1"), "{error}");
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_named_by_line_and_field() {
+        let error = fault(b"a,b\n1,caf\xe9\n", None).unwrap();
+        assert!(error.message().ends_with("x.csv:2: field 2 is not valid UTF-8"), "{error}");
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_named_with_its_column() {
+        let schema = Schema::new(vec![Field::new("a", DataType::Int64, true)]);
+        let error = fault(b"a\n1\n\nabc\n", Some(&schema)).unwrap();
+        assert!(error.message().ends_with("x.csv:4: cannot read 'abc' in column a as Int64"), "{error}");
+        assert!(fault(b"a\n1\n2\n", Some(&schema)).is_none());
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_in_the_header_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.csv");
+        std::fs::write(&path, "a,b,a\n1,2,3\n").unwrap();
+        let error = check_header(&path, &CsvOptions::default()).unwrap_err();
+        assert_eq!(error.message(), "duplicate column: a");
+    }
+}

@@ -1,0 +1,108 @@
+//! The one door to local files: a path is checked here before any decoder sees it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use datafusion::datasource::listing::ListingTableUrl;
+use url::Url;
+use velaria_contract::{Error, ErrorCode, Result};
+
+/// A regular file that existed and had content when it was opened.
+#[derive(Debug, Clone)]
+pub struct LocalFile {
+    path: PathBuf,
+    url: ListingTableUrl,
+    bytes: u64,
+}
+
+impl LocalFile {
+    /// Checks `path`, relative to the working directory, without reading from it.
+    ///
+    /// # Errors
+    /// `VEL-6001` for a missing file, `VEL-6002` for anything that is not a regular file (a pipe or device could block
+    /// for ever), `VEL-6003` when the operating system refuses, `VEL-5007` for a file of zero bytes.
+    pub fn open(path: &str) -> Result<Self> {
+        let absolute = std::path::absolute(path).map_err(|error| io_error(Path::new(path), &error))?;
+        let metadata = fs::metadata(&absolute).map_err(|error| io_error(&absolute, &error))?;
+        if metadata.is_dir() {
+            return Err(not_a_file(&absolute, "is a directory").with_hint("name one file inside it"));
+        }
+        if !metadata.is_file() {
+            return Err(not_a_file(&absolute, "is not a regular file"));
+        }
+        // Opening finds out about missing permission now and not in the middle of a query.
+        fs::File::open(&absolute).map_err(|error| io_error(&absolute, &error))?;
+        if metadata.len() == 0 {
+            return Err(Error::new(ErrorCode::EmptyFile, format!("file is empty: {}", absolute.display()))
+                .with_hint("a file needs at least a header line to have columns"));
+        }
+        Ok(Self { url: listing_url(&absolute)?, path: absolute, bytes: metadata.len() })
+    }
+
+    /// The absolute path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The size in bytes when the file was opened.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The address for DataFusion. Characters that would be a pattern in a glob stand for themselves.
+    pub(crate) fn url(&self) -> ListingTableUrl {
+        self.url.clone()
+    }
+}
+
+fn listing_url(path: &Path) -> Result<ListingTableUrl> {
+    let refused = || Error::new(ErrorCode::Io, format!("cannot read source file: {}", path.display()));
+    let url = Url::from_file_path(path).map_err(|()| refused())?;
+    ListingTableUrl::try_new(url, None).map_err(|error| refused().with_source(error))
+}
+
+fn not_a_file(path: &Path, why: &str) -> Error {
+    Error::new(ErrorCode::NotAFile, format!("cannot read source file: {} {why}", path.display()))
+}
+
+fn io_error(path: &Path, error: &io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            Error::new(ErrorCode::FileNotFound, format!("cannot stat source file: {}", path.display()))
+                .with_hint("the file does not exist; relative paths start at the working directory")
+        }
+        io::ErrorKind::PermissionDenied => {
+            Error::new(ErrorCode::Io, format!("cannot read source file: {}", path.display())).with_hint("permission denied")
+        }
+        _ => Error::new(ErrorCode::Io, format!("cannot stat source file: {}", path.display())).with_hint(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_files_directories_and_empty_files_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        fs::write(at("empty.csv"), "").unwrap();
+        assert_eq!(LocalFile::open(&at("missing.csv")).unwrap_err().code(), ErrorCode::FileNotFound);
+        assert_eq!(LocalFile::open(&at(".")).unwrap_err().code(), ErrorCode::NotAFile);
+        assert_eq!(LocalFile::open(&at("empty.csv")).unwrap_err().code(), ErrorCode::EmptyFile);
+        assert_eq!(LocalFile::open("/dev/null").unwrap_err().code(), ErrorCode::NotAFile);
+    }
+
+    #[test]
+    fn pattern_characters_in_a_name_stand_for_themselves() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a[1]*? %.csv");
+        fs::write(&path, "a\n1\n").unwrap();
+        let file = LocalFile::open(path.to_str().unwrap()).unwrap();
+        assert_eq!(file.bytes(), 4);
+        assert!(file.url().get_glob().is_none());
+    }
+}

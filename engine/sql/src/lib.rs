@@ -1,0 +1,20 @@
+//! Velaria's SQL front end: text becomes one [`Statement`] of plain data.
+//!
+//! The grammar is sqlparser's; this crate decides which statements exist, says what is wrong with the others, and
+//! gives every unnamed output column the name that the contract promises.
+//!
+//! Invariant: this crate never sees a catalog, a file or a plan.
+
+mod diagnostic;
+mod limits;
+mod names;
+mod parser;
+mod statement;
+
+// The public interface.
+pub use diagnostic::{closest, position_of};
+pub use limits::{EXPRESSION_DEPTH_MAX, STATEMENT_BYTES_MAX};
+pub use parser::parse;
+pub use sqlparser::ast;
+pub use sqlparser::tokenizer::Span;
+pub use statement::{CreateTable, Drop, Insert, Statement};

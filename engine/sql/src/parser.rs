@@ -1,0 +1,318 @@
+//! Text to [`Statement`].
+//!
+//! The text is tokenised once; the tokens say whether there is exactly one statement and of which kind, and only then
+//! is it parsed. What parses but has no meaning in Velaria is refused here, before any name is looked up.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
+use sqlparser::ast::{self, ObjectNamePart, ObjectType, Spanned, TableObject, Visit, Visitor};
+use sqlparser::dialect::GenericDialect;
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenizer};
+use velaria_contract::{Error, ErrorCode, Result};
+
+use crate::diagnostic::{self, closest, position_of};
+use crate::limits::{self, EXPRESSION_DEPTH_MAX};
+use crate::names;
+use crate::statement::{CreateTable, Drop, Insert, Statement};
+
+const DIALECT: GenericDialect = GenericDialect {};
+
+/// The first words of the statements that exist, for the suggestion when another word stands there.
+const FIRST_WORDS: [&str; 6] = ["SELECT", "WITH", "VALUES", "CREATE", "INSERT", "DROP"];
+
+/// Reads exactly one statement; one semicolon may follow it.
+///
+/// Unnamed output columns of queries come back with an alias (see [`crate`] on names).
+///
+/// # Errors
+/// `VEL-1001` for text that is not well formed, `VEL-1002` for empty text, `VEL-1003` for more than one statement,
+/// `VEL-1004` for text or nesting beyond the limits, `VEL-2008` for a LIMIT or OFFSET that is not a non-negative
+/// integer, `VEL-3001` for statements and clauses that Velaria does not have.
+pub fn parse(text: &str) -> Result<Statement> {
+    limits::check_text(text)?;
+    let tokens = single_statement(text, tokenize(text)?)?;
+    check_first_word(text, &tokens)?;
+    let mut parser =
+        Parser::new(&DIALECT).with_recursion_limit(EXPRESSION_DEPTH_MAX).with_tokens_with_locations(tokens);
+    let parsed = parser.parse_statement().map_err(|error| diagnostic::from_parser(text, &error))?;
+    expect_end(text, &parser)?;
+    lower(text, parsed)
+}
+
+fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>> {
+    Tokenizer::new(&DIALECT, text)
+        .tokenize_with_location()
+        .map_err(|error| diagnostic::from_tokenizer(text, &error))
+}
+
+/// The tokens of the one statement, without the semicolons after it.
+fn single_statement(text: &str, mut tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> {
+    let meaningful = |token: &TokenWithSpan| !matches!(token.token, Token::Whitespace(_) | Token::SemiColon | Token::EOF);
+    let Some(first) = tokens.iter().position(meaningful) else { return Err(empty_statement()) };
+    let end = tokens.iter().skip(first).position(|token| token.token == Token::SemiColon);
+    let Some(end) = end.map(|offset| first + offset) else { return Ok(tokens.split_off(first)) };
+    if let Some(second) = tokens.iter().skip(end).find(|token| meaningful(token)) {
+        return Err(Error::new(ErrorCode::MultipleStatements, "more than one statement")
+            .with_hint("run one statement at a time")
+            .with_position(position_of(text, second.span)));
+    }
+    tokens.truncate(end);
+    Ok(tokens.split_off(first))
+}
+
+fn empty_statement() -> Error {
+    Error::new(ErrorCode::EmptyStatement, "unsupported statement").with_hint("the text holds no statement")
+}
+
+fn check_first_word(text: &str, tokens: &[TokenWithSpan]) -> Result<()> {
+    let Some(first) = tokens.first() else { return Err(empty_statement()) };
+    let word = match &first.token {
+        Token::LParen => return Ok(()),
+        Token::Word(word) if FIRST_WORDS.iter().any(|known| known.eq_ignore_ascii_case(&word.value)) => return Ok(()),
+        Token::Word(word) => word.value.as_str(),
+        _ => "",
+    };
+    let hint = closest(word, FIRST_WORDS).map_or_else(
+        || format!("a statement starts with one of {}", FIRST_WORDS.join(", ")),
+        |meant| format!("did you mean {meant}?"),
+    );
+    Err(unsupported(text, "unsupported statement", first.span).with_hint(hint))
+}
+
+fn expect_end(text: &str, parser: &Parser<'_>) -> Result<()> {
+    let next = parser.peek_token();
+    if next.token == Token::EOF {
+        return Ok(());
+    }
+    Err(diagnostic::unexpected_token(&next.token.to_string())
+        .with_hint("the statement ends before it")
+        .with_position(position_of(text, next.span)))
+}
+
+fn lower(text: &str, parsed: ast::Statement) -> Result<Statement> {
+    match parsed {
+        ast::Statement::Query(query) => Ok(Statement::Query(lower_query(text, query)?)),
+        ast::Statement::CreateTable(create) => lower_create_table(text, create).map(Statement::CreateTable),
+        ast::Statement::Insert(insert) => lower_insert(text, insert).map(Statement::Insert),
+        ast::Statement::Drop { object_type: ObjectType::Table | ObjectType::View, if_exists, names, .. } => {
+            let name = single_name(text, names)?;
+            Ok(Statement::Drop(Drop { name, if_exists }))
+        }
+        other => Err(unsupported(text, "unsupported statement", other.span())
+            .with_hint(format!("a statement starts with one of {}", FIRST_WORDS.join(", ")))),
+    }
+}
+
+fn lower_query(text: &str, mut query: Box<ast::Query>) -> Result<Box<ast::Query>> {
+    check_limits(text, &query)?;
+    names::name_outputs(&mut query);
+    Ok(query)
+}
+
+fn lower_create_table(text: &str, create: ast::CreateTable) -> Result<CreateTable> {
+    let plain = CreateTableBuilder::new(create.name.clone())
+        .columns(create.columns.clone())
+        .query(create.query.clone())
+        .if_not_exists(create.if_not_exists)
+        .or_replace(create.or_replace)
+        .temporary(create.temporary)
+        .hive_formats(create.hive_formats.clone())
+        .build();
+    let bare_hive = create.hive_formats.as_ref().is_none_or(|formats| *formats == ast::HiveFormat::default());
+    if plain != create || !bare_hive {
+        return Err(unsupported(text, "unsupported clause in CREATE TABLE", create.name.span())
+            .with_hint("CREATE [OR REPLACE] TABLE [IF NOT EXISTS] name (column TYPE [NOT NULL], …) or … AS query"));
+    }
+    if create.columns.is_empty() && create.query.is_none() {
+        return Err(Error::new(ErrorCode::Syntax, "CREATE TABLE requires at least one column")
+            .with_position(position_of(text, create.name.span())));
+    }
+    let query = create.query.map(|query| lower_query(text, query)).transpose()?;
+    Ok(CreateTable {
+        name: plain_name(text, create.name)?,
+        columns: create.columns,
+        query,
+        if_not_exists: create.if_not_exists,
+        or_replace: create.or_replace,
+    })
+}
+
+fn lower_insert(text: &str, insert: ast::Insert) -> Result<Insert> {
+    if has_unsupported_clause(&insert) {
+        return Err(unsupported(text, "unsupported clause in INSERT", insert.table.span())
+            .with_hint("INSERT INTO table [(column, …)] VALUES … or SELECT …"));
+    }
+    let span = insert.table.span();
+    let TableObject::TableName(name) = insert.table else {
+        return Err(unsupported(text, "unsupported target of INSERT", span).with_hint("name a table"));
+    };
+    let Some(source) = insert.source else {
+        return Err(Error::new(ErrorCode::Syntax, "INSERT expected VALUES or SELECT").with_position(position_of(text, span)));
+    };
+    let columns = insert.columns.into_iter().map(|column| plain_name(text, column)).collect::<Result<_>>()?;
+    Ok(Insert { table: plain_name(text, name)?, columns, source: lower_query(text, source)? })
+}
+
+fn has_unsupported_clause(insert: &ast::Insert) -> bool {
+    let clauses = [
+        insert.or.is_some(),
+        insert.ignore,
+        insert.overwrite,
+        insert.replace_into,
+        insert.table_alias.is_some(),
+        insert.partitioned.is_some(),
+        insert.on.is_some(),
+        insert.returning.is_some(),
+        insert.output.is_some(),
+        insert.priority.is_some(),
+        insert.insert_alias.is_some(),
+        insert.settings.is_some(),
+        insert.format_clause.is_some(),
+        insert.multi_table_insert_type.is_some(),
+        !insert.assignments.is_empty(),
+        !insert.after_columns.is_empty(),
+    ];
+    clauses.contains(&true)
+}
+
+fn single_name(text: &str, mut names: Vec<ast::ObjectName>) -> Result<ast::Ident> {
+    match (names.pop(), names.is_empty()) {
+        (Some(name), true) => plain_name(text, name),
+        (Some(second), false) => Err(unsupported(text, "DROP takes one name", second.span()).with_hint("drop one at a time")),
+        (None, _) => Err(empty_statement()),
+    }
+}
+
+/// Tables live in one flat catalog: a qualified name has no meaning.
+fn plain_name(text: &str, mut name: ast::ObjectName) -> Result<ast::Ident> {
+    let span = name.span();
+    match (name.0.pop(), name.0.is_empty()) {
+        (Some(ObjectNamePart::Identifier(ident)), true) => Ok(ident),
+        _ => Err(unsupported(text, "qualified names are not supported here", span)
+            .with_hint("a session has one catalog: name the table alone")),
+    }
+}
+
+fn unsupported(text: &str, message: &str, span: Span) -> Error {
+    Error::new(ErrorCode::Unsupported, message).with_position(position_of(text, span))
+}
+
+/// LIMIT and OFFSET that are written as a negative number, a fraction or text are refused wherever they stand.
+fn check_limits(text: &str, query: &ast::Query) -> Result<()> {
+    match query.visit(&mut LimitChecker { text }) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+struct LimitChecker<'a> {
+    text: &'a str,
+}
+
+impl Visitor for LimitChecker<'_> {
+    type Break = Error;
+
+    fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<Error> {
+        match limits_of(query).into_iter().try_for_each(|(word, expr)| check_limit(self.text, word, expr)) {
+            Err(error) => ControlFlow::Break(error),
+            Ok(()) => ControlFlow::Continue(()),
+        }
+    }
+}
+
+fn limits_of(query: &ast::Query) -> Vec<(&'static str, &ast::Expr)> {
+    match &query.limit_clause {
+        Some(ast::LimitClause::LimitOffset { limit, offset, .. }) => {
+            let offset = offset.as_ref().map(|offset| ("OFFSET", &offset.value));
+            limit.as_ref().map(|limit| ("LIMIT", limit)).into_iter().chain(offset).collect()
+        }
+        Some(ast::LimitClause::OffsetCommaLimit { offset, limit }) => vec![("OFFSET", offset), ("LIMIT", limit)],
+        None => Vec::new(),
+    }
+}
+
+fn check_limit(text: &str, word: &str, expr: &ast::Expr) -> Result<()> {
+    let valid = match expr {
+        ast::Expr::Value(value) => match &value.value {
+            ast::Value::Number(digits, _) => digits.parse::<u64>().is_ok_and(|limit| i64::try_from(limit).is_ok()),
+            ast::Value::Null | ast::Value::Placeholder(_) => true,
+            _ => false,
+        },
+        ast::Expr::UnaryOp { op: ast::UnaryOperator::Minus, .. } => false,
+        _ => true,
+    };
+    if valid {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::InvalidLimit, format!("{word} must be a non-negative integer: {expr}"))
+        .with_position(position_of(text, expr.span())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(text: &str) -> ErrorCode {
+        parse(text).unwrap_err().code()
+    }
+
+    #[test]
+    fn a_semicolon_and_comments_may_follow_the_statement() {
+        assert!(parse("SELECT 1; -- done\n /* really */ ;").is_ok());
+        assert!(parse("-- first\nSELECT ';' AS \";\"").is_ok());
+    }
+
+    #[test]
+    fn text_without_a_statement_is_refused() {
+        for text in ["", "  \n", ";", "-- only a comment", "/* a */ ;;"] {
+            assert_eq!(code(text), ErrorCode::EmptyStatement, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn two_statements_are_refused_at_the_second() {
+        let error = parse("SELECT 1;\nSELECT 2").unwrap_err();
+        assert_eq!(error.code(), ErrorCode::MultipleStatements);
+        let place = error.position().unwrap();
+        assert_eq!((place.line, place.column, place.length), (2, 1, 6));
+    }
+
+    #[test]
+    fn a_misspelt_first_word_is_suggested() {
+        let error = parse("SELEC * FROM t").unwrap_err();
+        assert_eq!(error.message(), "unsupported statement");
+        assert_eq!(error.hint(), Some("did you mean SELECT?"));
+    }
+
+    #[test]
+    fn statements_that_reach_files_or_settings_do_not_exist() {
+        for text in ["COPY t TO 'x'", "SET x = 1", "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 'x'", "ATTACH 'x'"] {
+            assert_eq!(code(text), ErrorCode::Unsupported, "{text}");
+        }
+    }
+
+    #[test]
+    fn limits_are_non_negative_integers() {
+        for text in ["SELECT 1 LIMIT -1", "SELECT 1 LIMIT 2.7", "SELECT 1 OFFSET -2", "SELECT * FROM (SELECT 1 LIMIT 'x')"] {
+            assert_eq!(code(text), ErrorCode::InvalidLimit, "{text}");
+        }
+        assert!(parse("SELECT 1 LIMIT 0 OFFSET 9223372036854775807").is_ok());
+    }
+
+    #[test]
+    fn nesting_beyond_the_limit_is_refused_at_once() {
+        let text = format!("SELECT {}1{}", "(".repeat(10_000), ")".repeat(10_000));
+        assert_eq!(code(&text), ErrorCode::StatementTooLarge);
+    }
+
+    #[test]
+    fn broken_text_never_panics_and_always_says_where() {
+        for text in ["SELECT", "SELECT * FROM", "SELECT 'a FROM t", "SELECT (1", "SELECT 1 2", "CREATE TABLE", "INSERT INTO t"] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.kind(), velaria_contract::ErrorKind::Parse, "{text}: {error}");
+            assert!(error.position().is_some(), "{text}: {error}");
+        }
+    }
+}

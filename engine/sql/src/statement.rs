@@ -1,0 +1,65 @@
+//! The statements that Velaria runs, as plain data.
+
+use sqlparser::ast;
+use sqlparser::tokenizer::Span;
+
+/// One statement.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Statement {
+    /// `SELECT`, `WITH` or `VALUES`.
+    Query(Box<ast::Query>),
+    /// `CREATE TABLE`.
+    CreateTable(CreateTable),
+    /// `INSERT INTO`.
+    Insert(Insert),
+    /// `DROP TABLE` or `DROP VIEW`.
+    Drop(Drop),
+}
+
+/// `CREATE [OR REPLACE] TABLE [IF NOT EXISTS] name (column TYPE [NOT NULL], …)` or `… AS query`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateTable {
+    /// The name of the table.
+    pub name: ast::Ident,
+    /// The declared columns; empty when the query gives them.
+    pub columns: Vec<ast::ColumnDef>,
+    /// The query that fills the table.
+    pub query: Option<Box<ast::Query>>,
+    /// Whether an existing table stays as it is, without an error.
+    pub if_not_exists: bool,
+    /// Whether an existing table is replaced.
+    pub or_replace: bool,
+}
+
+/// `INSERT INTO table [(column, …)] VALUES … | SELECT …`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Insert {
+    /// The name of the table.
+    pub table: ast::Ident,
+    /// The columns that the values are for; empty means all, in order.
+    pub columns: Vec<ast::Ident>,
+    /// Where the rows come from.
+    pub source: Box<ast::Query>,
+}
+
+/// `DROP TABLE [IF EXISTS] name`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drop {
+    /// The name of the table or view.
+    pub name: ast::Ident,
+    /// Whether a missing table is no error.
+    pub if_exists: bool,
+}
+
+impl Insert {
+    /// The number of values in the first row of `VALUES`, with its place; `None` for a query.
+    #[must_use]
+    pub fn values_width(&self) -> Option<(usize, Span)> {
+        match self.source.body.as_ref() {
+            ast::SetExpr::Values(values) => {
+                values.rows.first().map(|row| (row.len(), ast::Spanned::span(self.source.as_ref())))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! A plan whose rows can be asked for.
+
+use std::any::Any;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use arrow::array::{Array, Int64Array, RecordBatch};
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::{ViewTable, source_as_provider};
+use datafusion::error::DataFusionError;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
+use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::{Stream, TryStreamExt};
+use velaria_connector::{CsvTable, FileTable, MemoryTable};
+use velaria_contract::{Error, ErrorCode, Explain, Result};
+
+use crate::context::{Context, Spread};
+use crate::error::{Translator, duplicate_column};
+use crate::explain;
+use crate::output::{plain_batch, plain_schema};
+use crate::plan::functions::ClockUse;
+use crate::plan::query::{BoundQuery, analyze};
+
+/// Up to this many rows in memory a plan runs in one partition.
+const SERIAL_ROWS_MAX: usize = 65_536;
+/// Up to this many bytes in files a plan runs in one partition.
+const SERIAL_BYTES_MAX: u64 = 1 << 20;
+
+/// A query over the tables of a session. It holds no rows: each time they are asked for, the query runs.
+///
+/// Cloning is cheap; a frame can be used from several threads.
+#[derive(Debug, Clone)]
+pub struct DataFrame {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    context: Arc<Context>,
+    /// The statement that the plan was made from, for the places in errors; empty when there was none.
+    text: String,
+    plan: LogicalPlan,
+    clock: ClockUse,
+    schema: SchemaRef,
+    /// The table, when the plan is nothing but a scan of it.
+    table: Option<Arc<dyn TableProvider>>,
+}
+
+impl DataFrame {
+    pub(crate) fn from_query(context: &Arc<Context>, text: &str, query: BoundQuery) -> Self {
+        Self::new(context, text, query, None)
+    }
+
+    pub(crate) fn from_table(context: &Arc<Context>, name: &str, table: Arc<dyn TableProvider>) -> Result<Self> {
+        let source = datafusion::datasource::provider_as_source(Arc::clone(&table));
+        let plan = LogicalPlanBuilder::scan(name, source, None)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(|error| Translator::new("").translate(&error))?;
+        Ok(Self::new(context, "", BoundQuery { plan, clock: ClockUse::Never }, Some(table)))
+    }
+
+    pub(crate) fn from_batches(
+        context: &Arc<Context>,
+        name: &str,
+        schema: SchemaRef,
+        batches: Vec<RecordBatch>,
+    ) -> Result<Self> {
+        check_names(&schema)?;
+        Self::from_table(context, name, Arc::new(MemoryTable::new(schema, batches)?))
+    }
+
+    fn new(context: &Arc<Context>, text: &str, query: BoundQuery, table: Option<Arc<dyn TableProvider>>) -> Self {
+        let schema = plain_schema(query.plan.schema().as_arrow());
+        let inner = Inner { context: Arc::clone(context), text: text.to_owned(), plan: query.plan, clock: query.clock, schema, table };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The names and types of the columns. Nothing runs.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.inner.schema)
+    }
+
+    /// At most the first `rows` rows. Nothing runs, and no more than needed is read later.
+    ///
+    /// # Errors
+    /// `VEL-9001` when the plan cannot be extended.
+    pub fn limit(&self, rows: usize) -> Result<Self> {
+        self.derive(|builder| builder.limit(0, Some(rows)))
+    }
+
+    /// The number of rows. No column is decoded that is not needed for counting.
+    ///
+    /// # Errors
+    /// Those of [`DataFrame::execute`].
+    pub async fn count(&self) -> Result<u64> {
+        let counted = self.derive(|builder| builder.aggregate(Vec::<datafusion::logical_expr::Expr>::new(), vec![count(lit(1_i64)).alias("count")]))?;
+        let batches = counted.collect().await?;
+        let first = batches.first().map(|batch| Arc::clone(batch.column(0)));
+        first
+            .as_ref()
+            .and_then(|column| column.as_any().downcast_ref::<Int64Array>())
+            .filter(|column| column.len() == 1)
+            .and_then(|column| u64::try_from(column.value(0)).ok())
+            .ok_or_else(|| Error::new(ErrorCode::Internal, "COUNT gave no number"))
+    }
+
+    /// Runs the query and hands out its batches as they are made.
+    ///
+    /// # Errors
+    /// Everything that can be known before the first row; the stream carries the rest.
+    pub async fn execute(&self) -> Result<BatchStream> {
+        let state = self.state();
+        let physical = self.physical_plan(&state).await?;
+        let stream = execute_stream(physical, state.task_ctx()).map_err(|error| self.translate(&error))?;
+        Ok(BatchStream { frame: self.clone(), stream })
+    }
+
+    /// Runs the query and keeps all of its rows.
+    ///
+    /// # Errors
+    /// Those of [`DataFrame::execute`], and those of its stream.
+    pub async fn collect(&self) -> Result<Vec<RecordBatch>> {
+        self.execute().await?.try_collect().await
+    }
+
+    /// What the query will do. Nothing runs.
+    ///
+    /// # Errors
+    /// Those of planning.
+    pub async fn explain(&self) -> Result<Explain> {
+        let state = self.state();
+        let physical = self.physical_plan(&state).await?;
+        Ok(explain::explain(&self.inner.plan, physical.as_ref(), &state, self.spread()))
+    }
+
+    /// The table that a view of this frame is.
+    pub(crate) fn as_table(&self) -> Result<Arc<dyn TableProvider>> {
+        check_names(&self.inner.schema)?;
+        Ok(match &self.inner.table {
+            Some(table) => Arc::clone(table),
+            None => Arc::new(ViewTable::new(self.inner.plan.clone(), None)),
+        })
+    }
+
+    fn derive(
+        &self,
+        extend: impl FnOnce(LogicalPlanBuilder) -> Result<LogicalPlanBuilder, DataFusionError>,
+    ) -> Result<Self> {
+        let plan = extend(LogicalPlanBuilder::from(self.inner.plan.clone()))
+            .and_then(LogicalPlanBuilder::build)
+            .and_then(|plan| analyze(self.inner.context.state(Spread::Parallel), plan))
+            .map_err(|error| self.translate(&error))?;
+        Ok(Self::new(&self.inner.context, &self.inner.text, BoundQuery { plan, clock: self.inner.clock }, None))
+    }
+
+    async fn physical_plan(&self, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
+        // The plan is analysed already, so only the optimizer's own rules are left.
+        let optimized = state
+            .optimizer()
+            .optimize(self.inner.plan.clone(), state, |_, _| {})
+            .map_err(|error| self.translate(&error))?;
+        state
+            .query_planner()
+            .create_physical_plan(&optimized, state)
+            .await
+            .map_err(|error| self.translate(&error))
+    }
+
+    fn state(&self) -> SessionState {
+        let mut state = self.inner.context.state(self.spread()).clone();
+        if self.inner.clock == ClockUse::AtStart {
+            state.mark_start_execution();
+        }
+        state
+    }
+
+    /// Small inputs run in one partition: starting threads would take longer than the work.
+    fn spread(&self) -> Spread {
+        let mut small = true;
+        let visited = self.inner.plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node {
+                small &= source_as_provider(&scan.source).is_ok_and(|table| is_small(table.as_ref()));
+            }
+            Ok(if small { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+        });
+        if small && visited.is_ok() { Spread::Serial } else { Spread::Parallel }
+    }
+
+    fn translate(&self, error: &DataFusionError) -> Error {
+        let error = Translator::new(&self.inner.text).translate(error);
+        if error.code() != ErrorCode::MalformedFile {
+            return error;
+        }
+        self.csv_fault().unwrap_or(error)
+    }
+
+    /// The first record of the CSV files of this plan that cannot be read.
+    fn csv_fault(&self) -> Option<Error> {
+        let mut fault = None;
+        let visited = self.inner.plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node
+                && let Ok(table) = source_as_provider(&scan.source)
+                && let Some(csv) = (table.as_ref() as &dyn Any).downcast_ref::<CsvTable>()
+            {
+                fault = csv.first_fault();
+            }
+            Ok(if fault.is_none() { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+        });
+        visited.ok().and(fault)
+    }
+}
+
+fn is_small(table: &dyn TableProvider) -> bool {
+    let table = table as &dyn Any;
+    if let Some(memory) = table.downcast_ref::<MemoryTable>() {
+        return memory.rows() <= SERIAL_ROWS_MAX;
+    }
+    let file = (table.downcast_ref::<CsvTable>().map(CsvTable::file))
+        .or_else(|| table.downcast_ref::<FileTable>().map(FileTable::file));
+    file.is_some_and(|file| file.bytes() <= SERIAL_BYTES_MAX)
+}
+
+fn check_names(schema: &SchemaRef) -> Result<()> {
+    let names: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
+    match names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)) {
+        Some((_, name)) => Err(duplicate_column(name)),
+        None => Ok(()),
+    }
+}
+
+/// The batches of a running query. Dropping it stops the query.
+pub struct BatchStream {
+    frame: DataFrame,
+    stream: SendableRecordBatchStream,
+}
+
+impl std::fmt::Debug for BatchStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BatchStream").field("schema", &self.schema()).finish_non_exhaustive()
+    }
+}
+
+impl BatchStream {
+    /// The names and types of the columns.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        self.frame.schema()
+    }
+}
+
+impl Stream for BatchStream {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let polled = Pin::new(&mut self.stream).poll_next(task);
+        polled.map(|next| {
+            next.map(|batch| {
+                batch
+                    .and_then(|batch| plain_batch(&batch, &self.frame.inner.schema).map_err(DataFusionError::from))
+                    .map_err(|error| self.frame.translate(&error))
+            })
+        })
+    }
+}

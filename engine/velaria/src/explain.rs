@@ -1,0 +1,125 @@
+//! A plan in the words of the contract.
+//!
+//! One operator a line, its inputs below it and two spaces further in. The words are ours, so that an upgrade of
+//! DataFusion does not move the contract.
+
+use datafusion::common::tree_node::TreeNode;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::{Distinct, Expr, Join, LogicalPlan};
+use datafusion::physical_plan::ExecutionPlan;
+use velaria_contract::{BatchStrategy, Explain};
+
+use crate::context::Spread;
+
+const MODE: &str = "single-process";
+const TRANSPORT: &str = "inproc";
+
+/// The three sections for `logical`, which will run as `physical`.
+pub(crate) fn explain(logical: &LogicalPlan, physical: &dyn ExecutionPlan, state: &SessionState, spread: Spread) -> Explain {
+    let mut sections = Explain { logical: Vec::new(), physical: Vec::new(), strategy: strategy(state, spread) };
+    logical_lines(logical, 0, &mut sections.logical);
+    physical_lines(physical, 0, &mut sections.physical);
+    sections
+}
+
+fn strategy(state: &SessionState, spread: Spread) -> BatchStrategy {
+    let reason = match spread {
+        Spread::Serial => "configured single-process execution; small input runs in one partition",
+        Spread::Parallel => "configured single-process execution",
+    };
+    BatchStrategy {
+        requested_mode: MODE.to_owned(),
+        selected_mode: MODE.to_owned(),
+        reason: reason.to_owned(),
+        transport_mode: TRANSPORT.to_owned(),
+        source_is_bounded: true,
+        target_partitions: state.config().target_partitions(),
+        batch_rows_max: state.config().batch_size(),
+    }
+}
+
+fn logical_lines(plan: &LogicalPlan, depth: usize, lines: &mut Vec<String>) {
+    lines.push(format!("{:indent$}{}", "", logical_line(plan), indent = 2 * depth));
+    for input in plan.inputs() {
+        logical_lines(input, depth + 1, lines);
+    }
+    for subquery in subqueries(plan) {
+        lines.push(format!("{:indent$}Subquery", "", indent = 2 * (depth + 1)));
+        logical_lines(&subquery, depth + 2, lines);
+    }
+}
+
+/// The plans inside the expressions of one operator.
+fn subqueries(plan: &LogicalPlan) -> Vec<LogicalPlan> {
+    let mut found = Vec::new();
+    for expr in plan.expressions() {
+        // The closure never fails, so neither does the walk.
+        let _ = expr.apply(|part| {
+            match part {
+                Expr::ScalarSubquery(subquery) => found.push(subquery.subquery.as_ref().clone()),
+                Expr::InSubquery(inside) => found.push(inside.subquery.subquery.as_ref().clone()),
+                Expr::Exists(exists) => found.push(exists.subquery.subquery.as_ref().clone()),
+                _ => {}
+            }
+            Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
+        });
+    }
+    found
+}
+
+fn logical_line(plan: &LogicalPlan) -> String {
+    match plan {
+        LogicalPlan::Projection(node) => format!("Project columns={}", names(&node.expr)),
+        LogicalPlan::Filter(node) => format!("Filter predicate={}", node.predicate),
+        LogicalPlan::Window(node) => format!("Window functions={}", list(&node.window_expr)),
+        LogicalPlan::Aggregate(node) => format!("Aggregate keys={} aggs={}", list(&node.group_expr), list(&node.aggr_expr)),
+        LogicalPlan::Sort(node) => format!("OrderBy columns={}", list(&node.expr)),
+        LogicalPlan::Join(node) => join_line(node),
+        LogicalPlan::Union(node) => format!("Union inputs={}", node.inputs.len()),
+        LogicalPlan::TableScan(node) => format!("Scan source={}", node.table_name.table()),
+        LogicalPlan::EmptyRelation(node) => format!("Empty rows={}", u8::from(node.produce_one_row)),
+        LogicalPlan::SubqueryAlias(node) => format!("Alias name={}", node.alias),
+        LogicalPlan::Limit(node) => {
+            let part = |name: &str, expr: &Option<Box<Expr>>| expr.as_ref().map(|expr| format!(" {name}={expr}"));
+            format!("Limit{}{}", part("limit", &node.fetch).unwrap_or_default(), part("offset", &node.skip).unwrap_or_default())
+        }
+        LogicalPlan::Values(node) => format!("Values rows={}", node.values.len()),
+        LogicalPlan::Distinct(Distinct::All(_)) => "Distinct".to_owned(),
+        LogicalPlan::Distinct(Distinct::On(node)) => format!("Distinct on={}", list(&node.on_expr)),
+        LogicalPlan::Unnest(_) => "Unnest".to_owned(),
+        LogicalPlan::RecursiveQuery(node) => format!("Recursive name={} distinct={}", node.name, node.is_distinct),
+        LogicalPlan::Subquery(_) => "Subquery".to_owned(),
+        LogicalPlan::Repartition(_) => "Repartition".to_owned(),
+        LogicalPlan::Extension(node) => node.node.name().to_owned(),
+        LogicalPlan::Statement(_)
+        | LogicalPlan::Explain(_)
+        | LogicalPlan::Analyze(_)
+        | LogicalPlan::Dml(_)
+        | LogicalPlan::Ddl(_)
+        | LogicalPlan::Copy(_)
+        | LogicalPlan::DescribeTable(_) => "Statement".to_owned(),
+    }
+}
+
+fn join_line(join: &Join) -> String {
+    let on: Vec<String> = join.on.iter().map(|(left, right)| format!("{left} = {right}")).collect();
+    let filter = join.filter.as_ref().map(|filter| format!(" filter={filter}")).unwrap_or_default();
+    format!("Join type={} on=[{}]{filter}", join.join_type.to_string().to_lowercase(), on.join(", "))
+}
+
+fn list<T: ToString>(items: &[T]) -> String {
+    format!("[{}]", items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+}
+
+fn names(exprs: &[Expr]) -> String {
+    format!("[{}]", exprs.iter().map(|expr| expr.qualified_name().1).collect::<Vec<_>>().join(", "))
+}
+
+fn physical_lines(plan: &dyn ExecutionPlan, depth: usize, lines: &mut Vec<String>) {
+    let name = plan.name().trim_end_matches("Exec");
+    let partitions = plan.properties().output_partitioning().partition_count();
+    lines.push(format!("{:indent$}{name} partitions={partitions}", "", indent = 2 * depth));
+    for child in plan.children() {
+        physical_lines(child.as_ref(), depth + 1, lines);
+    }
+}

@@ -1,0 +1,39 @@
+//! Velaria: a local-first data engine.
+//!
+//! A [`Session`] holds a catalog of views and tables in memory; [`Session::sql`] turns a statement into a
+//! [`DataFrame`], which is a plan that runs when its rows are asked for.
+//!
+//! ```
+//! use velaria::{Session, SessionConfig, wait};
+//!
+//! let session = Session::new(SessionConfig::default())?;
+//! let frame = wait(async move { session.sql("SELECT 1 + 1 AS two").await }, || Ok(()))?;
+//! let batches = wait(async move { frame.collect().await }, || Ok(()))?;
+//! assert_eq!(batches[0].num_rows(), 1);
+//! # Ok::<(), velaria::Error>(())
+//! ```
+//!
+//! Invariant: this crate binds names, lowers statements and hands over; it holds no algorithm.
+
+mod catalog;
+mod config;
+mod context;
+mod dataframe;
+mod error;
+mod explain;
+mod output;
+mod plan;
+mod result_frame;
+mod runtime;
+mod session;
+
+// The public interface.
+pub use arrow;
+pub use config::SessionConfig;
+pub use dataframe::{BatchStream, DataFrame};
+pub use runtime::wait;
+pub use session::Session;
+pub use velaria_connector::CsvOptions;
+pub use velaria_contract::{
+    BatchStrategy, Error, ErrorCode, ErrorKind, ErrorReport, Explain, Position, Result, json,
+};

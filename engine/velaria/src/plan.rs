@@ -1,0 +1,8 @@
+//! Statements to plans: names are bound, types are checked, nothing is read.
+
+pub(crate) mod ddl;
+pub(crate) mod dml;
+pub(crate) mod functions;
+mod names;
+pub(crate) mod query;
+pub(crate) mod types;

@@ -1,0 +1,140 @@
+//! `CREATE TABLE` and `DROP TABLE`: tables in memory with enforced types.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use datafusion::common::DFSchema;
+use datafusion::logical_expr::ExprSchemable;
+use velaria_connector::MemoryTable;
+use velaria_contract::{Error, ErrorCode, Result};
+use velaria_sql::ast::{CastKind, ColumnDef, ColumnOption, Expr, ExprWithAlias, Value};
+use velaria_sql::{CreateTable, Drop, position_of};
+
+use crate::catalog::table_exists;
+use crate::context::{Context, Spread};
+use crate::dataframe::DataFrame;
+use crate::error::duplicate_column;
+use crate::plan::query;
+use crate::result_frame::Done;
+
+/// Runs `CREATE TABLE`.
+pub(crate) async fn create_table(context: &Arc<Context>, text: &str, create: CreateTable) -> Result<Done> {
+    let name = create.name.value.clone();
+    let taken = context.catalog.find(&name).is_ok();
+    if taken && create.if_not_exists {
+        return Ok(Done::new("create table ignored: already exists", 0));
+    }
+    if taken && !create.or_replace {
+        return Err(table_exists(&name).with_position(position_of(text, create.name.span)));
+    }
+    let (table, rows) = new_table(context, text, create).await?;
+    if taken {
+        context.catalog.replace(&name, Arc::new(table));
+    } else {
+        context.catalog.create(&name, Arc::new(table))?;
+    }
+    Ok(Done::new("create table done", rows))
+}
+
+/// Runs `DROP TABLE` or `DROP VIEW`.
+pub(crate) fn drop_table(context: &Context, text: &str, drop: &Drop) -> Result<Done> {
+    let name = match drop.name.quote_style {
+        Some(_) => drop.name.value.clone(),
+        None => context.catalog.spelling(&drop.name.value).unwrap_or_else(|| drop.name.value.clone()),
+    };
+    if context.catalog.remove(&name) {
+        return Ok(Done::new("drop table done", 0));
+    }
+    if drop.if_exists {
+        return Ok(Done::new("drop table ignored: no such table", 0));
+    }
+    match context.catalog.find(&name) {
+        Err(error) => Err(error.with_position(position_of(text, drop.name.span))),
+        // Another thread made it in between; it is not ours to drop.
+        Ok(_) => Ok(Done::new("drop table ignored: no such table", 0)),
+    }
+}
+
+async fn new_table(context: &Arc<Context>, text: &str, create: CreateTable) -> Result<(MemoryTable, usize)> {
+    let Some(source) = create.query else {
+        return Ok((MemoryTable::new(declared_schema(context, text, &create.columns)?, Vec::new())?, 0));
+    };
+    if let Some(column) = create.columns.first() {
+        return Err(Error::new(ErrorCode::Unsupported, "CREATE TABLE … AS takes its columns from the query")
+            .with_hint("name the columns in the query with AS")
+            .with_position(position_of(text, column.name.span)));
+    }
+    let bound = query::bind(context, text, source).await?;
+    let frame = DataFrame::from_query(context, text, bound);
+    if let Some((_, name)) = repeated(frame.schema().fields().iter().map(|field| field.name().as_str())) {
+        return Err(duplicate_column(name));
+    }
+    let batches = frame.collect().await?;
+    let table = MemoryTable::new(all_nullable(&frame.schema()), batches)?;
+    let rows = table.rows();
+    Ok((table, rows))
+}
+
+/// What a query returned says nothing about what may be inserted later.
+fn all_nullable(schema: &Schema) -> SchemaRef {
+    let nullable = |field: &FieldRef| Arc::new(field.as_ref().clone().with_nullable(true));
+    Arc::new(Schema::new(schema.fields().iter().map(nullable).collect::<Vec<_>>()))
+}
+
+fn declared_schema(context: &Context, text: &str, columns: &[ColumnDef]) -> Result<SchemaRef> {
+    if let Some((index, name)) = repeated(columns.iter().map(|column| column.name.value.as_str())) {
+        return Err(duplicate_column(name).with_position(position_of(text, columns[index].name.span)));
+    }
+    let fields = columns.iter().map(|column| declared_field(context, text, column)).collect::<Result<Vec<_>>>()?;
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+fn declared_field(context: &Context, text: &str, column: &ColumnDef) -> Result<Field> {
+    let nullable = is_nullable(text, column)?;
+    let data_type = declared_type(context, column).map_err(|error| error.with_position(position_of(text, column.name.span)))?;
+    Ok(Field::new(&column.name.value, data_type, nullable))
+}
+
+/// The Arrow type of a type word, found the same way as for `CAST`.
+fn declared_type(context: &Context, column: &ColumnDef) -> Result<DataType> {
+    let cast = Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(Expr::Value(Value::Null.into())),
+        data_type: column.data_type.clone(),
+        array: false,
+        format: None,
+    };
+    let schema = DFSchema::empty();
+    context
+        .state(Spread::Parallel)
+        .create_logical_expr_from_sql_expr(ExprWithAlias { expr: cast, alias: None }, &schema)
+        .and_then(|expr| expr.get_type(&schema))
+        .map_err(|error| {
+            Error::new(ErrorCode::TypeMismatch, format!("unknown type: {}", column.data_type))
+                .with_hint("types are BOOL, INT, BIGINT, FLOAT, DOUBLE, DECIMAL(p, s), STRING, BINARY, DATE, TIME, TIMESTAMP, …")
+                .with_source(error)
+        })
+}
+
+fn is_nullable(text: &str, column: &ColumnDef) -> Result<bool> {
+    let mut nullable = true;
+    for option in &column.options {
+        match option.option {
+            ColumnOption::Null => nullable = true,
+            ColumnOption::NotNull => nullable = false,
+            _ => {
+                return Err(Error::new(ErrorCode::Unsupported, format!("unsupported column option: {}", option.option))
+                    .with_hint("a column can be NULL or NOT NULL")
+                    .with_position(position_of(text, column.name.span)));
+            }
+        }
+    }
+    Ok(nullable)
+}
+
+/// The first name that stands there a second time.
+fn repeated<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<(usize, &'a str)> {
+    let mut seen = BTreeSet::new();
+    names.into_iter().enumerate().find(|(_, name)| !seen.insert(*name))
+}

@@ -1,0 +1,82 @@
+//! Queries: names are bound and types checked, so that a query that plans can run.
+
+use std::ops::ControlFlow;
+
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::parser::Statement as DataFusionStatement;
+use velaria_contract::{Position, Result};
+use velaria_sql::ast::{ObjectName, ObjectNamePart, Query, Statement as AstStatement, Visit, Visitor};
+use velaria_sql::{Span, position_of};
+
+use crate::catalog::{CATALOG, SCHEMA};
+use crate::context::{Context, Spread};
+use crate::error::Translator;
+use crate::plan::functions::{self, ClockUse};
+use crate::plan::names;
+
+/// A query whose names and types are checked.
+#[derive(Debug)]
+pub(crate) struct BoundQuery {
+    pub(crate) plan: LogicalPlan,
+    pub(crate) clock: ClockUse,
+}
+
+/// Binds `query`, which was read from `text`.
+pub(crate) async fn bind(context: &Context, text: &str, mut query: Box<Query>) -> Result<BoundQuery> {
+    let state = context.state(Spread::Parallel);
+    names::restore_case(&mut query, &context.catalog);
+    let clock = functions::check(text, &query, state)?;
+    let statement = DataFusionStatement::Statement(Box::new(AstStatement::Query(query)));
+    check_tables(context, text, &statement)?;
+    let translate = |error: DataFusionError| Translator::new(text).translate(&error);
+    let plan = state.statement_to_plan(statement).await.map_err(translate)?;
+    let plan = analyze(state, plan).map_err(translate)?;
+    Ok(BoundQuery { plan, clock })
+}
+
+/// Applies the rules that give every expression its type.
+pub(crate) fn analyze(state: &SessionState, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+    state.analyzer().execute_and_check(plan, &state.config_options().clone(), |_, _| {})
+}
+
+fn check_tables(context: &Context, text: &str, statement: &DataFusionStatement) -> Result<()> {
+    let references = context
+        .state(Spread::Parallel)
+        .resolve_table_references(statement)
+        .map_err(|error| Translator::new(text).translate(&error))?;
+    for reference in references {
+        let own = reference.schema().is_none_or(|schema| schema == SCHEMA)
+            && reference.catalog().is_none_or(|catalog| catalog == CATALOG);
+        let name = if own { reference.table().to_owned() } else { reference.to_string() };
+        if let Err(error) = context.catalog.find(&name) {
+            return Err(error.with_position(place_of(text, statement, reference.table())));
+        }
+    }
+    Ok(())
+}
+
+fn place_of(text: &str, statement: &DataFusionStatement, table: &str) -> Option<Position> {
+    let DataFusionStatement::Statement(statement) = statement else { return None };
+    let mut finder = Finder { table };
+    match statement.visit(&mut finder) {
+        ControlFlow::Break(span) => position_of(text, span),
+        ControlFlow::Continue(()) => None,
+    }
+}
+
+struct Finder<'a> {
+    table: &'a str,
+}
+
+impl Visitor for Finder<'_> {
+    type Break = Span;
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<Self::Break> {
+        match relation.0.last() {
+            Some(ObjectNamePart::Identifier(ident)) if ident.value == self.table => ControlFlow::Break(ident.span),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The entry to the engine: one catalog, its files and its statements.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use velaria_connector::{CsvOptions, open_csv, open_json, open_parquet};
+use velaria_contract::{Error, ErrorCode, Result};
+use velaria_sql::Statement;
+
+use crate::config::SessionConfig;
+use crate::context::{Context, Spread};
+use crate::dataframe::DataFrame;
+use crate::plan::{ddl, dml, query};
+
+/// An isolated set of views and tables.
+///
+/// Cloning is cheap and gives the same session; two sessions never see each other's names. A session can be used from
+/// several threads.
+#[derive(Debug, Clone)]
+pub struct Session {
+    context: Arc<Context>,
+}
+
+impl Session {
+    /// A session with an empty catalog.
+    ///
+    /// # Errors
+    /// `VEL-7001` for settings that cannot be.
+    pub fn new(config: SessionConfig) -> Result<Self> {
+        Ok(Self { context: Arc::new(Context::new(&config)?) })
+    }
+
+    /// A frame over a CSV file with a header line. Types are found in the first 1,000 records; the rest is read when
+    /// rows are asked for.
+    ///
+    /// # Errors
+    /// `VEL-6001` to `VEL-6003` when the file cannot be opened, `VEL-5001`, `VEL-5002`, `VEL-5007`, `VEL-2006` when its
+    /// head cannot be read.
+    pub async fn read_csv(&self, path: &str, options: &CsvOptions) -> Result<DataFrame> {
+        let table = open_csv(self.context.state(Spread::Parallel), path, options).await?;
+        self.frame("csv", Arc::new(table))
+    }
+
+    /// A frame over a Parquet file. Only its footer is read now.
+    ///
+    /// # Errors
+    /// `VEL-6001` to `VEL-6003` when the file cannot be opened, `VEL-5008` when it is not Parquet.
+    pub async fn read_parquet(&self, path: &str) -> Result<DataFrame> {
+        let table = open_parquet(self.context.state(Spread::Parallel), path).await?;
+        self.frame("parquet", Arc::new(table))
+    }
+
+    /// A frame over an NDJSON file: one JSON object a line.
+    ///
+    /// # Errors
+    /// `VEL-6001` to `VEL-6003` when the file cannot be opened, `VEL-5008` when its head is not NDJSON.
+    pub async fn read_json(&self, path: &str) -> Result<DataFrame> {
+        let table = open_json(self.context.state(Spread::Parallel), path).await?;
+        self.frame("json", Arc::new(table))
+    }
+
+    /// A frame over record batches, which are shared and not copied.
+    ///
+    /// # Errors
+    /// `VEL-5006` when a batch has other columns than `schema`, `VEL-2006` when a column name stands there twice.
+    pub fn create_dataframe_from_arrow(&self, schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<DataFrame> {
+        DataFrame::from_batches(&self.context, "arrow", schema, batches)
+    }
+
+    /// Makes `frame` known as `name`. A view or table of that name is replaced.
+    ///
+    /// # Errors
+    /// `VEL-7001` for an empty name or one with a NUL, `VEL-2006` when two columns of the frame share a name.
+    pub fn create_temp_view(&self, name: &str, frame: &DataFrame) -> Result<()> {
+        if name.is_empty() || name.contains('\0') {
+            return Err(Error::new(ErrorCode::InvalidArgument, "a view needs a name without NUL characters"));
+        }
+        self.context.catalog.replace(name, frame.as_table()?);
+        Ok(())
+    }
+
+    /// Runs one statement.
+    ///
+    /// A query is planned now and runs when the rows of its frame are asked for. `CREATE TABLE`, `INSERT` and `DROP` run
+    /// now; their frame has one row: `ok`, `message`, `affected_rows`.
+    ///
+    /// # Errors
+    /// Everything that can be wrong with the text, names and types of a statement; for `INSERT` also with its rows.
+    pub async fn sql(&self, text: &str) -> Result<DataFrame> {
+        let context = &self.context;
+        let done = match velaria_sql::parse(text)? {
+            Statement::Query(query) => {
+                return Ok(DataFrame::from_query(context, text, query::bind(context, text, query).await?));
+            }
+            Statement::CreateTable(create) => ddl::create_table(context, text, create).await?,
+            Statement::Insert(insert) => dml::insert(context, text, insert).await?,
+            Statement::Drop(drop) => ddl::drop_table(context, text, &drop)?,
+        };
+        done.into_frame(context)
+    }
+
+    fn frame(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<DataFrame> {
+        DataFrame::from_table(&self.context, name, table)
+    }
+}

@@ -1,0 +1,134 @@
+//! Results through the Arrow PyCapsule interface.
+//!
+//! A stream pulls batches from the running query one at a time; nothing is collected. Each export runs the query again.
+
+use std::sync::{Arc, Mutex};
+
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, RecordBatchReader, StructArray};
+use arrow::compute::{CastOptions, cast_with_options, concat_batches};
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
+use arrow::ffi_stream::FFI_ArrowArrayStream;
+use futures::StreamExt;
+use pyo3::prelude::*;
+use pyo3::types::PyCapsule;
+use velaria::{BatchStream, DataFrame, Error, ErrorCode, Result};
+
+use crate::error::to_py;
+use crate::runtime::{check_signals, wait};
+
+/// The rows of `frame` as an `arrow_array_stream` capsule.
+pub(crate) fn stream<'py>(
+    py: Python<'py>,
+    frame: &DataFrame,
+    requested: Option<&Bound<'py, PyCapsule>>,
+) -> PyResult<Bound<'py, PyCapsule>> {
+    let schema = wanted_schema(py, frame.schema(), requested)?;
+    let frame = frame.clone();
+    let stream = wait(py, async move { frame.execute().await })?;
+    let reader = Reader { stream: Arc::new(tokio::sync::Mutex::new(stream)), schema, done: false };
+    PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(reader)), c"arrow_array_stream")
+}
+
+/// All rows as one struct array: an `arrow_schema` and an `arrow_array` capsule.
+pub(crate) fn array<'py>(
+    py: Python<'py>,
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+    requested: Option<&Bound<'py, PyCapsule>>,
+) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
+    let wanted = wanted_schema(py, Arc::clone(&schema), requested)?;
+    let exported = concat_batches(&schema, &batches).and_then(|batch| cast_batch(&batch, &wanted)).and_then(|batch| {
+        let data = StructArray::from(batch).into_data();
+        Ok((FFI_ArrowSchema::try_from(data.data_type())?, FFI_ArrowArray::new(&data)))
+    });
+    let (schema, array) = exported.map_err(|error| to_py(py, &cast_error(&error)))?;
+    Ok((PyCapsule::new_with_value(py, schema, c"arrow_schema")?, PyCapsule::new_with_value(py, array, c"arrow_array")?))
+}
+
+/// The schema that the consumer asked for, if its columns can stand for ours.
+fn wanted_schema(py: Python<'_>, own: SchemaRef, requested: Option<&Bound<'_, PyCapsule>>) -> PyResult<SchemaRef> {
+    let Some(capsule) = requested else { return Ok(own) };
+    let wanted = crate::arrow_in::schema_of(capsule)?;
+    let names = |schema: &Schema| schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+    if names(&wanted) == names(&own) {
+        return Ok(Arc::new(wanted));
+    }
+    let message = format!("requested schema has columns {:?}, the frame has {:?}", names(&wanted), names(&own));
+    Err(to_py(py, &Error::new(ErrorCode::SchemaMismatch, message)))
+}
+
+/// `batch` with the types of `schema`. Values that do not fit are an error and never NULL.
+fn cast_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    let columns = batch
+        .columns()
+        .iter()
+        .zip(schema.fields())
+        .map(|(column, field)| match column.data_type() == field.data_type() {
+            true => Ok(Arc::clone(column)),
+            false => cast_with_options(column, field.data_type(), &options),
+        })
+        .collect::<Result<Vec<ArrayRef>, _>>()?;
+    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &rows)
+}
+
+fn cast_error(error: &ArrowError) -> Error {
+    Error::new(ErrorCode::Cast, format!("cannot export with the requested types: {error}"))
+}
+
+/// Batches of a running query for a consumer that speaks C.
+struct Reader {
+    stream: Arc<tokio::sync::Mutex<BatchStream>>,
+    schema: SchemaRef,
+    done: bool,
+}
+
+impl Iterator for Reader {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let next = self.pull().transpose().map(|pulled| pulled.and_then(|batch| cast_batch(&batch, &self.schema)));
+        self.done = !matches!(next, Some(Ok(_)));
+        next
+    }
+}
+
+impl Reader {
+    /// The consumer may or may not hold the interpreter lock; it is never held while waiting.
+    fn pull(&self) -> Result<Option<RecordBatch>, ArrowError> {
+        let stream = Arc::clone(&self.stream);
+        let future = async move { stream.lock().await.next().await.transpose() };
+        let raised = Mutex::new(None);
+        let result = match Python::try_attach(|py| py.detach(|| velaria::wait(future, || check_signals(&raised)))) {
+            Some(result) => result,
+            None => Err(Error::new(ErrorCode::Cancelled, "the interpreter is shutting down")),
+        };
+        let interrupted = raised.into_inner().is_ok_and(|exception| exception.is_some());
+        if interrupted {
+            rearm_interrupt();
+        }
+        result.map_err(|error| ArrowError::ExternalError(error.report().to_string().replace('\0', "\\0").into()))
+    }
+}
+
+/// C has no exceptions: the stream ends with an error in text, and the signal is set again so that the consumer's
+/// return to Python raises `KeyboardInterrupt`.
+fn rearm_interrupt() {
+    #[expect(unsafe_code, reason = "the only way to set the interpreter's interrupt flag from outside of Python code")]
+    // SAFETY: the function may be called at any time, with or without the interpreter lock.
+    unsafe {
+        pyo3::ffi::PyErr_SetInterrupt();
+    }
+}
+
+impl RecordBatchReader for Reader {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}

@@ -1,0 +1,160 @@
+//! `velaria.DataFrame`.
+
+use arrow::array::RecordBatch;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyCapsule, PyDict, PyList, PyTuple};
+
+use crate::arrow_out;
+use crate::cell;
+use crate::error::to_py;
+use crate::html;
+use crate::runtime::wait;
+use crate::schema::{Schema, capsule};
+
+/// How many rows a notebook shows.
+const HTML_ROWS: usize = 20;
+
+/// A query over the tables of a session; it runs when its rows are asked for.
+#[pyclass(frozen, module = "velaria")]
+pub(crate) struct DataFrame {
+    frame: velaria::DataFrame,
+}
+
+impl DataFrame {
+    pub(crate) fn new(frame: velaria::DataFrame) -> Self {
+        Self { frame }
+    }
+
+    pub(crate) fn frame(&self) -> &velaria::DataFrame {
+        &self.frame
+    }
+
+    fn collect(&self, py: Python<'_>) -> PyResult<Vec<RecordBatch>> {
+        let frame = self.frame.clone();
+        wait(py, async move { frame.collect().await })
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.frame.schema().fields().iter().map(|field| field.name().clone()).collect()
+    }
+}
+
+#[pymethods]
+impl DataFrame {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn py_new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        Err(PyTypeError::new_err("cannot create 'velaria.DataFrame' instances"))
+    }
+
+    /// The names and types of the columns. Nothing runs.
+    #[getter]
+    fn schema(&self) -> Schema {
+        Schema::new(self.frame.schema())
+    }
+
+    /// The column names. Nothing runs.
+    #[getter]
+    fn columns(&self) -> Vec<String> {
+        self.names()
+    }
+
+    /// All rows as lists of Python values: `{"schema": [name, ...], "rows": [[value, ...], ...]}`.
+    fn to_rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let batches = self.collect(py)?;
+        let rows = PyList::empty(py);
+        cell::for_each_row(py, &batches, |values| rows.append(PyList::new(py, values)?))?;
+        let result = PyDict::new(py);
+        result.set_item("schema", self.names())?;
+        result.set_item("rows", rows)?;
+        Ok(result)
+    }
+
+    /// All rows as tuples of Python values.
+    fn fetchall<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let batches = self.collect(py)?;
+        let rows = PyList::empty(py);
+        cell::for_each_row(py, &batches, |values| rows.append(PyTuple::new(py, values)?))?;
+        Ok(rows)
+    }
+
+    /// The number of rows.
+    fn count(&self, py: Python<'_>) -> PyResult<u64> {
+        let frame = self.frame.clone();
+        wait(py, async move { frame.count().await })
+    }
+
+    /// At most the first `n` rows. Nothing runs.
+    fn limit(&self, py: Python<'_>, n: usize) -> PyResult<Self> {
+        self.frame.limit(n).map(Self::new).map_err(|error| to_py(py, &error))
+    }
+
+    /// Prints the first rows as a table to `sys.stdout`.
+    #[pyo3(signature = (max_rows=20))]
+    fn show(&self, py: Python<'_>, max_rows: usize) -> PyResult<()> {
+        let shown = self.frame.limit(max_rows).map_err(|error| to_py(py, &error))?;
+        let schema = shown.schema();
+        let batches = wait(py, async move { shown.collect().await })?;
+        let text = velaria_cli::table_text(schema, batches).map_err(|error| to_py(py, &error))?;
+        py.import("sys")?.getattr("stdout")?.call_method1("write", (text,)).map(|_| ())
+    }
+
+    /// What the query will do, in the sections `logical`, `physical` and `strategy`. Nothing runs.
+    fn explain(&self, py: Python<'_>) -> PyResult<String> {
+        let frame = self.frame.clone();
+        wait(py, async move { frame.explain().await }).map(|explain| explain.to_string())
+    }
+
+    /// All rows as a `pyarrow.Table`.
+    fn to_arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("pyarrow")?.call_method1("table", (slf,))
+    }
+
+    /// All rows as a `pandas.DataFrame`.
+    fn to_pandas<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        // pandas is imported first so that its absence, and not pyarrow's, is what the caller reads about.
+        slf.py().import("pandas")?;
+        Self::to_arrow(slf)?.call_method0("to_pandas")
+    }
+
+    /// All rows as a `polars.DataFrame`.
+    fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("polars")?.call_method1("DataFrame", (slf,))
+    }
+
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<&Bound<'py, PyCapsule>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        arrow_out::stream(py, &self.frame, requested_schema)
+    }
+
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_array__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<&Bound<'py, PyCapsule>>,
+    ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
+        arrow_out::array(py, self.frame.schema(), self.collect(py)?, requested_schema)
+    }
+
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        capsule(py, &self.frame.schema())
+    }
+
+    fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
+        let shown = self.frame.limit(HTML_ROWS + 1).map_err(|error| to_py(py, &error))?;
+        let schema = shown.schema();
+        let batches = wait(py, async move { shown.collect().await })?;
+        html::table(&schema, &batches, HTML_ROWS).map_err(|error| to_py(py, &error))
+    }
+
+    fn __repr__(&self) -> String {
+        let fields: Vec<String> =
+            self.frame.schema().fields().iter().map(|field| format!("{}: {}", field.name(), field.data_type())).collect();
+        format!("<velaria.DataFrame [{}]>", fields.join(", "))
+    }
+}

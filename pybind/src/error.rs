@@ -1,0 +1,55 @@
+//! Engine errors as the exceptions of `velaria.errors`.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
+use velaria::{Error, ErrorKind};
+
+static CLASSES: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+
+/// The exception for `error`, with its code, message, hint and position as attributes.
+pub(crate) fn to_py(py: Python<'_>, error: &Error) -> PyErr {
+    exception(py, error).unwrap_or_else(|failure| failure)
+}
+
+fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
+    let module = CLASSES.get_or_try_init(py, || PyModule::import(py, "velaria.errors").map(Bound::unbind))?.bind(py);
+    let report = error.report();
+    let values = PyDict::new(py);
+    values.set_item("message", &report.message)?;
+    values.set_item("code", &report.code)?;
+    values.set_item("hint", &report.hint)?;
+    if let Some(place) = &report.position {
+        let position = module.getattr("Position")?.call1((place.line, place.column, place.length, &place.text))?;
+        values.set_item("position", position)?;
+    }
+    let class = module.getattr(class_name(error.kind()))?;
+    Ok(PyErr::from_value(class.call((report.to_string(),), Some(&values))?))
+}
+
+fn class_name(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Parse => "ParseError",
+        ErrorKind::Plan => "PlanError",
+        ErrorKind::Unsupported => "UnsupportedError",
+        ErrorKind::Catalog => "CatalogError",
+        ErrorKind::Usage => "UsageError",
+        ErrorKind::Data => "DataError",
+        ErrorKind::FileNotFound => "FileMissingError",
+        ErrorKind::Io => "IoError",
+        ErrorKind::Resource => "ResourceError",
+        ErrorKind::Cancelled => "CancelledError",
+        ErrorKind::Timeout => "TimeoutError",
+        // A kind that this table does not know is the fault of this table.
+        _ => "InternalError",
+    }
+}
+
+/// The exception for an argument of a type that is not accepted; it is a `TypeError` too.
+pub(crate) fn wrong_type(py: Python<'_>, message: &str) -> PyErr {
+    let raised = CLASSES
+        .get_or_try_init(py, || PyModule::import(py, "velaria.errors").map(Bound::unbind))
+        .and_then(|module| module.bind(py).getattr("ArgumentTypeError"))
+        .and_then(|class| class.call1((message,)));
+    raised.map_or_else(|failure| failure, PyErr::from_value)
+}
