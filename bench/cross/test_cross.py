@@ -1,0 +1,115 @@
+"""Tests of the bench's own parts: python -m unittest discover bench/cross. What needs numpy or pyarrow is skipped
+where there is none."""
+
+import hashlib
+import unittest
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import checksum
+import run
+import workload
+
+HAS_DATA_TOOLS = find_spec("numpy") is not None and find_spec("pyarrow") is not None
+MASK = (1 << 64) - 1
+
+
+def events_text(rows):
+    """The definition of bench/workloads/README.md word by word, as slow as it is plain."""
+    state = 42
+
+    def draw():
+        nonlocal state
+        state = (state + 0x9E3779B97F4A7C15) & MASK
+        z = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
+        return z ^ (z >> 31)
+
+    lines = ["id,key,user,value,category"]
+    for row in range(rows):
+        key, user, value, category = draw() % 1_000, draw() % 1_000_000, draw() % 100_000, draw() % 20
+        lines.append(f"{row},{key},{user},{value // 100}.{value % 100:02},category_{category:02}")
+    return "\n".join(lines) + "\n"
+
+
+class WorkloadTest(unittest.TestCase):
+    def test_every_workload_file_is_well_formed(self):
+        self.assertGreaterEqual(len(workload.load_all()), 16)
+
+    def test_a_line_that_is_not_key_and_value_is_refused_with_its_number(self):
+        with self.assertRaisesRegex(ValueError, "w.toml:2"):
+            workload.parse('name = "a"\nrows\n', "w.toml")
+
+    def test_an_unknown_workload_name_is_refused(self):
+        with self.assertRaisesRegex(ValueError, "no such workload: nope"):
+            workload.load_all(["nope"])
+
+    def test_scaled_rows_stay_at_or_above_the_check(self):
+        self.assertEqual(workload.scaled_rows({"rows": 10_000_000, "check_rows": 10_000}, 0.01), 100_000)
+        self.assertEqual(workload.scaled_rows({"rows": 10_000_000, "check_rows": 10_000}, 0.0001), 10_000)
+
+
+class ChecksumTest(unittest.TestCase):
+    ROWS = [(1, 2.5, "a"), (2, None, "é"), (None, -1.0, None)]
+    EXPECTED = {"rows": 3, "non_null": [2, 2, 2], "sums": [3.0, 1.5, 97.0 + 0xC3 + 0xA9]}
+
+    def test_rows_are_counted_and_summed_by_column(self):
+        self.assertEqual(checksum.of_rows(self.ROWS), self.EXPECTED)
+
+    @unittest.skipUnless(HAS_DATA_TOOLS, "needs pyarrow")
+    def test_a_table_has_the_checksum_of_its_rows(self):
+        import pyarrow as pa
+
+        columns = dict(zip("abc", map(list, zip(*self.ROWS))))
+        self.assertEqual(checksum.of_table(pa.table(columns)), self.EXPECTED)
+
+    def test_one_row_lost_in_ten_million_is_a_difference(self):
+        whole = {"rows": 1, "non_null": [1], "sums": [10_000_000.0]}
+        self.assertIsNone(checksum.difference(whole, whole))
+        self.assertIn("sums of column 1", checksum.difference(whole, dict(whole, sums=[9_999_999.0])))
+
+    def test_engines_that_differ_are_named(self):
+        wrong = dict(self.EXPECTED, non_null=[2, 2, 3])
+        found = {"velaria": [self.EXPECTED, wrong], "duckdb": [self.EXPECTED] * 2, "polars": [wrong] * 2}
+        problems = run.disagreements(found, with_sums=True)
+        self.assertEqual(len(problems), 2)
+        self.assertIn("polars differs from duckdb", problems[0])
+        self.assertIn("velaria differs from duckdb", problems[1])
+
+
+@unittest.skipUnless(HAS_DATA_TOOLS, "needs numpy and pyarrow")
+class EventsTest(unittest.TestCase):
+    def test_the_fast_generator_writes_the_defined_bytes(self):
+        import dataset
+
+        with TemporaryDirectory() as folder:
+            target = Path(folder) / "events.csv"
+            dataset.write_events_csv(target, 1_000)
+            self.assertEqual(target.read_text(encoding="utf-8"), events_text(1_000))
+
+    def test_the_definition_has_not_moved(self):
+        digest = hashlib.sha256(events_text(10_000).encode()).hexdigest()
+        self.assertEqual(digest, "aef89297a649c9a0af423406d2b72d26d82ff61da6018c8e44d0de95296d0d88")
+
+    def test_a_slice_does_not_depend_on_where_it_is_cut(self):
+        import dataset
+
+        self.assertEqual(dataset.events(0, 100).slice(40, 20), dataset.events(40, 60))
+
+
+class ReportTest(unittest.TestCase):
+    WORKLOAD = {"name": "w", "timed": "query", "repeat": 1}
+
+    def test_a_ratio_under_one_means_that_velaria_is_faster(self):
+        found = run.row(self.WORKLOAD, 10, {"velaria": {"ms": 5.0}, "duckdb": {"ms": 20.0}, "polars": {"ms": 10.0}})
+        self.assertEqual(found["ratios"], {"duckdb": 0.25, "polars": 0.5})
+        self.assertEqual(found["best_peer"], "polars")
+
+    def test_a_failed_engine_has_no_ratio(self):
+        found = run.row(self.WORKLOAD, 10, {"velaria": {"ms": 5.0}, "duckdb": {"error": "out of memory"}})
+        self.assertEqual((found["ratios"], found["best_peer"]), ({}, None))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,152 @@
+//! The command: arguments, the loop over surfaces and files, and the exit code.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::corpus::{self, CorpusFile, DataFile, data_files, slt_files};
+use crate::engine::{CliSurface, EngineSurface, PythonSurface, Surface, default_cli, default_python};
+use crate::report::{FileReport, Report, SkippedRecords, SurfaceReport};
+use crate::suite::{Suite, SurfaceName};
+use crate::{Error, Result, find_root, update, workload};
+
+/// Runs the corpus on every surface with the same expected results.
+#[derive(Debug, Parser)]
+#[command(name = "velaria-conformance")]
+enum Command {
+    /// Run a suite.
+    Run(Run),
+}
+
+#[derive(Debug, clap::Args)]
+struct Run {
+    /// The suite: a file of conformance/suites, without its ending.
+    #[arg(long, default_value = "core")]
+    suite: String,
+    /// Only this surface; may be given more than once.
+    #[arg(long = "surface", value_enum)]
+    surfaces: Vec<SurfaceName>,
+    /// Only files whose name below sqllogic contains this text.
+    #[arg(long)]
+    filter: Option<String>,
+    /// Write the report as JSON to this file.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// The interpreter with the installed package.
+    #[arg(long)]
+    python: Option<PathBuf>,
+    /// The command line binary.
+    #[arg(long)]
+    cli: Option<PathBuf>,
+    /// Rewrite the expected results to what engine-1 answers. For authors only.
+    #[arg(long, conflicts_with_all = ["surfaces", "json"])]
+    update: bool,
+}
+
+/// Runs the command; `0` when everything passed, `1` when something failed, `2` when the command cannot run.
+pub fn main(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
+    let Command::Run(run) = Command::parse_from(args);
+    match execute(&run, out) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            // Nothing is left to tell when stderr is closed.
+            let _ = writeln!(err, "velaria-conformance: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn execute(run: &Run, out: &mut dyn Write) -> Result<bool> {
+    let current = std::env::current_dir().map_err(Error::io(Path::new(".")))?;
+    let root = find_root(&current)?;
+    let suite = Suite::read(&root, &run.suite)?;
+    let plan = Plan { files: filtered(slt_files(&root, &suite.folders)?, run), data: data_files(&root)?, suite, root };
+    if run.update {
+        return plan.update(out);
+    }
+    let surfaces = plan.surfaces(run).into_iter().map(|name| plan.run_surface(name, run)).collect::<Result<_>>()?;
+    let report = Report::new(&run.suite, surfaces);
+    report.print(out)?;
+    if let Some(path) = &run.json {
+        write_json(path, &report)?;
+    }
+    Ok(report.is_success())
+}
+
+fn filtered(files: Vec<CorpusFile>, run: &Run) -> Vec<CorpusFile> {
+    files.into_iter().filter(|file| is_wanted(&file.name, run)).collect()
+}
+
+fn is_wanted(name: &str, run: &Run) -> bool {
+    run.filter.as_deref().is_none_or(|filter| name.contains(filter))
+}
+
+fn write_json(path: &Path, report: &Report) -> Result<()> {
+    let text = velaria::json::to_pretty(report).map_err(|error| Error::Usage(error.to_string()))?;
+    std::fs::write(path, text).map_err(Error::io(path))
+}
+
+/// What is to be run.
+struct Plan {
+    root: PathBuf,
+    suite: Suite,
+    files: Vec<CorpusFile>,
+    data: Vec<DataFile>,
+}
+
+impl Plan {
+    fn surfaces(&self, run: &Run) -> Vec<SurfaceName> {
+        let wanted = |name: &SurfaceName| run.surfaces.is_empty() || run.surfaces.contains(name);
+        self.suite.surfaces.iter().copied().filter(wanted).collect()
+    }
+
+    fn run_surface(&self, name: SurfaceName, run: &Run) -> Result<SurfaceReport> {
+        let surface = self.surface(name, run);
+        let mut files = Vec::new();
+        for file in &self.files {
+            files.push(match self.suite.skip_reason(name, &file.name) {
+                Some(reason) => skipped(file, reason)?,
+                None => corpus::run_file(surface.as_ref(), &self.data, file),
+            });
+        }
+        if self.suite.workloads
+            && let Some(threads) = name.threads()
+        {
+            files.extend(workload::check_all(&self.root, threads, |name| is_wanted(name, run))?);
+        }
+        Ok(SurfaceReport::new(name.as_str(), files))
+    }
+
+    fn surface(&self, name: SurfaceName, run: &Run) -> Box<dyn Surface> {
+        match name {
+            SurfaceName::Engine1 => Box::new(EngineSurface::new(1)),
+            SurfaceName::Engine4 => Box::new(EngineSurface::new(4)),
+            SurfaceName::Python => {
+                let python = run.python.clone().unwrap_or_else(|| default_python(&self.root));
+                Box::new(PythonSurface::new(python, &self.root))
+            }
+            SurfaceName::Cli => Box::new(CliSurface::new(run.cli.clone().unwrap_or_else(default_cli))),
+        }
+    }
+
+    fn update(&self, out: &mut dyn Write) -> Result<bool> {
+        let surface = EngineSurface::new(1);
+        for file in &self.files {
+            if update::update_file(&surface, &self.data, file)? {
+                writeln!(out, "updated {}", file.name)?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn skipped(file: &CorpusFile, reason: &str) -> Result<FileReport> {
+    let mut report = FileReport::new(&file.name);
+    let records = corpus::count_records(&corpus::parse(file)?);
+    report.skip(SkippedRecords { line: 0, records, reason: reason.to_owned() });
+    Ok(report)
+}

@@ -1,0 +1,114 @@
+//! The runner itself, on a corpus of its own: what passes, what fails, and what it says.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// A repository with one corpus file and one data file.
+fn repository(slt: &str) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = root.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("sqllogic/select/sample.slt", slt);
+    write("sqllogic/data/people.csv", "id,name\n1,Ada\n2,Bo\n");
+    write(
+        "conformance/suites/core.toml",
+        "description = \"sample\"\nfolders = [\"select\"]\nsurfaces = [\"engine-1\", \"python\"]\n",
+    );
+    root
+}
+
+fn run(root: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_velaria-conformance")).arg("run").args(args).current_dir(root).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn records_pass_and_the_json_holds_the_figures_of_the_table() {
+    let root = repository(
+        "query IT\nSELECT * FROM people ORDER BY id\n----\n1 Ada\n2 Bo\n\n\
+         statement ok\nCREATE TABLE t (a INT)\n\nstatement count 2\nINSERT INTO t VALUES (1), (2)\n",
+    );
+    let output = run(root.path(), &["--surface", "engine-1", "--json", "report.json"]);
+    assert!(output.status.success(), "{}", stdout(&output));
+    assert!(stdout(&output).ends_with("conformance: 3 passed, 0 failed, 0 skipped\n"));
+    let json = std::fs::read_to_string(root.path().join("report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let totals = serde_json::json!({"passed": 3, "failed": 0, "skipped": 0});
+    assert_eq!(report["totals"], totals);
+    assert_eq!(report["surfaces"][0]["files"][0], serde_json::json!({"file": "select/sample.slt", "totals": totals}));
+}
+
+#[test]
+fn a_failing_record_does_not_stop_its_file() {
+    let root = repository(
+        "query I\nSELECT 1\n----\n2\n\nquery T\nSELECT 1\n----\n1\n\nquery T\nSELECT 'a  b'\n----\na b\n\nquery I\nSELECT 3\n----\n3\n",
+    );
+    let output = run(root.path(), &["--surface", "engine-1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stdout(&output);
+    assert!(text.ends_with("conformance: 1 passed, 3 failed, 0 skipped\n"), "{text}");
+    assert!(text.contains("FAILED on engine-1: select/sample.slt:1\n"), "{text}");
+    assert!(text.contains("expected:\n    2\ngot:\n    1\n"), "{text}");
+    assert!(text.contains("expected:\n    columns T\ngot:\n    columns I\n"), "{text}");
+    assert!(text.contains("expected:\n    a b\ngot:\n    a  b\n"), "{text}");
+}
+
+#[test]
+fn an_error_record_must_hold_the_whole_text() {
+    let root = repository("statement error\nSELECT nope\n\nstatement error not found\nSELECT nope\n");
+    let output = run(root.path(), &["--surface", "engine-1"]);
+    let text = stdout(&output);
+    assert!(text.ends_with("conformance: 0 passed, 2 failed, 0 skipped\n"), "{text}");
+    assert!(text.contains("expected: the whole text of the error\n"), "{text}");
+}
+
+#[test]
+fn a_record_skipped_on_a_surface_says_why_in_its_comment() {
+    let root = repository(
+        "# Threads are none of its business.\nskipif engine\nquery I\nSELECT 1\n----\n2\n\nskipif engine-1\nquery I\nSELECT 1\n----\n2\n",
+    );
+    let text = stdout(&run(root.path(), &["--surface", "engine-1"]));
+    assert!(text.ends_with("conformance: 0 passed, 1 failed, 1 skipped\n"), "{text}");
+    assert!(text.contains("skipped on engine-1: 1 records: Threads are none of its business.\n"), "{text}");
+    assert!(text.contains("skipped without a reason"), "{text}");
+}
+
+#[test]
+fn a_surface_that_cannot_start_fails() {
+    let root = repository("query I\nSELECT 1\n----\n1\n");
+    let output = run(root.path(), &["--surface", "python", "--python", "no-such-python"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stdout(&output);
+    assert!(text.contains("cannot start no-such-python"), "{text}");
+    assert!(text.ends_with("conformance: 0 passed, 1 failed, 0 skipped\n"), "{text}");
+}
+
+#[test]
+fn update_writes_what_the_engine_answers_and_is_idempotent() {
+    let root = repository("query T\nSELECT 1, 'a'\n----\n\nstatement error\nSELECT nope\n");
+    assert!(run(root.path(), &["--update"]).status.success());
+    let path = root.path().join("sqllogic/select/sample.slt");
+    let updated = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        updated.starts_with("query IT\nSELECT 1, 'a'\n----\n1 a\n\nstatement error\nSELECT nope\n----\n"),
+        "{updated}"
+    );
+    assert!(updated.contains("[VEL-2001]\n"), "{updated}");
+    let output = run(root.path(), &["--surface", "engine-1"]);
+    assert!(output.status.success(), "{}", stdout(&output));
+    assert_eq!(stdout(&run(root.path(), &["--update"])), "");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), updated);
+}
+
+#[test]
+fn records_that_reach_for_the_machine_are_refused() {
+    let root = repository("system ok\necho hello\n\nquery I\nSELECT 1\n----\n1\n");
+    let text = stdout(&run(root.path(), &["--surface", "engine-1"]));
+    assert!(text.ends_with("conformance: 1 passed, 1 failed, 0 skipped\n"), "{text}");
+}

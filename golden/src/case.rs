@@ -1,0 +1,108 @@
+//! The case files, and the placeholders that stand for folders in them and in their snapshots.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use velaria_conformance::find_root;
+
+/// A statement to explain, or one that the engine refuses.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatementCase {
+    /// What the case shows, for readers.
+    pub description: String,
+    /// Statements that are run before and succeed.
+    #[serde(default)]
+    pub setup: Vec<String>,
+    /// A CSV file that is read under the name `input_table`.
+    pub csv: Option<String>,
+    /// The same for a file of JSON lines.
+    pub json: Option<String>,
+    /// The same for a Parquet file.
+    pub parquet: Option<String>,
+    /// The statement.
+    pub sql: String,
+}
+
+/// A call of the command line.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CliCase {
+    /// What the case shows, for readers.
+    pub description: String,
+    /// The arguments.
+    pub args: Vec<String>,
+    /// What is sent to its standard input.
+    #[serde(default)]
+    pub stdin: String,
+}
+
+impl StatementCase {
+    /// Reads a case and puts folders for its placeholders.
+    ///
+    /// # Errors
+    /// When the file is not a case.
+    pub fn read(path: &Path, folders: &Folders) -> Result<Self, Box<dyn Error>> {
+        let mut case: Self = read(path)?;
+        let inputs = [&mut case.csv, &mut case.json, &mut case.parquet];
+        inputs.into_iter().flatten().for_each(|file| *file = folders.expand(file));
+        Ok(case)
+    }
+}
+
+impl CliCase {
+    /// Reads a case and puts folders for its placeholders.
+    ///
+    /// # Errors
+    /// When the file is not a case.
+    pub fn read(path: &Path, folders: &Folders) -> Result<Self, Box<dyn Error>> {
+        let mut case: Self = read(path)?;
+        case.args.iter_mut().for_each(|arg| *arg = folders.expand(arg));
+        case.stdin = folders.expand(&case.stdin);
+        Ok(case)
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Box<dyn Error>> {
+    let text = std::fs::read_to_string(path)?;
+    toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+/// The folders that cases may name.
+#[derive(Debug)]
+pub struct Folders {
+    placeholders: Vec<(&'static str, PathBuf)>,
+}
+
+impl Folders {
+    /// The folders of the repository that this crate lies in.
+    ///
+    /// # Errors
+    /// When the tests run outside of it.
+    pub fn find() -> Result<Self, Box<dyn Error>> {
+        let root = find_root(&std::env::current_dir()?)?;
+        Ok(Self {
+            placeholders: vec![("{data}", root.join("golden/data")), ("{sqllogic}", root.join("sqllogic/data"))],
+        })
+    }
+
+    /// The text with folders in the place of placeholders.
+    #[must_use]
+    pub fn expand(&self, text: &str) -> String {
+        self.placeholders
+            .iter()
+            .fold(text.to_owned(), |text, (placeholder, folder)| text.replace(placeholder, &folder.to_string_lossy()))
+    }
+
+    /// The text with placeholders in the place of folders.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        self.placeholders.iter().fold(text.to_owned(), |text, (placeholder, folder)| {
+            let folder = folder.to_string_lossy();
+            // Plans print paths without the first separator.
+            text.replace(folder.as_ref(), placeholder).replace(folder.trim_start_matches('/'), placeholder)
+        })
+    }
+}

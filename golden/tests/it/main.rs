@@ -1,0 +1,5 @@
+//! The golden tests, in one binary.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod surfaces;
