@@ -1,1 +1,3 @@
-//! stub
+//! Velaria's benches: `benches/workloads.rs` measures the engine alone, `cross/` compares it with its peers.
+//!
+//! Both read the files in `workloads/`, which the conformance run checks for right answers.

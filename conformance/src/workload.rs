@@ -111,6 +111,38 @@ impl Workload {
         }
         Ok(workload)
     }
+
+    /// The first `rows` rows of the data, in the form that the workload asks for; files are written to `folder`.
+    ///
+    /// # Errors
+    /// [`Failure::NoData`] when real data is not on this machine, [`Failure::Wrong`] when the engine or the disk refuses.
+    pub fn open(&self, session: &Session, rows: u64, folder: &Path) -> Result<DataFrame, Failure> {
+        match (self.dataset, self.format) {
+            (Dataset::Events, Storage::Memory) => {
+                let batch = events(rows)?;
+                let batch = match &self.columns {
+                    Some(names) => batch.project(&indices(&batch, names)?)?,
+                    None => batch,
+                };
+                Ok(session.create_dataframe_from_arrow(batch.schema(), vec![batch])?)
+            }
+            (Dataset::Events, Storage::Csv) => {
+                let path = folder.join("t.csv");
+                std::fs::write(&path, events_csv(rows))?;
+                read_csv(session, &path)
+            }
+            (Dataset::Events, Storage::Parquet) => {
+                let path = folder.join("t.parquet");
+                write_parquet(&path, &events(rows)?)?;
+                let (session, path) = (session.clone(), path.to_string_lossy().into_owned());
+                Ok(velaria::wait(async move { session.read_parquet(&path).await }, || Ok(()))?)
+            }
+            (Dataset::Flights, Storage::Csv) => read_csv(session, &flights(rows)?),
+            (Dataset::Flights, Storage::Parquet | Storage::Memory) => {
+                Err(Failure::Wrong("flights are read as CSV only".to_owned()))
+            }
+        }
+    }
 }
 
 /// Checks every workload that is wanted, on the engine with `threads` threads.
@@ -136,11 +168,13 @@ fn report(workload: &Workload, name: &str, threads: usize) -> FileReport {
 }
 
 /// Why a workload has not passed.
-#[derive(Debug)]
-enum Failure {
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
     /// The real data is not on this machine.
+    #[error("{0}")]
     NoData(String),
     /// The engine refused, or the result is another.
+    #[error("{0}")]
     Wrong(String),
 }
 
@@ -165,7 +199,7 @@ impl From<std::io::Error> for Failure {
 fn check(workload: &Workload, threads: usize) -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let session = Session::new(SessionConfig::default().with_threads(threads))?;
-    session.create_temp_view("t", &input(workload, &session, folder.path())?)?;
+    session.create_temp_view("t", &workload.open(&session, workload.check_rows, folder.path())?)?;
     let sql = workload.sql.clone();
     let (schema, batches) = velaria::wait(
         async move {
@@ -177,35 +211,6 @@ fn check(workload: &Workload, threads: usize) -> Result<(), Failure> {
     match workload.expected.difference(&Checksum::of(&schema, &batches)?) {
         None => Ok(()),
         Some(difference) => Err(Failure::Wrong(difference)),
-    }
-}
-
-fn input(workload: &Workload, session: &Session, folder: &Path) -> Result<DataFrame, Failure> {
-    let rows = workload.check_rows;
-    match (workload.dataset, workload.format) {
-        (Dataset::Events, Storage::Memory) => {
-            let batch = events(rows)?;
-            let batch = match &workload.columns {
-                Some(names) => batch.project(&indices(&batch, names)?)?,
-                None => batch,
-            };
-            Ok(session.create_dataframe_from_arrow(batch.schema(), vec![batch])?)
-        }
-        (Dataset::Events, Storage::Csv) => {
-            let path = folder.join("t.csv");
-            std::fs::write(&path, events_csv(rows))?;
-            read_csv(session, &path)
-        }
-        (Dataset::Events, Storage::Parquet) => {
-            let path = folder.join("t.parquet");
-            write_parquet(&path, &events(rows)?)?;
-            let (session, path) = (session.clone(), path.to_string_lossy().into_owned());
-            Ok(velaria::wait(async move { session.read_parquet(&path).await }, || Ok(()))?)
-        }
-        (Dataset::Flights, Storage::Csv) => read_csv(session, &flights(rows)?),
-        (Dataset::Flights, Storage::Parquet | Storage::Memory) => {
-            Err(Failure::Wrong("flights are checked as CSV only".to_owned()))
-        }
     }
 }
 

@@ -3,9 +3,11 @@
 //! What comes through the C data interface was made by somebody else: every callback may be missing and every buffer may
 //! lie. Callbacks are checked before they are called, and arrays are validated in full before anything looks at them.
 
-use std::ffi::{CStr, c_int};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::cell::Cell;
+use std::ffi::{CStr, c_int, c_void};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+use std::sync::{Arc, Once};
 
 use arrow::array::{Array, ArrayData, ArrayRef, RecordBatch, RecordBatchOptions, StructArray, make_array};
 use arrow::compute::{cast, concat};
@@ -43,7 +45,8 @@ pub(crate) fn table(obj: &Bound<'_, PyAny>) -> PyResult<(SchemaRef, Vec<RecordBa
     match numpy::array(obj)? {
         Some(array) if matches!(array.data_type(), DataType::FixedSizeList(..)) => {
             let schema = Arc::new(Schema::new(vec![Field::new(VECTOR_COLUMN, array.data_type().clone(), true)]));
-            let batch = RecordBatch::try_new(Arc::clone(&schema), vec![array]).map_err(|error| to_py(py, &invalid(&error)))?;
+            let batch =
+                RecordBatch::try_new(Arc::clone(&schema), vec![array]).map_err(|error| to_py(py, &invalid(&error)))?;
             Ok((schema, vec![batch]))
         }
         _ => Err(not_accepted(obj)),
@@ -59,7 +62,7 @@ pub(crate) fn column(obj: &Bound<'_, PyAny>) -> PyResult<Option<ArrayRef>> {
 /// The schema in an `arrow_schema` capsule.
 pub(crate) fn schema_of(capsule: &Bound<'_, PyCapsule>) -> PyResult<Schema> {
     let py = capsule.py();
-    let pointer = capsule.pointer_checked(Some(c"arrow_schema"))?.cast::<FFI_ArrowSchema>();
+    let pointer = pointer(capsule, c"arrow_schema", "__arrow_c_schema__")?.cast::<FFI_ArrowSchema>();
     #[expect(unsafe_code, reason = "the capsule protocol hands out a pointer")]
     // SAFETY: a capsule of this name points to a schema that lives as long as the capsule, which is borrowed here.
     let schema = unsafe { pointer.as_ref() };
@@ -81,19 +84,29 @@ fn sequence(obj: &Bound<'_, PyAny>) -> PyResult<(SchemaRef, Vec<RecordBatch>)> {
     let mut batches = Vec::new();
     for item in obj.try_iter()? {
         let (item_schema, mut item_batches) = table(&item?)?;
-        let first = schema.get_or_insert_with(|| Arc::clone(&item_schema));
-        if !same_columns(first, &item_schema) {
-            let error = Error::new(ErrorCode::SchemaMismatch, "Arrow stream batches must share the same schema");
-            return Err(to_py(py, &error));
-        }
+        let common = match &schema {
+            Some(first) => common_schema(first, &item_schema).map_err(|error| to_py(py, &error))?,
+            None => item_schema,
+        };
+        schema = Some(common);
         batches.append(&mut item_batches);
     }
     Ok((schema.unwrap_or_else(|| Arc::new(Schema::empty())), batches))
 }
 
-fn same_columns(left: &Schema, right: &Schema) -> bool {
-    let columns = |schema: &Schema| schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect::<Vec<_>>();
-    columns(left) == columns(right)
+/// The schema of both: the same names and types, and NULL allowed where either allows it.
+fn common_schema(left: &Schema, right: &Schema) -> Result<SchemaRef> {
+    let same = |(left, right): (&Arc<Field>, &Arc<Field>)| {
+        left.name() == right.name() && left.data_type() == right.data_type()
+    };
+    if left.fields().len() != right.fields().len() || !left.fields().iter().zip(right.fields()).all(same) {
+        return Err(Error::new(ErrorCode::SchemaMismatch, "Arrow stream batches must share the same schema"));
+    }
+    let merged = left.fields().iter().zip(right.fields());
+    let fields: Vec<Field> = merged
+        .map(|(left, right)| left.as_ref().clone().with_nullable(left.is_nullable() || right.is_nullable()))
+        .collect();
+    Ok(Arc::new(Schema::new(fields)))
 }
 
 /// Arrays of one type, as they came.
@@ -105,8 +118,11 @@ struct Chunks {
 impl Chunks {
     fn into_batches(self) -> Result<(SchemaRef, Vec<RecordBatch>)> {
         let DataType::Struct(fields) = &self.data_type else {
-            return Err(Error::new(ErrorCode::InvalidArrow, format!("expected a table, found a column of {}", self.data_type))
-                .with_hint("pass a dict to give the column a name"));
+            return Err(Error::new(
+                ErrorCode::InvalidArrow,
+                format!("expected a table, found a column of {}", self.data_type),
+            )
+            .with_hint("pass a dict to give the column a name"));
         };
         let schema = Arc::new(Schema::new(fields.iter().map(decoded_field).collect::<Vec<_>>()));
         let batches = self.arrays.iter().map(|array| batch(array, &schema)).collect::<Result<Vec<_>>>()?;
@@ -169,13 +185,23 @@ fn chunks(obj: &Bound<'_, PyAny>) -> PyResult<Option<Chunks>> {
 }
 
 fn bad_capsule(py: Python<'_>, method: &str) -> PyErr {
-    to_py(py, &Error::new(ErrorCode::InvalidArrow, format!("{method} did not return what the Arrow PyCapsule interface asks for")))
+    to_py(
+        py,
+        &Error::new(
+            ErrorCode::InvalidArrow,
+            format!("{method} did not return what the Arrow PyCapsule interface asks for"),
+        ),
+    )
+}
+
+fn pointer(capsule: &Bound<'_, PyCapsule>, name: &CStr, method: &str) -> PyResult<NonNull<c_void>> {
+    capsule.pointer_checked(Some(name)).map_err(|_| bad_capsule(capsule.py(), method))
 }
 
 fn take_array(schema: &Bound<'_, PyCapsule>, array: &Bound<'_, PyCapsule>) -> PyResult<Chunks> {
     let py = array.py();
-    let schema = schema.pointer_checked(Some(c"arrow_schema"))?.cast::<FFI_ArrowSchema>();
-    let array = array.pointer_checked(Some(c"arrow_array"))?.cast::<FFI_ArrowArray>();
+    let schema = pointer(schema, c"arrow_schema", "__arrow_c_array__")?.cast::<FFI_ArrowSchema>();
+    let array = pointer(array, c"arrow_array", "__arrow_c_array__")?.cast::<FFI_ArrowArray>();
     #[expect(unsafe_code, reason = "the capsule protocol hands out pointers")]
     // SAFETY: capsules of these names point to these structures, which live as long as the capsules borrowed here; the
     // array is moved out, which the protocol allows once and marks by clearing `release`.
@@ -199,7 +225,7 @@ unsafe impl Send for Stream {}
 
 impl Stream {
     fn take(capsule: &Bound<'_, PyCapsule>) -> PyResult<Self> {
-        let pointer = capsule.pointer_checked(Some(c"arrow_array_stream"))?.cast::<FFI_ArrowArrayStream>();
+        let pointer = pointer(capsule, c"arrow_array_stream", "__arrow_c_stream__")?.cast::<FFI_ArrowArrayStream>();
         #[expect(unsafe_code, reason = "the capsule protocol hands out a pointer")]
         // SAFETY: a capsule of this name points to a stream; it is moved out, which the protocol allows once and marks by
         // clearing `release`.
@@ -216,7 +242,9 @@ impl Stream {
     fn read(&mut self, py: Python<'_>) -> PyResult<Chunks> {
         let data_type = py.detach(|| self.data_type()).map_err(|error| self.with_python_cause(py, &error))?;
         let mut arrays = Vec::new();
-        while let Some(array) = py.detach(|| self.next(&data_type)).map_err(|error| self.with_python_cause(py, &error))? {
+        while let Some(array) =
+            py.detach(|| self.next(&data_type)).map_err(|error| self.with_python_cause(py, &error))?
+        {
             arrays.push(array);
             py.check_signals()?;
         }
@@ -296,12 +324,35 @@ fn import(array: FFI_ArrowArray, data_type: &DataType) -> Result<ArrayRef> {
 
 /// arrow panics on some structures that break the rules; here that is an error like every other.
 fn guarded<T>(action: impl FnOnce() -> Result<T, ArrowError>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(action)) {
+    silence_expected_panics();
+    let before = PANIC_EXPECTED.replace(true);
+    let outcome = catch_unwind(AssertUnwindSafe(action));
+    PANIC_EXPECTED.set(before);
+    match outcome {
         Ok(result) => result.map_err(|error| invalid(&error)),
         Err(_) => Err(Error::new(ErrorCode::InvalidArrow, "the Arrow data breaks the rules of the C data interface")),
     }
 }
 
+thread_local! {
+    static PANIC_EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Without this, a panic that becomes an error would be written to stderr as well.
+fn silence_expected_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let report = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !PANIC_EXPECTED.get() {
+                report(info);
+            }
+        }));
+    });
+}
+
 fn invalid(error: &ArrowError) -> Error {
-    Error::new(ErrorCode::InvalidArrow, format!("invalid Arrow data: {error}"))
+    // The words in which arrow sorts its errors say nothing to the caller.
+    let text = error.to_string().replace("Invalid argument error: ", "").replace("C Data interface error: ", "");
+    Error::new(ErrorCode::InvalidArrow, format!("invalid Arrow data: {text}"))
 }

@@ -2,7 +2,7 @@
 //!
 //! A stream pulls batches from the running query one at a time; nothing is collected. Each export runs the query again.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, RecordBatchReader, StructArray};
 use arrow::compute::{CastOptions, cast_with_options, concat_batches};
@@ -16,7 +16,7 @@ use pyo3::types::PyCapsule;
 use velaria::{BatchStream, DataFrame, Error, ErrorCode, Result};
 
 use crate::error::to_py;
-use crate::runtime::{check_signals, wait};
+use crate::runtime::{wait, wait_from_c};
 
 /// The rows of `frame` as an `arrow_array_stream` capsule.
 pub(crate) fn stream<'py>(
@@ -100,30 +100,10 @@ impl Iterator for Reader {
 }
 
 impl Reader {
-    /// The consumer may or may not hold the interpreter lock; it is never held while waiting.
     fn pull(&self) -> Result<Option<RecordBatch>, ArrowError> {
         let stream = Arc::clone(&self.stream);
-        let future = async move { stream.lock().await.next().await.transpose() };
-        let raised = Mutex::new(None);
-        let result = match Python::try_attach(|py| py.detach(|| velaria::wait(future, || check_signals(&raised)))) {
-            Some(result) => result,
-            None => Err(Error::new(ErrorCode::Cancelled, "the interpreter is shutting down")),
-        };
-        let interrupted = raised.into_inner().is_ok_and(|exception| exception.is_some());
-        if interrupted {
-            rearm_interrupt();
-        }
-        result.map_err(|error| ArrowError::ExternalError(error.report().to_string().replace('\0', "\\0").into()))
-    }
-}
-
-/// C has no exceptions: the stream ends with an error in text, and the signal is set again so that the consumer's
-/// return to Python raises `KeyboardInterrupt`.
-fn rearm_interrupt() {
-    #[expect(unsafe_code, reason = "the only way to set the interpreter's interrupt flag from outside of Python code")]
-    // SAFETY: the function may be called at any time, with or without the interpreter lock.
-    unsafe {
-        pyo3::ffi::PyErr_SetInterrupt();
+        wait_from_c(async move { stream.lock().await.next().await.transpose() })
+            .map_err(|error| ArrowError::ExternalError(error.report().to_string().replace('\0', "\\0").into()))
     }
 }
 

@@ -72,15 +72,18 @@ fn value<'py>(py: Python<'py>, array: &ArrayRef, row: usize) -> PyResult<Bound<'
             Ok(dict.into_any())
         }
         DataType::Map(..) => pairs(py, array, row),
-        DataType::Dictionary(..) => {
-            let dictionary = array.as_any_dictionary();
-            match dictionary.normalized_keys().get(row) {
-                Some(key) => value(py, dictionary.values(), *key),
-                None => Ok(py.None().into_bound(py)),
-            }
-        }
+        DataType::Dictionary(_, values) => decoded(py, array, row, values),
+        DataType::RunEndEncoded(_, values) => decoded(py, array, row, values.data_type()),
+        DataType::Union(..) => value(py, &array.as_union().value(row), 0),
         _ => temporal(py, array, row),
     }
+}
+
+/// One value of an array that stores it elsewhere.
+fn decoded<'py>(py: Python<'py>, array: &ArrayRef, row: usize, values: &DataType) -> PyResult<Bound<'py, PyAny>> {
+    let one = arrow::compute::cast(&array.slice(row, 1), values)
+        .map_err(|error| to_py(py, &Error::new(ErrorCode::Unsupported, error.to_string())))?;
+    value(py, &one, 0)
 }
 
 fn list<'py>(py: Python<'py>, items: &ArrayRef) -> PyResult<Bound<'py, PyAny>> {
@@ -103,9 +106,9 @@ fn temporal<'py>(py: Python<'py>, array: &ArrayRef, row: usize) -> PyResult<Boun
     match array.data_type() {
         DataType::Date32 => date(py, i64::from(array.as_primitive::<Date32Type>().value(row))),
         DataType::Date64 => date(py, array.as_primitive::<Date64Type>().value(row).div_euclid(86_400_000)),
-        DataType::Timestamp(unit, zone) => timestamp(py, micros(py, array, row, *unit)?, zone.as_deref()),
-        DataType::Time32(unit) | DataType::Time64(unit) => time(py, micros(py, array, row, *unit)?),
-        DataType::Duration(unit) => delta(py, micros(py, array, row, *unit)?),
+        DataType::Timestamp(unit, zone) => timestamp(py, micros(py, array, row, *unit, "datetime")?, zone.as_deref()),
+        DataType::Time32(unit) | DataType::Time64(unit) => time(py, micros(py, array, row, *unit, "time")?),
+        DataType::Duration(unit) => delta(py, micros(py, array, row, *unit, "timedelta")?),
         DataType::Interval(_) => interval(py, array, row),
         DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
             class(py, &DECIMAL, "decimal", "Decimal")?.call1((text(py, array, row)?,))
@@ -151,9 +154,19 @@ fn timestamp<'py>(py: Python<'py>, micros: i64, zone: Option<&str>) -> PyResult<
 
 /// The zone of a name such as `Asia/Shanghai` or of an offset such as `+08:00`.
 fn tzinfo<'py>(py: Python<'py>, zone: &str) -> PyResult<Bound<'py, PyAny>> {
-    let Some(minutes) = offset_minutes(zone) else { return py.import("zoneinfo")?.getattr("ZoneInfo")?.call1((zone,)) };
+    let Some(minutes) = offset_minutes(zone) else { return named_zone(py, zone) };
     let offset = class(py, &TIMEDELTA, "datetime", "timedelta")?.call1((0, minutes * 60))?;
     class(py, &TIMEZONE, "datetime", "timezone")?.call1((offset,))
+}
+
+fn named_zone<'py>(py: Python<'py>, zone: &str) -> PyResult<Bound<'py, PyAny>> {
+    py.import("zoneinfo")?.getattr("ZoneInfo")?.call1((zone,)).map_err(|cause| {
+        let error = Error::new(ErrorCode::LossyConversion, format!("Python does not know the time zone {zone}"))
+            .with_hint("install the package tzdata, or cast the column in SQL");
+        let raised = to_py(py, &error);
+        raised.set_cause(py, Some(cause));
+        raised
+    })
 }
 
 fn offset_minutes(zone: &str) -> Option<i64> {
@@ -179,7 +192,7 @@ fn interval<'py>(py: Python<'py>, array: &ArrayRef, row: usize) -> PyResult<Boun
     (parts.months, parts.days, parts.nanoseconds).into_bound_py_any(py)
 }
 
-fn micros(py: Python<'_>, array: &ArrayRef, row: usize, unit: TimeUnit) -> PyResult<i64> {
+fn micros(py: Python<'_>, array: &ArrayRef, row: usize, unit: TimeUnit, class: &str) -> PyResult<i64> {
     let raw = raw_i64(array, row);
     let scaled = match unit {
         TimeUnit::Second => raw.checked_mul(1_000_000),
@@ -188,7 +201,7 @@ fn micros(py: Python<'_>, array: &ArrayRef, row: usize, unit: TimeUnit) -> PyRes
         TimeUnit::Nanosecond if raw % 1_000 == 0 => Some(raw / 1_000),
         TimeUnit::Nanosecond => None,
     };
-    scaled.ok_or_else(|| lossy(py, "datetime"))
+    scaled.ok_or_else(|| lossy(py, class))
 }
 
 /// The integer that a date, time or duration is stored as.

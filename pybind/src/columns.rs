@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, NullArray, RecordBatch,
-    StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, NullArray,
+    RecordBatch, RecordBatchOptions, StringArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{Field, Schema};
@@ -29,13 +29,16 @@ pub(crate) fn batch(dict: &Bound<'_, PyDict>) -> PyResult<RecordBatch> {
         let name: String = name.extract().map_err(|_| wrong_type(py, "column names must be text"))?;
         let column = column(&name, &values)?;
         if let Some(first) = columns.first().filter(|first| first.len() != column.len()) {
-            let message = format!("column {name} has {} values, the columns before it have {}", column.len(), first.len());
+            let message =
+                format!("column {name} has {} values, the columns before it have {}", column.len(), first.len());
             return Err(to_py(py, &Error::new(ErrorCode::SchemaMismatch, message)));
         }
         fields.push(Field::new(name, column.data_type().clone(), true));
         columns.push(column);
     }
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+    // Without columns there are no rows, which arrow wants to be told.
+    let options = RecordBatchOptions::new().with_row_count(Some(columns.first().map_or(0, |column| column.len())));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
         .map_err(|error| to_py(py, &Error::new(ErrorCode::InvalidArrow, error.to_string())))
 }
 
@@ -92,7 +95,9 @@ fn kind(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<Kind>> {
         Kind::Date
     } else {
         let found = value.get_type().name()?;
-        let message = format!("column {name} holds a value of type {found}: use None, bool, int, float, str, bytes, date, datetime or lists of those, or pass an Arrow array");
+        let message = format!(
+            "column {name} holds a value of type {found}: use None, bool, int, float, str, bytes, date, datetime or lists of those, or pass an Arrow array"
+        );
         return Err(wrong_type(value.py(), &message));
     };
     Ok(Some(kind))
@@ -142,7 +147,9 @@ fn array(name: &str, values: &[Bound<'_, PyAny>]) -> PyResult<ArrayRef> {
     let Some(kind) = common_kind(name, values)? else { return Ok(Arc::new(NullArray::new(values.len()))) };
     Ok(match kind {
         Kind::Boolean => Arc::new(BooleanArray::from(extract::<bool>(values)?)),
-        Kind::Integer => Arc::new(Int64Array::from(extract::<i64>(values).map_err(|error| too_large(name, error, values))?)),
+        Kind::Integer => {
+            Arc::new(Int64Array::from(extract::<i64>(values).map_err(|error| too_large(name, error, values))?))
+        }
         Kind::Float => Arc::new(Float64Array::from(extract::<f64>(values)?)),
         Kind::Text => Arc::new(StringArray::from(extract::<String>(values)?)),
         Kind::Bytes => {
@@ -151,7 +158,9 @@ fn array(name: &str, values: &[Bound<'_, PyAny>]) -> PyResult<ArrayRef> {
         }
         Kind::Date => Arc::new(Date32Array::from(convert(values, days)?)),
         Kind::Timestamp => Arc::new(TimestampMicrosecondArray::from(convert(values, naive_micros)?)),
-        Kind::ZonedTimestamp => Arc::new(TimestampMicrosecondArray::from(convert(values, zoned_micros)?).with_timezone("UTC")),
+        Kind::ZonedTimestamp => {
+            Arc::new(TimestampMicrosecondArray::from(convert(values, zoned_micros)?).with_timezone("UTC"))
+        }
         Kind::List => list(name, values)?,
     })
 }

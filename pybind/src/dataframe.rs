@@ -1,15 +1,16 @@
 //! `velaria.DataFrame`.
 
 use arrow::array::RecordBatch;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyList, PyTuple};
+use velaria::{Error, ErrorCode};
 
 use crate::arrow_out;
 use crate::cell;
 use crate::error::to_py;
 use crate::html;
-use crate::runtime::wait;
+use crate::runtime::{interrupt_first, wait};
 use crate::schema::{Schema, capsule};
 
 /// How many rows a notebook shows.
@@ -37,6 +38,24 @@ impl DataFrame {
 
     fn names(&self) -> Vec<String> {
         self.frame.schema().fields().iter().map(|field| field.name().clone()).collect()
+    }
+}
+
+/// A number of rows that the caller asks for.
+struct RowCount(usize);
+
+impl FromPyObject<'_, '_> for RowCount {
+    type Error = PyErr;
+
+    fn extract(obj: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let py = obj.py();
+        obj.extract::<usize>().map(Self).map_err(|error| match error.is_instance_of::<PyOverflowError>(py) {
+            true => {
+                let message = format!("a number of rows cannot be {}", *obj);
+                to_py(py, &Error::new(ErrorCode::InvalidArgument, message).with_hint("pass 0 or more"))
+            }
+            false => error,
+        })
     }
 }
 
@@ -86,14 +105,14 @@ impl DataFrame {
     }
 
     /// At most the first `n` rows. Nothing runs.
-    fn limit(&self, py: Python<'_>, n: usize) -> PyResult<Self> {
-        self.frame.limit(n).map(Self::new).map_err(|error| to_py(py, &error))
+    fn limit(&self, py: Python<'_>, n: RowCount) -> PyResult<Self> {
+        self.frame.limit(n.0).map(Self::new).map_err(|error| to_py(py, &error))
     }
 
     /// Prints the first rows as a table to `sys.stdout`.
-    #[pyo3(signature = (max_rows=20))]
-    fn show(&self, py: Python<'_>, max_rows: usize) -> PyResult<()> {
-        let shown = self.frame.limit(max_rows).map_err(|error| to_py(py, &error))?;
+    #[pyo3(signature = (max_rows=RowCount(20)), text_signature = "($self, max_rows=20)")]
+    fn show(&self, py: Python<'_>, max_rows: RowCount) -> PyResult<()> {
+        let shown = self.frame.limit(max_rows.0).map_err(|error| to_py(py, &error))?;
         let schema = shown.schema();
         let batches = wait(py, async move { shown.collect().await })?;
         let text = velaria_cli::table_text(schema, batches).map_err(|error| to_py(py, &error))?;
@@ -108,7 +127,7 @@ impl DataFrame {
 
     /// All rows as a `pyarrow.Table`.
     fn to_arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        slf.py().import("pyarrow")?.call_method1("table", (slf,))
+        interrupt_first(slf.py(), slf.py().import("pyarrow")?.call_method1("table", (slf,)))
     }
 
     /// All rows as a `pandas.DataFrame`.
@@ -120,7 +139,7 @@ impl DataFrame {
 
     /// All rows as a `polars.DataFrame`.
     fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        slf.py().import("polars")?.call_method1("DataFrame", (slf,))
+        interrupt_first(slf.py(), slf.py().import("polars")?.call_method1("DataFrame", (slf,)))
     }
 
     #[pyo3(signature = (requested_schema=None))]
@@ -153,8 +172,13 @@ impl DataFrame {
     }
 
     fn __repr__(&self) -> String {
-        let fields: Vec<String> =
-            self.frame.schema().fields().iter().map(|field| format!("{}: {}", field.name(), field.data_type())).collect();
+        let fields: Vec<String> = self
+            .frame
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| format!("{}: {}", field.name(), field.data_type()))
+            .collect();
         format!("<velaria.DataFrame [{}]>", fields.join(", "))
     }
 }

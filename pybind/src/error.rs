@@ -3,16 +3,22 @@
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
-use velaria::{Error, ErrorKind};
+use velaria::{Error, ErrorCode, ErrorKind};
 
 static CLASSES: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
 /// The exception for `error`, with its code, message, hint and position as attributes.
 pub(crate) fn to_py(py: Python<'_>, error: &Error) -> PyErr {
-    exception(py, error).unwrap_or_else(|failure| failure)
+    exception(py, error, class_name(error.kind())).unwrap_or_else(|failure| failure)
 }
 
-fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
+/// The exception for an argument of a type that is not accepted; it is a `TypeError` too.
+pub(crate) fn wrong_type(py: Python<'_>, message: &str) -> PyErr {
+    let error = Error::new(ErrorCode::InvalidArgument, message);
+    exception(py, &error, "ArgumentTypeError").unwrap_or_else(|failure| failure)
+}
+
+fn exception(py: Python<'_>, error: &Error, class: &str) -> PyResult<PyErr> {
     let module = CLASSES.get_or_try_init(py, || PyModule::import(py, "velaria.errors").map(Bound::unbind))?.bind(py);
     let report = error.report();
     let values = PyDict::new(py);
@@ -23,8 +29,7 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         let position = module.getattr("Position")?.call1((place.line, place.column, place.length, &place.text))?;
         values.set_item("position", position)?;
     }
-    let class = module.getattr(class_name(error.kind()))?;
-    Ok(PyErr::from_value(class.call((report.to_string(),), Some(&values))?))
+    Ok(PyErr::from_value(module.getattr(class)?.call((report.to_string(),), Some(&values))?))
 }
 
 fn class_name(kind: ErrorKind) -> &'static str {
@@ -39,17 +44,7 @@ fn class_name(kind: ErrorKind) -> &'static str {
         ErrorKind::Io => "IoError",
         ErrorKind::Resource => "ResourceError",
         ErrorKind::Cancelled => "CancelledError",
-        ErrorKind::Timeout => "TimeoutError",
         // A kind that this table does not know is the fault of this table.
         _ => "InternalError",
     }
-}
-
-/// The exception for an argument of a type that is not accepted; it is a `TypeError` too.
-pub(crate) fn wrong_type(py: Python<'_>, message: &str) -> PyErr {
-    let raised = CLASSES
-        .get_or_try_init(py, || PyModule::import(py, "velaria.errors").map(Bound::unbind))
-        .and_then(|module| module.bind(py).getattr("ArgumentTypeError"))
-        .and_then(|class| class.call1((message,)));
-    raised.map_or_else(|failure| failure, PyErr::from_value)
 }

@@ -23,13 +23,25 @@ pub(crate) fn table(schema: &Schema, batches: &[RecordBatch], rows_max: usize) -
     }
     html.push_str("</tbody></table>");
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    html.push_str(&if rows > rows_max { format!("<small>first {rows_max} rows</small>") } else { format!("<small>{rows} rows</small>") });
+    html.push_str(&format!("<small>{}</small>", footer(rows, rows_max)));
     Ok(html)
+}
+
+fn footer(rows: usize, rows_max: usize) -> String {
+    match rows {
+        1 => "1 row".to_owned(),
+        rows if rows > rows_max => format!("first {rows_max} rows"),
+        rows => format!("{rows} rows"),
+    }
 }
 
 fn write_rows(html: &mut String, batch: &RecordBatch, rows_max: usize) -> Result<(), arrow::error::ArrowError> {
     let options = FormatOptions::default().with_null("NULL").with_display_error(false);
-    let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options)).collect::<Result<Vec<_>, _>>()?;
+    let columns = batch
+        .columns()
+        .iter()
+        .map(|column| ArrayFormatter::try_new(column, &options))
+        .collect::<Result<Vec<_>, _>>()?;
     for row in 0..batch.num_rows().min(rows_max) {
         html.push_str("<tr>");
         for column in &columns {

@@ -4,7 +4,8 @@
 //!
 //! Invariant: nothing here decides semantics, renames a field or computes a value.
 //!
-//! `unsafe` stands in two files only: `arrow_in.rs` (the C data interface) and `numpy.rs` (memory that an array lends).
+//! `unsafe` stands in three files only: `arrow_in.rs` (the C data interface), `numpy.rs` (memory that an array lends) and
+//! `runtime.rs` (the interpreter lock in callbacks from C).
 
 mod arrow_in;
 mod arrow_out;

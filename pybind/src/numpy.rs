@@ -8,8 +8,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use arrow::array::{ArrayData, ArrayRef, BooleanArray, FixedSizeListArray, make_array};
-use arrow::buffer::Buffer;
-use arrow::datatypes::{DataType, Field};
+use arrow::buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer};
+use arrow::datatypes::{DataType, Field, TimeUnit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use velaria::{Error, ErrorCode};
@@ -18,7 +18,8 @@ use crate::error::to_py;
 
 /// The Arrow array of a numpy array of numbers or booleans; `None` for everything else.
 pub(crate) fn array(obj: &Bound<'_, PyAny>) -> PyResult<Option<ArrayRef>> {
-    if !obj.hasattr("__array_interface__")? {
+    // The interface does not carry the mask of a masked array, whose hidden values must not come to light.
+    if !obj.hasattr("__array_interface__")? || obj.hasattr("mask")? {
         return Ok(None);
     }
     let contiguous = contiguous(obj)?;
@@ -70,8 +71,27 @@ fn data_type(kind: &str) -> Option<DataType> {
         "f4" => Some(DataType::Float32),
         "f8" => Some(DataType::Float64),
         "b1" => Some(DataType::Boolean),
+        _ => match code.split_at_checked(2)? {
+            ("M8", rest) => Some(DataType::Timestamp(unit(rest)?, None)),
+            ("m8", rest) => Some(DataType::Duration(unit(rest)?)),
+            _ => None,
+        },
+    }
+}
+
+fn unit(text: &str) -> Option<TimeUnit> {
+    match text {
+        "[s]" => Some(TimeUnit::Second),
+        "[ms]" => Some(TimeUnit::Millisecond),
+        "[us]" => Some(TimeUnit::Microsecond),
+        "[ns]" => Some(TimeUnit::Nanosecond),
         _ => None,
     }
+}
+
+/// numpy's "not a time" is the smallest integer.
+fn times(buffer: &Buffer) -> NullBuffer {
+    buffer.typed_data::<i64>().iter().map(|time| *time != i64::MIN).collect::<BooleanBuffer>().into()
 }
 
 fn values(owner: &Bound<'_, PyAny>, kind: &str, address: usize, length: usize) -> Option<Result<ArrayRef, Error>> {
@@ -79,14 +99,16 @@ fn values(owner: &Bound<'_, PyAny>, kind: &str, address: usize, length: usize) -
     let width = data_type.primitive_width().unwrap_or(1);
     let buffer = match NonNull::new(address as *mut u8) {
         Some(pointer) if length > 0 => lend(owner, pointer, length.checked_mul(width)?),
-        _ => Buffer::from(Vec::<u8>::new()),
+        // Aligned for every type, unlike that of an empty vector of bytes.
+        _ => MutableBuffer::new(0).into(),
     };
     if data_type == DataType::Boolean {
         // numpy has a byte for each boolean where Arrow has a bit.
         let booleans: BooleanArray = buffer.iter().map(|byte| Some(*byte != 0)).collect();
         return Some(Ok(Arc::new(booleans)));
     }
-    let built = ArrayData::builder(data_type).len(length).add_buffer(buffer).build();
+    let valid = matches!(data_type, DataType::Timestamp(..) | DataType::Duration(_)).then(|| times(&buffer));
+    let built = ArrayData::builder(data_type).len(length).add_buffer(buffer).nulls(valid).build();
     Some(built.map(make_array).map_err(|error| Error::new(ErrorCode::InvalidArrow, error.to_string())))
 }
 

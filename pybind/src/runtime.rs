@@ -1,4 +1,6 @@
 //! The one way from Python into the engine: the lock is released, Ctrl-C is noticed, a forked child is refused.
+//!
+//! A consumer of a C stream enters by a second door, [`wait_from_c`]: it may or may not hold the lock.
 
 use std::future::Future;
 use std::process;
@@ -28,11 +30,77 @@ where
     }
 }
 
+/// Runs `future` like [`wait`] for a caller that speaks C, on a thread that holds the lock or does not.
+///
+/// C has no exceptions: after an interrupt the result is an error in words, and the signal is set again so that the
+/// caller's return to Python raises `KeyboardInterrupt`.
+pub(crate) fn wait_from_c<T, F>(future: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    check_process()?;
+    let waited = attached(|py| {
+        let raised = Mutex::new(None);
+        let result = py.detach(|| velaria::wait(future, || check_signals(&raised)));
+        if raised.into_inner().is_ok_and(|exception| exception.is_some()) {
+            rearm_interrupt();
+        }
+        result
+    });
+    waited.unwrap_or_else(|| Err(shutting_down()))
+}
+
+/// Attaches this thread to the interpreter, whatever pyo3 believes about it.
+///
+/// pyo3 counts its own attachments. `to_arrow` calls pyarrow, which gives the lock away before it pulls from us: on that
+/// thread pyo3 would still count one and take the lock for granted, so the interpreter itself has to be asked.
+fn attached<R>(action: impl FnOnce(Python<'_>) -> R) -> Option<R> {
+    let _lock = Lock::take()?;
+    Python::try_attach(action)
+}
+
+/// The interpreter lock, released on drop.
+struct Lock(pyo3::ffi::PyGILState_STATE);
+
+impl Lock {
+    fn take() -> Option<Self> {
+        #[expect(unsafe_code, reason = "pyo3 skips this call where it believes to hold the lock")]
+        // SAFETY: the first call is always allowed; the second one is while the interpreter is initialized, on any
+        // thread and with or without the lock, and `drop` makes its counterpart on the same thread (not `Send`).
+        unsafe {
+            (pyo3::ffi::Py_IsInitialized() != 0).then(|| Self(pyo3::ffi::PyGILState_Ensure()))
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        #[expect(unsafe_code, reason = "counterpart of `take`")]
+        // SAFETY: `take` made the state on this thread.
+        unsafe {
+            pyo3::ffi::PyGILState_Release(self.0);
+        }
+    }
+}
+
+fn rearm_interrupt() {
+    #[expect(unsafe_code, reason = "the only way to set the interpreter's interrupt flag from outside of Python code")]
+    // SAFETY: the function may be called at any time, with or without the interpreter lock.
+    unsafe {
+        pyo3::ffi::PyErr_SetInterrupt();
+    }
+}
+
+/// What a Python library that was called for us returned; an interrupt goes before what the library made of it.
+pub(crate) fn interrupt_first<T>(py: Python<'_>, result: PyResult<T>) -> PyResult<T> {
+    result.or_else(|error| py.check_signals().and(Err(error)))
+}
+
 /// Lets a signal handler run; its exception is kept in `raised`.
 pub(crate) fn check_signals(raised: &Mutex<Option<PyErr>>) -> Result<()> {
     match Python::try_attach(|py| py.check_signals()) {
-        // The interpreter is shutting down: nobody waits for the answer any more.
-        None => Err(Error::new(ErrorCode::Cancelled, "the interpreter is shutting down")),
+        None => Err(shutting_down()),
         Some(Ok(())) => Ok(()),
         Some(Err(exception)) => {
             *raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(exception);
@@ -41,8 +109,13 @@ pub(crate) fn check_signals(raised: &Mutex<Option<PyErr>>) -> Result<()> {
     }
 }
 
+/// Nobody waits for the answer any more.
+fn shutting_down() -> Error {
+    Error::new(ErrorCode::Cancelled, "the interpreter is shutting down")
+}
+
 /// The engine's threads do not survive a fork: without this check the child would wait for ever.
-fn check_process() -> Result<()> {
+pub(crate) fn check_process() -> Result<()> {
     let owner = *OWNER.get_or_init(process::id);
     if owner == process::id() {
         return Ok(());

@@ -46,7 +46,9 @@ impl Schema {
     fn __getitem__(&self, index: isize) -> PyResult<(String, String)> {
         let length = self.schema.fields().len();
         let position = if index < 0 { index.checked_add_unsigned(length) } else { Some(index) };
-        let field = position.and_then(|position| usize::try_from(position).ok()).and_then(|position| self.schema.fields().get(position));
+        let field = position
+            .and_then(|position| usize::try_from(position).ok())
+            .and_then(|position| self.schema.fields().get(position));
         field
             .map(|field| (field.name().clone(), field.data_type().to_string()))
             .ok_or_else(|| PyIndexError::new_err("column index out of range"))
@@ -65,7 +67,8 @@ impl Schema {
 
 /// A schema for the Arrow PyCapsule interface.
 pub(crate) fn capsule<'py>(py: Python<'py>, schema: &SchemaRef) -> PyResult<Bound<'py, PyCapsule>> {
-    let exported = FFI_ArrowSchema::try_from(schema.as_ref())
-        .map_err(|error| to_py(py, &Error::new(ErrorCode::Unsupported, format!("cannot export the schema: {error}"))))?;
+    let exported = FFI_ArrowSchema::try_from(schema.as_ref()).map_err(|error| {
+        to_py(py, &Error::new(ErrorCode::Unsupported, format!("cannot export the schema: {error}")))
+    })?;
     PyCapsule::new_with_value(py, exported, c"arrow_schema")
 }

@@ -19,7 +19,7 @@ pub(crate) enum Parsed {
 
 /// Local-first SQL on files.
 #[derive(Debug, Parser)]
-#[command(name = "velaria-cli", version, disable_help_subcommand = true)]
+#[command(name = "velaria-cli", version, disable_help_subcommand = true, arg_required_else_help = false)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -29,10 +29,14 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run one query over one CSV file
-    #[command(after_help = "Example:\n  velaria-cli csv-sql --csv scores.csv --query 'SELECT name, SUM(score) AS total FROM input_table GROUP BY name'")]
+    #[command(
+        after_help = "Example:\n  velaria-cli csv-sql --csv scores.csv --query 'SELECT name, SUM(score) AS total FROM input_table GROUP BY name'"
+    )]
     CsvSql(CsvSqlArgs),
     /// Run a statement, or a session of statements from standard input
-    #[command(after_help = "Examples:\n  velaria-cli sql 'SELECT 1 + 1 AS two' -o table\n  echo '{\"sql\": \"SELECT 1\"}' | velaria-cli sql --jsonl")]
+    #[command(
+        after_help = "Examples:\n  velaria-cli sql 'SELECT 1 + 1 AS two' -o table\n  echo '{\"sql\": \"SELECT 1\"}' | velaria-cli sql --jsonl"
+    )]
     Sql(SqlArgs),
 }
 
@@ -112,7 +116,8 @@ impl Command {
 /// Reads a command line, without the program name.
 pub(crate) fn parse(args: Vec<OsString>, terminal: bool) -> Result<Parsed, Failure> {
     let argv = std::iter::once(OsString::from("velaria-cli")).chain(args);
-    let parsed = CommandLine::command().try_get_matches_from(argv).and_then(|found| CommandLine::from_arg_matches(&found));
+    let parsed =
+        CommandLine::command().try_get_matches_from(argv).and_then(|found| CommandLine::from_arg_matches(&found));
     match parsed {
         Ok(mut line) => {
             line.command.set_terminal(terminal);
@@ -142,7 +147,10 @@ fn usage_message(error: &clap::Error) -> String {
         ErrorKind::UnknownArgument => format!("unrecognized arguments: {}", context(ContextKind::InvalidArg)),
         ErrorKind::InvalidValue if error.get(ContextKind::ValidValue).is_some() => {
             let (name, value) = (flag(&context(ContextKind::InvalidArg)), context(ContextKind::InvalidValue));
-            format!("argument {name}: invalid choice: '{value}' (choose from {})", quoted(error.get(ContextKind::ValidValue)))
+            format!(
+                "argument {name}: invalid choice: '{value}' (choose from {})",
+                quoted(error.get(ContextKind::ValidValue))
+            )
         }
         _ => first_line(&error.render().to_string()),
     }
@@ -163,7 +171,9 @@ fn flag(text: &str) -> String {
 
 fn quoted(value: Option<&ContextValue>) -> String {
     match value {
-        Some(ContextValue::Strings(texts)) => texts.iter().map(|text| format!("'{text}'")).collect::<Vec<_>>().join(", "),
+        Some(ContextValue::Strings(texts)) => {
+            texts.iter().map(|text| format!("'{text}'")).collect::<Vec<_>>().join(", ")
+        }
         Some(other) => other.to_string(),
         None => String::new(),
     }
@@ -191,6 +201,8 @@ mod tests {
         assert_eq!(message(&[]), "the following arguments are required: command");
         assert_eq!(message(&["nosuch"]), "argument command: invalid choice: 'nosuch' (choose from 'csv-sql', 'sql')");
         assert_eq!(message(&["sql", "--nosuch"]), "unrecognized arguments: --nosuch");
-        assert!(message(&["sql", "-o", "xml"]).starts_with("argument --output: invalid choice: 'xml' (choose from 'table'"));
+        assert!(
+            message(&["sql", "-o", "xml"]).starts_with("argument --output: invalid choice: 'xml' (choose from 'table'")
+        );
     }
 }

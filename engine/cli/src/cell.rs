@@ -83,7 +83,8 @@ pub(crate) struct Objects<'a>(pub(crate) &'a [RecordBatch]);
 
 impl Serialize for Objects<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| Object { batch, row })))
+        serializer
+            .collect_seq(self.0.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| Object { batch, row })))
     }
 }
 

@@ -62,7 +62,12 @@ impl Streams {
     pub fn standard() -> Self {
         let stdout = io::stdout();
         let stdout_is_terminal = stdout.is_terminal();
-        Self { stdin: BufReader::new(io::stdin()), stdout: BufWriter::new(stdout), stderr: io::stderr(), stdout_is_terminal }
+        Self {
+            stdin: BufReader::new(io::stdin()),
+            stdout: BufWriter::new(stdout),
+            stderr: io::stderr(),
+            stdout_is_terminal,
+        }
     }
 
     /// The streams for one command.

@@ -67,14 +67,17 @@ fn execute(command: Command, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Fa
 }
 
 fn panicked() -> Failure {
-    Error::new(ErrorCode::Internal, "the command line panicked").with_hint("this is a bug; please report the command").into()
+    Error::new(ErrorCode::Internal, "the command line panicked")
+        .with_hint("this is a bug; please report the command")
+        .into()
 }
 
 fn fail(io: &mut Io<'_>, failure: &Failure, for_person: bool) -> u8 {
     if let Failure::Output(error) = failure {
         return if error.kind() == std::io::ErrorKind::BrokenPipe { EXIT_PIPE } else { EXIT_OUTPUT };
     }
-    let printed = if for_person { io.complain(&failure.text()) } else { io.print(&failure.json()).and_then(|()| io.flush()) };
+    let printed =
+        if for_person { io.complain(&failure.text()) } else { io.print(&failure.json()).and_then(|()| io.flush()) };
     finish(printed, EXIT_ERROR)
 }
 

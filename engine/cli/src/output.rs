@@ -90,12 +90,15 @@ fn write_ndjson(table: &Table, io: &mut Io<'_>) -> Result<(), Failure> {
 }
 
 fn write_csv(table: &Table, io: &mut Io<'_>) -> Result<(), Failure> {
-    let mut writer = WriterBuilder::new().with_header(true).build(io.stdout());
+    // Encoded whole before the first byte is written: a type that CSV does not have is found on the way.
+    let mut bytes = Vec::new();
+    let mut writer = WriterBuilder::new().with_header(true).build(&mut bytes);
     let header = RecordBatch::new_empty(SchemaRef::clone(&table.schema));
     for batch in std::iter::once(&header).chain(&table.batches) {
         writer.write(batch).map_err(unwritable)?;
     }
-    Ok(())
+    drop(writer);
+    Ok(io.stdout().write_all(&bytes)?)
 }
 
 fn write_binary(

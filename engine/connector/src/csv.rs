@@ -21,7 +21,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::LocalFile;
-use crate::listing::{listing_options, listing_table, malformed, text_for_untyped};
+use crate::listing::{external, listing_options, listing_table, malformed, text_for_untyped};
 
 const QUOTE: u8 = b'"';
 
@@ -87,7 +87,9 @@ pub async fn open_csv(state: &dyn Session, path: &str, options: &CsvOptions) -> 
     let schema = match inferred {
         Ok(schema) => text_for_untyped(&schema),
         Err(error) => {
-            return Err(diagnose::first_fault(file.path(), options, None).unwrap_or_else(|| malformed(&file, "csv", error)));
+            return Err(
+                diagnose::first_fault(file.path(), options, None).unwrap_or_else(|| malformed(&file, "csv", error))
+            );
         }
     };
     CsvTable::new(file, options.clone(), schema)
@@ -169,6 +171,7 @@ impl TableProvider for CsvTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        self.file.check().map_err(external)?;
         self.reader(state, limit).scan(state, projection, filters, limit).await
     }
 
@@ -176,7 +179,6 @@ impl TableProvider for CsvTable {
         self.serial.supports_filters_pushdown(filters)
     }
 }
-
 
 #[cfg(test)]
 mod tests {

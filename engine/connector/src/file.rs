@@ -40,6 +40,14 @@ impl LocalFile {
         Ok(Self { url: listing_url(&absolute)?, path: absolute, bytes: metadata.len() })
     }
 
+    /// Checks that the file is still there: a listing of a missing file would be a table without rows.
+    ///
+    /// # Errors
+    /// Those of [`LocalFile::open`].
+    pub(crate) fn check(&self) -> Result<()> {
+        Self::open(&self.path.to_string_lossy()).map(|_| ())
+    }
+
     /// The absolute path.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -75,9 +83,11 @@ fn io_error(path: &Path, error: &io::Error) -> Error {
                 .with_hint("the file does not exist; relative paths start at the working directory")
         }
         io::ErrorKind::PermissionDenied => {
-            Error::new(ErrorCode::Io, format!("cannot read source file: {}", path.display())).with_hint("permission denied")
+            Error::new(ErrorCode::Io, format!("cannot read source file: {}", path.display()))
+                .with_hint("permission denied")
         }
-        _ => Error::new(ErrorCode::Io, format!("cannot stat source file: {}", path.display())).with_hint(error.to_string()),
+        _ => Error::new(ErrorCode::Io, format!("cannot stat source file: {}", path.display()))
+            .with_hint(error.to_string()),
     }
 }
 

@@ -36,11 +36,9 @@ impl FileTable {
         name: &'static str,
     ) -> Result<Self> {
         let options = listing_options(format);
-        let schema = options
-            .infer_schema(state, &file.url())
-            .await
-            .map_err(|error| malformed(&file, name, error))?;
-        let table = listing_table(&file, options, text_for_untyped(&schema)).map_err(|error| malformed(&file, name, error))?;
+        let schema = options.infer_schema(state, &file.url()).await.map_err(|error| malformed(&file, name, error))?;
+        let table =
+            listing_table(&file, options, text_for_untyped(&schema)).map_err(|error| malformed(&file, name, error))?;
         Ok(Self { file, format: name, table })
     }
 
@@ -77,14 +75,28 @@ pub(crate) fn text_for_untyped(schema: &Schema) -> SchemaRef {
         DataType::Null => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
         _ => Arc::clone(field),
     };
-    Arc::new(Schema::new_with_metadata(schema.fields().iter().map(typed).collect::<Vec<_>>(), schema.metadata().clone()))
+    Arc::new(Schema::new_with_metadata(
+        schema.fields().iter().map(typed).collect::<Vec<_>>(),
+        schema.metadata().clone(),
+    ))
 }
 
 /// The error for content that is not of the format it was opened as.
 pub(crate) fn malformed(file: &LocalFile, format: &str, error: DataFusionError) -> Error {
     Error::new(ErrorCode::MalformedFile, format!("cannot read {} as {format}", file.path().display()))
-        .with_hint(error.strip_backtrace())
+        .with_hint(reason(&error))
         .with_source(error)
+}
+
+/// An error of ours on its way through DataFusion.
+pub(crate) fn external(error: Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// What the decoder says, without the chain of prefixes of the layers above it.
+fn reason(error: &DataFusionError) -> String {
+    let text = error.strip_backtrace();
+    text.rsplit("error: ").next().unwrap_or(&text).trim().to_owned()
 }
 
 #[async_trait]
@@ -108,6 +120,7 @@ impl TableProvider for FileTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        self.file.check().map_err(external)?;
         self.table.scan(state, projection, filters, limit).await
     }
 

@@ -62,9 +62,12 @@ impl MemoryTable {
 
     fn check(&self, batch: &RecordBatch) -> Result<()> {
         let same = batch.schema().fields().len() == self.schema.fields().len()
-            && batch.schema().fields().iter().zip(self.schema.fields()).all(|(left, right)| {
-                left.name() == right.name() && left.data_type() == right.data_type()
-            });
+            && batch
+                .schema()
+                .fields()
+                .iter()
+                .zip(self.schema.fields())
+                .all(|(left, right)| left.name() == right.name() && left.data_type() == right.data_type());
         if same {
             return Ok(());
         }
@@ -122,15 +125,19 @@ impl TableProvider for MemoryTable {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Int64Array, record_batch};
+    use arrow::array::{ArrayRef, Int64Array};
 
     use super::*;
+
+    fn column(name: &str, values: Vec<i64>) -> RecordBatch {
+        RecordBatch::try_from_iter([(name, Arc::new(Int64Array::from(values)) as ArrayRef)]).unwrap()
+    }
 
     #[test]
     fn parts_keep_every_row_in_order() {
         let rows = 3 * ROWS_PER_PARTITION_MIN + 17;
         let numbers: Vec<i64> = (0..rows as i64).collect();
-        let batch = record_batch!(("n", Int64, numbers.clone())).unwrap();
+        let batch = column("n", numbers.clone());
         let parts = split(&[batch.slice(0, 5), batch.slice(5, rows - 5)], 3);
         assert_eq!(parts.len(), 3);
         let seen: Vec<i64> = parts
@@ -143,8 +150,8 @@ mod tests {
 
     #[test]
     fn an_insert_with_other_columns_changes_nothing() {
-        let batch = record_batch!(("n", Int64, [1, 2])).unwrap();
-        let other = record_batch!(("m", Int64, [3])).unwrap();
+        let batch = column("n", vec![1, 2]);
+        let other = column("m", vec![3]);
         let table = MemoryTable::new(batch.schema(), vec![batch.clone()]).unwrap();
         assert_eq!(table.append(vec![batch, other]).unwrap_err().code(), ErrorCode::SchemaMismatch);
         assert_eq!(table.rows(), 2);

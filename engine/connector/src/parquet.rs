@@ -1,12 +1,18 @@
 //! Parquet files.
 
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use datafusion::catalog::Session;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
-use velaria_contract::Result;
+use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::{FileTable, LocalFile};
+
+const MAGIC: &[u8; 4] = b"PAR1";
+/// The length of the metadata (4 bytes, little-endian) and the magic stand at the very end of the file.
+const FOOTER_BYTES: u64 = 8;
 
 /// Opens a Parquet file; only its footer is read.
 ///
@@ -14,6 +20,29 @@ use crate::{FileTable, LocalFile};
 /// Those of [`LocalFile::open`], and `VEL-5008` when the file is not Parquet.
 pub async fn open_parquet(state: &dyn Session, path: &str) -> Result<FileTable> {
     let file = LocalFile::open(path)?;
+    check_footer(&file)?;
     let format = ParquetFormat::default().with_options(state.default_table_options().parquet);
     FileTable::open(state, file, Arc::new(format), "parquet").await
+}
+
+/// Checks what the reader takes on trust and panics on: that the metadata lies inside of the file.
+fn check_footer(file: &LocalFile) -> Result<()> {
+    let sound = read_footer(file).is_ok_and(|footer| {
+        let [a, b, c, d, magic @ ..] = footer;
+        let metadata = u64::from(u32::from_le_bytes([a, b, c, d]));
+        magic == *MAGIC && metadata + FOOTER_BYTES + MAGIC.len() as u64 <= file.bytes()
+    });
+    if sound {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::MalformedFile, format!("cannot read {} as parquet", file.path().display()))
+        .with_hint("the footer is damaged, or the file is of another format"))
+}
+
+fn read_footer(file: &LocalFile) -> io::Result<[u8; FOOTER_BYTES as usize]> {
+    let mut footer = [0; FOOTER_BYTES as usize];
+    let mut reader = File::open(file.path())?;
+    reader.seek(SeekFrom::End(-(FOOTER_BYTES as i64)))?;
+    reader.read_exact(&mut footer)?;
+    Ok(footer)
 }

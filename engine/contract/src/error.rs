@@ -6,6 +6,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,8 +38,6 @@ pub enum ErrorKind {
     Resource,
     /// Nothing: the caller asked for it.
     Cancelled,
-    /// Allow more time, or make the query smaller.
-    Timeout,
     /// Report a bug.
     Internal,
 }
@@ -155,8 +154,6 @@ error_codes! {
     OutOfMemory = "VEL-8001", Resource;
     /// The query was cancelled.
     Cancelled = "VEL-8002", Cancelled;
-    /// The query ran longer than it was allowed to.
-    Timeout = "VEL-8003", Timeout;
 
     /// The engine is at fault.
     Internal = "VEL-9001", Internal;
@@ -200,16 +197,16 @@ impl Position {
 /// What went wrong, with everything a person or a program needs to go on.
 ///
 /// `Display` prints the message alone; [`Error::report`] carries the code, the place and the hint as well.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Inner {
     code: ErrorCode,
     message: String,
     hint: Option<String>,
     position: Option<Position>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -238,7 +235,7 @@ impl Error {
     /// The same error with its cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::from(source.into()));
         self
     }
 
@@ -332,7 +329,8 @@ const CARET_LINE_MAX: usize = 100;
 
 fn write_caret(f: &mut fmt::Formatter<'_>, position: &Position) -> fmt::Result {
     let column = usize::try_from(position.column).unwrap_or(1).max(1) - 1;
-    let start = column.saturating_sub(CARET_LINE_MAX / 2);
+    let start =
+        if position.text.chars().count() > CARET_LINE_MAX { column.saturating_sub(CARET_LINE_MAX / 2) } else { 0 };
     let shown: String = position.text.chars().skip(start).take(CARET_LINE_MAX).collect();
     let label = format!("line {}: ", position.line);
     let indent = label.len() + column - start;

@@ -39,8 +39,15 @@ pub struct BatchStrategy {
 
 impl BatchStrategy {
     fn lines(&self) -> [String; 7] {
-        let Self { requested_mode, selected_mode, reason, transport_mode, source_is_bounded, target_partitions, batch_rows_max } =
-            self;
+        let Self {
+            requested_mode,
+            selected_mode,
+            reason,
+            transport_mode,
+            source_is_bounded,
+            target_partitions,
+            batch_rows_max,
+        } = self;
         [
             format!("requested_mode={requested_mode}"),
             format!("selected_mode={selected_mode}"),

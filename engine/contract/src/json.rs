@@ -21,7 +21,8 @@ pub fn to_line<T: Serialize>(value: &T) -> Result<String> {
 }
 
 fn finish(written: serde_json::Result<String>) -> Result<String> {
-    let mut text = written.map_err(|source| Error::new(ErrorCode::Internal, "cannot write JSON").with_source(source))?;
+    let mut text =
+        written.map_err(|source| Error::new(ErrorCode::Internal, "cannot write JSON").with_source(source))?;
     text.push('\n');
     Ok(text)
 }
@@ -33,7 +34,10 @@ mod tests {
     #[test]
     fn keys_keep_their_order_and_text_is_not_escaped_beyond_need() {
         let value = serde_json::json!({"b": "北京", "a": [1, 2.5, null]});
-        assert_eq!(to_pretty(&value).unwrap(), "{\n  \"b\": \"北京\",\n  \"a\": [\n    1,\n    2.5,\n    null\n  ]\n}\n");
+        assert_eq!(
+            to_pretty(&value).unwrap(),
+            "{\n  \"b\": \"北京\",\n  \"a\": [\n    1,\n    2.5,\n    null\n  ]\n}\n"
+        );
         assert_eq!(to_line(&value).unwrap(), "{\"b\":\"北京\",\"a\":[1,2.5,null]}\n");
     }
 }

@@ -13,7 +13,13 @@ use crate::limits;
 #[must_use]
 pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = name.to_lowercase();
-    let distance_max = (wanted.chars().count() / 3).clamp(1, 3);
+    // One letter could have been meant as any other: short names are only suggested in another case.
+    let distance_max = match wanted.chars().count() {
+        0..=1 => 0,
+        2..=5 => 1,
+        6..=8 => 2,
+        _ => 3,
+    };
     candidates
         .into_iter()
         .map(|candidate| (strsim::osa_distance(&wanted, &candidate.to_lowercase()), candidate))
@@ -82,7 +88,8 @@ fn end_of(text: &str) -> Option<Position> {
 
 fn mark(place: Position, found: &str) -> Position {
     let length = u64::try_from(found.chars().count()).unwrap_or(1);
-    Position::in_text(&place.text, 1, place.column, length).map_or(place.clone(), |marked| Position { line: place.line, ..marked })
+    Position::in_text(&place.text, 1, place.column, length)
+        .map_or(place.clone(), |marked| Position { line: place.line, ..marked })
 }
 
 fn split_expected(message: &str) -> Option<(&str, &str)> {
@@ -113,6 +120,7 @@ mod tests {
     #[test]
     fn the_closest_name_is_found_regardless_of_order() {
         assert_eq!(closest("naem", ["dept", "name", "nome"]), Some("name"));
+        assert_eq!(closest("a", ["b", "A"]), Some("A"));
         assert_eq!(closest("naem", ["nome", "name", "dept"]), Some("name"));
         assert_eq!(closest("SALARY", ["Salary"]), Some("Salary"));
         assert_eq!(closest("xyz", ["name", "dept"]), None);

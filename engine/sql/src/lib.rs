@@ -5,6 +5,7 @@
 //!
 //! Invariant: this crate never sees a catalog, a file or a plan.
 
+mod clauses;
 mod diagnostic;
 mod limits;
 mod names;
@@ -13,7 +14,7 @@ mod statement;
 
 // The public interface.
 pub use diagnostic::{closest, position_of};
-pub use limits::{EXPRESSION_DEPTH_MAX, STATEMENT_BYTES_MAX};
+pub use limits::{CHAIN_OPERATORS_MAX, EXPRESSION_DEPTH_MAX, STATEMENT_BYTES_MAX};
 pub use parser::parse;
 pub use sqlparser::ast;
 pub use sqlparser::tokenizer::Span;

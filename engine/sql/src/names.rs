@@ -104,7 +104,10 @@ fn default_name(expr: &Expr, position: usize) -> Option<String> {
             Some(format!("expr{position}"))
         }
         Expr::Function(function) => function_name(expr, function, position),
-        other => Some(other.to_string()),
+        other => Some(match special_function(other) {
+            Some((name, argument)) => named_after(name, &expr_name(argument), other, position),
+            None => other.to_string(),
+        }),
     }
 }
 
@@ -117,10 +120,28 @@ fn function_name(expr: &Expr, function: &Function, position: usize) -> Option<St
     if name == "count" {
         return Some(name);
     }
-    match argument_name(function) {
-        ArgumentName::Column(column) => Some(format!("{name}_{column}")),
-        ArgumentName::None => Some(format!("{name}_{position}")),
-        ArgumentName::Expression => Some(expr.to_string()),
+    Some(named_after(&name, &argument_name(function), expr, position))
+}
+
+fn named_after(function: &str, argument: &ArgumentName<'_>, expr: &Expr, position: usize) -> String {
+    match argument {
+        ArgumentName::Column(column) => format!("{function}_{column}"),
+        ArgumentName::None => format!("{function}_{position}"),
+        ArgumentName::Expression => expr.to_string(),
+    }
+}
+
+/// Functions that the grammar has a form of its own for, with the argument that names them.
+fn special_function(expr: &Expr) -> Option<(&'static str, &Expr)> {
+    match expr {
+        Expr::Trim { expr, .. } => Some(("trim", expr)),
+        Expr::Substring { expr, .. } => Some(("substring", expr)),
+        Expr::Position { expr: _, r#in: text } => Some(("position", text)),
+        Expr::Overlay { expr, .. } => Some(("overlay", expr)),
+        Expr::Ceil { expr, .. } => Some(("ceil", expr)),
+        Expr::Floor { expr, .. } => Some(("floor", expr)),
+        Expr::Extract { expr, .. } => Some(("extract", expr)),
+        _ => None,
     }
 }
 
@@ -156,6 +177,9 @@ fn expr_name(expr: &Expr) -> ArgumentName<'_> {
     match expr {
         Expr::Value(_) => ArgumentName::None,
         Expr::Function(function) => argument_name(function),
+        other if special_function(other).is_some() => {
+            special_function(other).map_or(ArgumentName::None, |(_, argument)| expr_name(argument))
+        }
         other => column_name(other).map_or(ArgumentName::Expression, ArgumentName::Column),
     }
 }

@@ -3,15 +3,14 @@
 //! The text is tokenised once; the tokens say whether there is exactly one statement and of which kind, and only then
 //! is it parsed. What parses but has no meaning in Velaria is refused here, before any name is looked up.
 
-use std::ops::ControlFlow;
-
 use sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
-use sqlparser::ast::{self, ObjectNamePart, ObjectType, Spanned, TableObject, Visit, Visitor};
+use sqlparser::ast::{self, ObjectNamePart, ObjectType, Spanned, TableObject};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenizer};
 use velaria_contract::{Error, ErrorCode, Result};
 
+use crate::clauses;
 use crate::diagnostic::{self, closest, position_of};
 use crate::limits::{self, EXPRESSION_DEPTH_MAX};
 use crate::names;
@@ -34,6 +33,7 @@ pub fn parse(text: &str) -> Result<Statement> {
     limits::check_text(text)?;
     let tokens = single_statement(text, tokenize(text)?)?;
     check_first_word(text, &tokens)?;
+    limits::check_tokens(text, &tokens)?;
     let mut parser =
         Parser::new(&DIALECT).with_recursion_limit(EXPRESSION_DEPTH_MAX).with_tokens_with_locations(tokens);
     let parsed = parser.parse_statement().map_err(|error| diagnostic::from_parser(text, &error))?;
@@ -42,14 +42,13 @@ pub fn parse(text: &str) -> Result<Statement> {
 }
 
 fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>> {
-    Tokenizer::new(&DIALECT, text)
-        .tokenize_with_location()
-        .map_err(|error| diagnostic::from_tokenizer(text, &error))
+    Tokenizer::new(&DIALECT, text).tokenize_with_location().map_err(|error| diagnostic::from_tokenizer(text, &error))
 }
 
 /// The tokens of the one statement, without the semicolons after it.
 fn single_statement(text: &str, mut tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> {
-    let meaningful = |token: &TokenWithSpan| !matches!(token.token, Token::Whitespace(_) | Token::SemiColon | Token::EOF);
+    let meaningful =
+        |token: &TokenWithSpan| !matches!(token.token, Token::Whitespace(_) | Token::SemiColon | Token::EOF);
     let Some(first) = tokens.iter().position(meaningful) else { return Err(empty_statement()) };
     let end = tokens.iter().skip(first).position(|token| token.token == Token::SemiColon);
     let Some(end) = end.map(|offset| first + offset) else { return Ok(tokens.split_off(first)) };
@@ -96,7 +95,16 @@ fn lower(text: &str, parsed: ast::Statement) -> Result<Statement> {
         ast::Statement::Query(query) => Ok(Statement::Query(lower_query(text, query)?)),
         ast::Statement::CreateTable(create) => lower_create_table(text, create).map(Statement::CreateTable),
         ast::Statement::Insert(insert) => lower_insert(text, insert).map(Statement::Insert),
-        ast::Statement::Drop { object_type: ObjectType::Table | ObjectType::View, if_exists, names, .. } => {
+        ast::Statement::Drop {
+            object_type: ObjectType::Table | ObjectType::View,
+            if_exists,
+            names,
+            cascade: false,
+            restrict: false,
+            purge: false,
+            temporary: false,
+            table: None,
+        } => {
             let name = single_name(text, names)?;
             Ok(Statement::Drop(Drop { name, if_exists }))
         }
@@ -106,7 +114,7 @@ fn lower(text: &str, parsed: ast::Statement) -> Result<Statement> {
 }
 
 fn lower_query(text: &str, mut query: Box<ast::Query>) -> Result<Box<ast::Query>> {
-    check_limits(text, &query)?;
+    clauses::check(text, &query)?;
     names::name_outputs(&mut query);
     Ok(query)
 }
@@ -149,7 +157,9 @@ fn lower_insert(text: &str, insert: ast::Insert) -> Result<Insert> {
         return Err(unsupported(text, "unsupported target of INSERT", span).with_hint("name a table"));
     };
     let Some(source) = insert.source else {
-        return Err(Error::new(ErrorCode::Syntax, "INSERT expected VALUES or SELECT").with_position(position_of(text, span)));
+        return Err(
+            Error::new(ErrorCode::Syntax, "INSERT expected VALUES or SELECT").with_position(position_of(text, span))
+        );
     };
     let columns = insert.columns.into_iter().map(|column| plain_name(text, column)).collect::<Result<_>>()?;
     Ok(Insert { table: plain_name(text, name)?, columns, source: lower_query(text, source)? })
@@ -180,7 +190,9 @@ fn has_unsupported_clause(insert: &ast::Insert) -> bool {
 fn single_name(text: &str, mut names: Vec<ast::ObjectName>) -> Result<ast::Ident> {
     match (names.pop(), names.is_empty()) {
         (Some(name), true) => plain_name(text, name),
-        (Some(second), false) => Err(unsupported(text, "DROP takes one name", second.span()).with_hint("drop one at a time")),
+        (Some(second), false) => {
+            Err(unsupported(text, "DROP takes one name", second.span()).with_hint("drop one at a time"))
+        }
         (None, _) => Err(empty_statement()),
     }
 }
@@ -197,57 +209,6 @@ fn plain_name(text: &str, mut name: ast::ObjectName) -> Result<ast::Ident> {
 
 fn unsupported(text: &str, message: &str, span: Span) -> Error {
     Error::new(ErrorCode::Unsupported, message).with_position(position_of(text, span))
-}
-
-/// LIMIT and OFFSET that are written as a negative number, a fraction or text are refused wherever they stand.
-fn check_limits(text: &str, query: &ast::Query) -> Result<()> {
-    match query.visit(&mut LimitChecker { text }) {
-        ControlFlow::Break(error) => Err(error),
-        ControlFlow::Continue(()) => Ok(()),
-    }
-}
-
-struct LimitChecker<'a> {
-    text: &'a str,
-}
-
-impl Visitor for LimitChecker<'_> {
-    type Break = Error;
-
-    fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<Error> {
-        match limits_of(query).into_iter().try_for_each(|(word, expr)| check_limit(self.text, word, expr)) {
-            Err(error) => ControlFlow::Break(error),
-            Ok(()) => ControlFlow::Continue(()),
-        }
-    }
-}
-
-fn limits_of(query: &ast::Query) -> Vec<(&'static str, &ast::Expr)> {
-    match &query.limit_clause {
-        Some(ast::LimitClause::LimitOffset { limit, offset, .. }) => {
-            let offset = offset.as_ref().map(|offset| ("OFFSET", &offset.value));
-            limit.as_ref().map(|limit| ("LIMIT", limit)).into_iter().chain(offset).collect()
-        }
-        Some(ast::LimitClause::OffsetCommaLimit { offset, limit }) => vec![("OFFSET", offset), ("LIMIT", limit)],
-        None => Vec::new(),
-    }
-}
-
-fn check_limit(text: &str, word: &str, expr: &ast::Expr) -> Result<()> {
-    let valid = match expr {
-        ast::Expr::Value(value) => match &value.value {
-            ast::Value::Number(digits, _) => digits.parse::<u64>().is_ok_and(|limit| i64::try_from(limit).is_ok()),
-            ast::Value::Null | ast::Value::Placeholder(_) => true,
-            _ => false,
-        },
-        ast::Expr::UnaryOp { op: ast::UnaryOperator::Minus, .. } => false,
-        _ => true,
-    };
-    if valid {
-        return Ok(());
-    }
-    Err(Error::new(ErrorCode::InvalidLimit, format!("{word} must be a non-negative integer: {expr}"))
-        .with_position(position_of(text, expr.span())))
 }
 
 #[cfg(test)]
@@ -288,17 +249,11 @@ mod tests {
 
     #[test]
     fn statements_that_reach_files_or_settings_do_not_exist() {
-        for text in ["COPY t TO 'x'", "SET x = 1", "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 'x'", "ATTACH 'x'"] {
+        for text in
+            ["COPY t TO 'x'", "SET x = 1", "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 'x'", "ATTACH 'x'"]
+        {
             assert_eq!(code(text), ErrorCode::Unsupported, "{text}");
         }
-    }
-
-    #[test]
-    fn limits_are_non_negative_integers() {
-        for text in ["SELECT 1 LIMIT -1", "SELECT 1 LIMIT 2.7", "SELECT 1 OFFSET -2", "SELECT * FROM (SELECT 1 LIMIT 'x')"] {
-            assert_eq!(code(text), ErrorCode::InvalidLimit, "{text}");
-        }
-        assert!(parse("SELECT 1 LIMIT 0 OFFSET 9223372036854775807").is_ok());
     }
 
     #[test]
@@ -308,8 +263,20 @@ mod tests {
     }
 
     #[test]
+    fn a_long_chain_of_operators_is_refused_before_it_can_exhaust_the_stack() {
+        for operator in ["OR", "+", "AND", "UNION ALL SELECT"] {
+            let text = format!("SELECT 1{}", format!(" {operator} 1").repeat(200_000));
+            assert_eq!(code(&text), ErrorCode::StatementTooLarge, "{operator}");
+        }
+        let values = vec!["(-1, 1 + 1)"; 20_000].join(", ");
+        assert!(parse(&format!("INSERT INTO t VALUES {values}")).is_ok());
+    }
+
+    #[test]
     fn broken_text_never_panics_and_always_says_where() {
-        for text in ["SELECT", "SELECT * FROM", "SELECT 'a FROM t", "SELECT (1", "SELECT 1 2", "CREATE TABLE", "INSERT INTO t"] {
+        for text in
+            ["SELECT", "SELECT * FROM", "SELECT 'a FROM t", "SELECT (1", "SELECT 1 2", "CREATE TABLE", "INSERT INTO t"]
+        {
             let error = parse(text).unwrap_err();
             assert_eq!(error.kind(), velaria_contract::ErrorKind::Parse, "{text}: {error}");
             assert!(error.position().is_some(), "{text}: {error}");

@@ -33,9 +33,8 @@ pub(crate) enum Spread {
 }
 
 /// The functions, rules and planners are the same in every session: they are built once.
-static TEMPLATE: LazyLock<SessionState> = LazyLock::new(|| {
-    SessionStateBuilder::new_with_default_features().with_type_planner(Arc::new(TypeWords)).build()
-});
+static TEMPLATE: LazyLock<SessionState> =
+    LazyLock::new(|| SessionStateBuilder::new_with_default_features().with_type_planner(Arc::new(TypeWords)).build());
 
 impl Context {
     pub(crate) fn new(config: &SessionConfig) -> Result<Self> {

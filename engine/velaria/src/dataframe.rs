@@ -1,6 +1,7 @@
 //! A plan whose rows can be asked for.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
@@ -76,7 +77,14 @@ impl DataFrame {
 
     fn new(context: &Arc<Context>, text: &str, query: BoundQuery, table: Option<Arc<dyn TableProvider>>) -> Self {
         let schema = plain_schema(query.plan.schema().as_arrow());
-        let inner = Inner { context: Arc::clone(context), text: text.to_owned(), plan: query.plan, clock: query.clock, schema, table };
+        let inner = Inner {
+            context: Arc::clone(context),
+            text: text.to_owned(),
+            plan: query.plan,
+            clock: query.clock,
+            schema,
+            table,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -99,7 +107,9 @@ impl DataFrame {
     /// # Errors
     /// Those of [`DataFrame::execute`].
     pub async fn count(&self) -> Result<u64> {
-        let counted = self.derive(|builder| builder.aggregate(Vec::<datafusion::logical_expr::Expr>::new(), vec![count(lit(1_i64)).alias("count")]))?;
+        let counted = self.derive(|builder| {
+            builder.aggregate(Vec::<datafusion::logical_expr::Expr>::new(), vec![count(lit(1_i64)).alias("count")])
+        })?;
         let batches = counted.collect().await?;
         let first = batches.first().map(|batch| Arc::clone(batch.column(0)));
         first
@@ -165,19 +175,20 @@ impl DataFrame {
             .optimizer()
             .optimize(self.inner.plan.clone(), state, |_, _| {})
             .map_err(|error| self.translate(&error))?;
-        state
-            .query_planner()
-            .create_physical_plan(&optimized, state)
-            .await
-            .map_err(|error| self.translate(&error))
+        state.query_planner().create_physical_plan(&optimized, state).await.map_err(|error| self.translate(&error))
     }
 
-    fn state(&self) -> SessionState {
-        let mut state = self.inner.context.state(self.spread()).clone();
-        if self.inner.clock == ClockUse::AtStart {
-            state.mark_start_execution();
+    /// The state to plan and run with. It is copied only for a plan that holds the time at which it starts.
+    fn state(&self) -> Cow<'_, SessionState> {
+        let state = self.inner.context.state(self.spread());
+        match self.inner.clock {
+            ClockUse::Never => Cow::Borrowed(state),
+            ClockUse::AtStart => {
+                let mut state = state.clone();
+                state.mark_start_execution();
+                Cow::Owned(state)
+            }
         }
-        state
     }
 
     /// Small inputs run in one partition: starting threads would take longer than the work.

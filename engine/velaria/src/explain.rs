@@ -10,12 +10,18 @@ use datafusion::physical_plan::ExecutionPlan;
 use velaria_contract::{BatchStrategy, Explain};
 
 use crate::context::Spread;
+use crate::words::sql_words;
 
 const MODE: &str = "single-process";
 const TRANSPORT: &str = "inproc";
 
 /// The three sections for `logical`, which will run as `physical`.
-pub(crate) fn explain(logical: &LogicalPlan, physical: &dyn ExecutionPlan, state: &SessionState, spread: Spread) -> Explain {
+pub(crate) fn explain(
+    logical: &LogicalPlan,
+    physical: &dyn ExecutionPlan,
+    state: &SessionState,
+    spread: Spread,
+) -> Explain {
     let mut sections = Explain { logical: Vec::new(), physical: Vec::new(), strategy: strategy(state, spread) };
     logical_lines(logical, 0, &mut sections.logical);
     physical_lines(physical, 0, &mut sections.physical);
@@ -70,9 +76,11 @@ fn subqueries(plan: &LogicalPlan) -> Vec<LogicalPlan> {
 fn logical_line(plan: &LogicalPlan) -> String {
     match plan {
         LogicalPlan::Projection(node) => format!("Project columns={}", names(&node.expr)),
-        LogicalPlan::Filter(node) => format!("Filter predicate={}", node.predicate),
+        LogicalPlan::Filter(node) => format!("Filter predicate={}", sql(&node.predicate)),
         LogicalPlan::Window(node) => format!("Window functions={}", list(&node.window_expr)),
-        LogicalPlan::Aggregate(node) => format!("Aggregate keys={} aggs={}", list(&node.group_expr), list(&node.aggr_expr)),
+        LogicalPlan::Aggregate(node) => {
+            format!("Aggregate keys={} aggs={}", list(&node.group_expr), list(&node.aggr_expr))
+        }
         LogicalPlan::Sort(node) => format!("OrderBy columns={}", list(&node.expr)),
         LogicalPlan::Join(node) => join_line(node),
         LogicalPlan::Union(node) => format!("Union inputs={}", node.inputs.len()),
@@ -80,8 +88,13 @@ fn logical_line(plan: &LogicalPlan) -> String {
         LogicalPlan::EmptyRelation(node) => format!("Empty rows={}", u8::from(node.produce_one_row)),
         LogicalPlan::SubqueryAlias(node) => format!("Alias name={}", node.alias),
         LogicalPlan::Limit(node) => {
-            let part = |name: &str, expr: &Option<Box<Expr>>| expr.as_ref().map(|expr| format!(" {name}={expr}"));
-            format!("Limit{}{}", part("limit", &node.fetch).unwrap_or_default(), part("offset", &node.skip).unwrap_or_default())
+            let part =
+                |name: &str, expr: &Option<Box<Expr>>| expr.as_ref().map(|expr| format!(" {name}={}", sql(expr)));
+            format!(
+                "Limit{}{}",
+                part("limit", &node.fetch).unwrap_or_default(),
+                part("offset", &node.skip).unwrap_or_default()
+            )
         }
         LogicalPlan::Values(node) => format!("Values rows={}", node.values.len()),
         LogicalPlan::Distinct(Distinct::All(_)) => "Distinct".to_owned(),
@@ -102,24 +115,36 @@ fn logical_line(plan: &LogicalPlan) -> String {
 }
 
 fn join_line(join: &Join) -> String {
-    let on: Vec<String> = join.on.iter().map(|(left, right)| format!("{left} = {right}")).collect();
-    let filter = join.filter.as_ref().map(|filter| format!(" filter={filter}")).unwrap_or_default();
+    let on: Vec<String> = join.on.iter().map(|(left, right)| format!("{} = {}", sql(left), sql(right))).collect();
+    let filter = join.filter.as_ref().map(|filter| format!(" filter={}", sql(filter))).unwrap_or_default();
     format!("Join type={} on=[{}]{filter}", join.join_type.to_string().to_lowercase(), on.join(", "))
 }
 
+/// An expression with the literals and type words of SQL.
+fn sql(expr: &impl ToString) -> String {
+    sql_words(&expr.to_string())
+}
+
 fn list<T: ToString>(items: &[T]) -> String {
-    format!("[{}]", items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    format!("[{}]", items.iter().map(sql).collect::<Vec<_>>().join(", "))
 }
 
 fn names(exprs: &[Expr]) -> String {
-    format!("[{}]", exprs.iter().map(|expr| expr.qualified_name().1).collect::<Vec<_>>().join(", "))
+    format!("[{}]", exprs.iter().map(|expr| sql_words(&expr.qualified_name().1)).collect::<Vec<_>>().join(", "))
 }
 
 fn physical_lines(plan: &dyn ExecutionPlan, depth: usize, lines: &mut Vec<String>) {
     let name = plan.name().trim_end_matches("Exec");
     let partitions = plan.properties().output_partitioning().partition_count();
-    lines.push(format!("{:indent$}{name} partitions={partitions}", "", indent = 2 * depth));
+    let columns = if plan.children().is_empty() { format!(" columns={}", columns(plan)) } else { String::new() };
+    let fetch = plan.fetch().map(|rows| format!(" limit={rows}")).unwrap_or_default();
+    lines.push(format!("{:indent$}{name} partitions={partitions}{columns}{fetch}", "", indent = 2 * depth));
     for child in plan.children() {
         physical_lines(child.as_ref(), depth + 1, lines);
     }
+}
+
+/// The columns that a scan reads.
+fn columns(plan: &dyn ExecutionPlan) -> String {
+    format!("[{}]", plan.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>().join(", "))
 }

@@ -26,6 +26,7 @@ mod plan;
 mod result_frame;
 mod runtime;
 mod session;
+mod words;
 
 // The public interface.
 pub use arrow;
@@ -34,6 +35,4 @@ pub use dataframe::{BatchStream, DataFrame};
 pub use runtime::wait;
 pub use session::Session;
 pub use velaria_connector::CsvOptions;
-pub use velaria_contract::{
-    BatchStrategy, Error, ErrorCode, ErrorKind, ErrorReport, Explain, Position, Result, json,
-};
+pub use velaria_contract::{BatchStrategy, Error, ErrorCode, ErrorKind, ErrorReport, Explain, Position, Result, json};

@@ -31,9 +31,9 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T>> + Send + 'static,
 {
-    let runtime = RUNTIME.as_ref().map_err(|error| {
-        Error::new(ErrorCode::Internal, "cannot start threads").with_hint(error.to_string())
-    })?;
+    let runtime = RUNTIME
+        .as_ref()
+        .map_err(|error| Error::new(ErrorCode::Internal, "cannot start threads").with_hint(error.to_string()))?;
     let (sender, receiver) = mpsc::sync_channel(1);
     let task = runtime.spawn(async move {
         // The receiver is gone only when the caller was interrupted and no longer wants the answer.

@@ -28,7 +28,6 @@ __all__ = [
     "ProgrammingError",
     "ResourceError",
     "SqlError",
-    "TimeoutError",
     "UnsupportedError",
     "UsageError",
     "Warning",
@@ -157,10 +156,6 @@ class ResourceError(OperationalError, MemoryError):
 
 class CancelledError(OperationalError):
     """The query was cancelled."""
-
-
-class TimeoutError(OperationalError, builtins.TimeoutError):
-    """Allow more time, or make the query smaller."""
 
 
 class InternalError(DatabaseError):

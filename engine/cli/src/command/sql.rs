@@ -106,9 +106,15 @@ async fn run_request(session: Session, request: Request) -> velaria::Result<Opti
         Request { sql: Some(text), read_csv: None, read_parquet: None, read_json: None, table: None } => {
             return session.sql(&text).await.map(Some);
         }
-        Request { read_csv: Some(ref path), .. } => session.read_csv(path, &CsvOptions::default()).await?,
-        Request { read_parquet: Some(ref path), .. } => session.read_parquet(path).await?,
-        Request { read_json: Some(ref path), .. } => session.read_json(path).await?,
+        Request { sql: None, read_csv: Some(ref path), read_parquet: None, read_json: None, .. } => {
+            session.read_csv(path, &CsvOptions::default()).await?
+        }
+        Request { sql: None, read_csv: None, read_parquet: Some(ref path), read_json: None, .. } => {
+            session.read_parquet(path).await?
+        }
+        Request { sql: None, read_csv: None, read_parquet: None, read_json: Some(ref path), .. } => {
+            session.read_json(path).await?
+        }
         _ => {
             return Err(Error::new(ErrorCode::InvalidArgument, "invalid request")
                 .with_hint("give either sql, or read_csv, read_parquet or read_json with table"));

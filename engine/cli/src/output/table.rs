@@ -37,10 +37,16 @@ fn fill(text: &mut TextTable, table: &Table, rows_max: usize, escape: impl Fn(St
     };
     let mut room = rows_max;
     for batch in &table.batches {
-        let columns = batch.columns().iter().map(|column| formatter(column)).collect::<Result<Vec<_>, _>>().map_err(unprintable)?;
+        let columns = batch
+            .columns()
+            .iter()
+            .map(|column| formatter(column))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(unprintable)?;
         for row in 0..batch.num_rows().min(room) {
             let cells = columns.iter().enumerate().map(|(index, column)| {
-                Ok(Cell::new(escape(column.value(row).try_to_string().map_err(unprintable)?)).set_alignment(alignment(index)))
+                Ok(Cell::new(escape(column.value(row).try_to_string().map_err(unprintable)?))
+                    .set_alignment(alignment(index)))
             });
             text.add_row(cells.collect::<Result<Vec<_>>>()?);
         }

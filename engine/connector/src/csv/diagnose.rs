@@ -4,7 +4,7 @@
 //! file again from the start, one record at a time, and so always knows the line. It runs only after a failure.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use arrow::compute::kernels::cast_utils::Parser;
@@ -85,7 +85,8 @@ fn parses(text: &str, data_type: &DataType) -> bool {
 
 fn ragged(path: &Path, record: &ByteRecord, width: usize) -> Error {
     let message = format!("{}: expected {width} fields, found {}", place(path, record), record.len());
-    Error::new(ErrorCode::RaggedRow, message).with_hint("every record must have the fields of the header; check quotes and delimiter")
+    Error::new(ErrorCode::RaggedRow, message)
+        .with_hint("every record must have the fields of the header; check quotes and delimiter")
 }
 
 fn invalid_encoding(path: &Path, record: &ByteRecord, column: usize) -> Error {
@@ -102,8 +103,18 @@ fn wrong_type(path: &Path, record: &ByteRecord, column: &str, text: &str, data_t
 }
 
 fn place(path: &Path, record: &ByteRecord) -> String {
-    let line = record.position().map_or(0, |position| position.line());
+    let line = record.position().map_or(0, |position| position.line() + blank_lines(path, position.byte()));
     format!("{}:{line}", path.display())
+}
+
+/// The number of empty lines from `start` on: the reader skips them and counts them to the record that follows.
+fn blank_lines(path: &Path, start: u64) -> u64 {
+    let Ok(mut file) = File::open(path) else { return 0 };
+    if file.seek(SeekFrom::Start(start)).is_err() {
+        return 0;
+    }
+    let bytes = BufReader::new(file).bytes().map_while(std::result::Result::ok);
+    bytes.take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|byte| *byte == b'\n').fold(0, |lines, _| lines + 1)
 }
 
 fn excerpt(text: &str) -> String {

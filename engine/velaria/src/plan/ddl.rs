@@ -7,14 +7,14 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::ExprSchemable;
 use velaria_connector::MemoryTable;
-use velaria_contract::{Error, ErrorCode, Result};
+use velaria_contract::{Error, ErrorCode, Position, Result};
 use velaria_sql::ast::{CastKind, ColumnDef, ColumnOption, Expr, ExprWithAlias, Value};
 use velaria_sql::{CreateTable, Drop, position_of};
 
 use crate::catalog::table_exists;
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
-use crate::error::duplicate_column;
+use crate::error::{TYPE_HINT, duplicate_column};
 use crate::plan::query;
 use crate::result_frame::Done;
 
@@ -92,8 +92,18 @@ fn declared_schema(context: &Context, text: &str, columns: &[ColumnDef]) -> Resu
 
 fn declared_field(context: &Context, text: &str, column: &ColumnDef) -> Result<Field> {
     let nullable = is_nullable(text, column)?;
-    let data_type = declared_type(context, column).map_err(|error| error.with_position(position_of(text, column.name.span)))?;
+    let data_type = declared_type(context, column).map_err(|error| error.with_position(place_of_type(text, column)))?;
     Ok(Field::new(&column.name.value, data_type, nullable))
+}
+
+/// The word after the name of the column: the syntax tree keeps no place for types.
+fn place_of_type(text: &str, column: &ColumnDef) -> Option<Position> {
+    let name = column.name.span;
+    let line = text.lines().nth(usize::try_from(name.end.line.checked_sub(1)?).ok()?)?;
+    let after: Vec<char> = line.chars().skip(usize::try_from(name.end.column.checked_sub(1)?).ok()?).collect();
+    let gap = after.iter().position(|character| !character.is_whitespace())?;
+    let word = after.iter().skip(gap).take_while(|character| character.is_alphanumeric() || **character == '_').count();
+    Position::in_text(text, name.end.line, name.end.column + u64::try_from(gap).ok()?, u64::try_from(word).ok()?)
 }
 
 /// The Arrow type of a type word, found the same way as for `CAST`.
@@ -112,7 +122,7 @@ fn declared_type(context: &Context, column: &ColumnDef) -> Result<DataType> {
         .and_then(|expr| expr.get_type(&schema))
         .map_err(|error| {
             Error::new(ErrorCode::TypeMismatch, format!("unknown type: {}", column.data_type))
-                .with_hint("types are BOOL, INT, BIGINT, FLOAT, DOUBLE, DECIMAL(p, s), STRING, BINARY, DATE, TIME, TIMESTAMP, …")
+                .with_hint(TYPE_HINT)
                 .with_source(error)
         })
 }
@@ -124,9 +134,12 @@ fn is_nullable(text: &str, column: &ColumnDef) -> Result<bool> {
             ColumnOption::Null => nullable = true,
             ColumnOption::NotNull => nullable = false,
             _ => {
-                return Err(Error::new(ErrorCode::Unsupported, format!("unsupported column option: {}", option.option))
-                    .with_hint("a column can be NULL or NOT NULL")
-                    .with_position(position_of(text, column.name.span)));
+                return Err(Error::new(
+                    ErrorCode::Unsupported,
+                    format!("unsupported column option: {}", option.option),
+                )
+                .with_hint("a column can be NULL or NOT NULL")
+                .with_position(position_of(text, column.name.span)));
             }
         }
     }

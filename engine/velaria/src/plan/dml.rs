@@ -19,14 +19,18 @@ use crate::dataframe::DataFrame;
 use crate::error::Translator;
 use crate::plan::query::{self, BoundQuery, analyze};
 use crate::result_frame::Done;
+use crate::words::type_word;
 
 /// Runs `INSERT INTO`.
 pub(crate) async fn insert(context: &Arc<Context>, text: &str, insert: Insert) -> Result<Done> {
     let table = find_table(context, text, &insert.table)?;
     let Some(memory) = (table.as_ref() as &dyn Any).downcast_ref::<MemoryTable>() else {
-        return Err(Error::new(ErrorCode::TableKind, format!("INSERT INTO is not allowed on view: {}", insert.table.value))
-            .with_hint("only tables made by CREATE TABLE take rows")
-            .with_position(position_of(text, insert.table.span)));
+        return Err(Error::new(
+            ErrorCode::TableKind,
+            format!("INSERT INTO is not allowed on a view: {}", insert.table.value),
+        )
+        .with_hint("only tables made by CREATE TABLE take rows")
+        .with_position(position_of(text, insert.table.span)));
     };
     let schema = memory.schema();
     let targets = target_columns(text, &schema, &insert.columns)?;
@@ -71,7 +75,8 @@ fn target_column(text: &str, schema: &SchemaRef, column: &Ident, seen: &mut BTre
     };
     let position = position_of(text, column.span);
     let Some(index) = exact.or_else(folded) else {
-        let error = Error::new(ErrorCode::ColumnNotFound, format!("column not found: {}", column.value)).with_position(position);
+        let error = Error::new(ErrorCode::ColumnNotFound, format!("column not found: {}", column.value))
+            .with_position(position);
         return Err(match closest(&column.value, names) {
             Some(meant) => error.with_hint(format!("did you mean \"{meant}\"?")),
             None => error,
@@ -80,7 +85,8 @@ fn target_column(text: &str, schema: &SchemaRef, column: &Ident, seen: &mut BTre
     if seen.insert(index) {
         return Ok(index);
     }
-    Err(Error::new(ErrorCode::DuplicateColumn, format!("duplicate insert column: {}", column.value)).with_position(position))
+    Err(Error::new(ErrorCode::DuplicateColumn, format!("duplicate insert column: {}", column.value))
+        .with_position(position))
 }
 
 fn check_widths(text: &str, insert: &Insert, expected: usize) -> Result<()> {
@@ -89,21 +95,28 @@ fn check_widths(text: &str, insert: &Insert, expected: usize) -> Result<()> {
         None => Ok(()),
         Some(row) => {
             let span = row.content.first().map(Spanned::span);
-            Err(width_mismatch(row.content.len(), expected).with_position(span.and_then(|span| position_of(text, span))))
+            Err(width_mismatch("VALUES", row.content.len(), expected)
+                .with_position(span.and_then(|span| position_of(text, span))))
         }
     }
 }
 
-fn width_mismatch(found: usize, expected: usize) -> Error {
-    Error::new(ErrorCode::InsertColumnCount, "INSERT VALUES column count mismatch")
+fn width_mismatch(source: &str, found: usize, expected: usize) -> Error {
+    Error::new(ErrorCode::InsertColumnCount, format!("INSERT {source} column count mismatch"))
         .with_hint(format!("expected {expected} values, found {found}"))
 }
 
 /// `plan` with the columns of the table: cast where values are given, NULL where not.
-fn conform(context: &Context, text: &str, schema: &SchemaRef, targets: &[usize], plan: LogicalPlan) -> Result<LogicalPlan> {
+fn conform(
+    context: &Context,
+    text: &str,
+    schema: &SchemaRef,
+    targets: &[usize],
+    plan: LogicalPlan,
+) -> Result<LogicalPlan> {
     let sources = plan.schema().columns();
     if sources.len() != targets.len() {
-        return Err(width_mismatch(sources.len(), targets.len()));
+        return Err(width_mismatch("SELECT", sources.len(), targets.len()));
     }
     let types: Vec<DataType> = plan.schema().fields().iter().map(|field| field.data_type().clone()).collect();
     let column = |(index, field): (usize, &Arc<Field>)| -> Result<Expr> {
@@ -126,13 +139,15 @@ fn typed_null(data_type: &DataType) -> Result<Expr> {
     Ok(lit(null))
 }
 
-/// A value may become a wider kind of value or be read from text; it never loses a part in silence.
+/// A value may become another kind of number, text or time, rounded to the precision of the column at most; a fraction
+/// is never cut to an integer and a time never to a day in silence.
 fn check_assignable(from: &DataType, field: &Field) -> Result<()> {
     let to = field.data_type();
     let numeric = |data_type: &DataType| data_type.is_numeric();
     let exact = |data_type: &DataType| data_type.is_integer();
     let text = |data_type: &DataType| matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-    let time = |data_type: &DataType| matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..));
+    let time =
+        |data_type: &DataType| matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..));
     let day = |data_type: &DataType| matches!(data_type, DataType::Date32 | DataType::Date64);
     let allowed = from == to
         || from.is_null()
@@ -144,13 +159,17 @@ fn check_assignable(from: &DataType, field: &Field) -> Result<()> {
     if allowed {
         return Ok(());
     }
-    let message = format!("cannot insert {from} into column {} of type {to}", field.name());
+    let message = format!("cannot insert {} into column {} of type {}", type_word(from), field.name(), type_word(to));
     Err(Error::new(ErrorCode::TypeMismatch, message).with_hint("convert the value on purpose with CAST"))
 }
 
 /// The batch under the schema of the table, which also knows which columns may be NULL.
 fn with_schema(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let hole = schema.fields().iter().zip(batch.columns()).find(|(field, column)| !field.is_nullable() && column.null_count() > 0);
+    let hole = schema
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .find(|(field, column)| !field.is_nullable() && column.null_count() > 0);
     if let Some((field, _)) = hole {
         return Err(Error::new(ErrorCode::InvalidValue, format!("NULL in column {}, which is NOT NULL", field.name())));
     }

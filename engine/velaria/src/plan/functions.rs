@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use datafusion::execution::SessionState;
 use velaria_contract::{Error, ErrorCode, Result};
-use velaria_sql::ast::{Expr, Function, Ident, ObjectNamePart, Query, Visit, Visitor};
+use velaria_sql::ast::{Expr, Function, Ident, ObjectNamePart, Query, TableFactor, Visit, Visitor};
 use velaria_sql::{closest, position_of};
 
 /// Functions that the planner knows without a registration.
@@ -40,6 +40,16 @@ struct Checker<'a> {
 impl Visitor for Checker<'_> {
     type Break = Error;
 
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Error> {
+        let TableFactor::Table { name, args: Some(_), .. } = factor else { return ControlFlow::Continue(()) };
+        match name.0.as_slice() {
+            [ObjectNamePart::Identifier(ident)] if !self.state.table_functions().contains_key(&ident.value) => {
+                ControlFlow::Break(self.table_function_not_found(ident))
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Error> {
         let Expr::Function(Function { name, .. }) = expr else { return ControlFlow::Continue(()) };
         let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else { return ControlFlow::Continue(()) };
@@ -47,11 +57,15 @@ impl Visitor for Checker<'_> {
         if CLOCK_FUNCTIONS.contains(&name.as_str()) {
             self.clock = ClockUse::AtStart;
         }
-        if self.exists(&name) { ControlFlow::Continue(()) } else { ControlFlow::Break(self.not_found(ident)) }
+        if self.exists(&name) { ControlFlow::Continue(()) } else { ControlFlow::Break(self.function_not_found(ident)) }
     }
 }
 
 impl Checker<'_> {
+    fn table_function_not_found(&self, ident: &Ident) -> Error {
+        self.suggest(ident, self.state.table_functions().keys().map(String::as_str))
+    }
+
     fn exists(&self, name: &str) -> bool {
         self.state.scalar_functions().contains_key(name)
             || self.state.aggregate_functions().contains_key(name)
@@ -60,11 +74,15 @@ impl Checker<'_> {
             || BUILT_INTO_THE_PLANNER.contains(&name)
     }
 
-    fn not_found(&self, ident: &Ident) -> Error {
+    fn function_not_found(&self, ident: &Ident) -> Error {
         let known = (self.state.scalar_functions().keys())
             .chain(self.state.aggregate_functions().keys())
             .chain(self.state.window_functions().keys())
             .map(String::as_str);
+        self.suggest(ident, known)
+    }
+
+    fn suggest<'n>(&self, ident: &Ident, known: impl Iterator<Item = &'n str>) -> Error {
         let error = Error::new(ErrorCode::FunctionNotFound, format!("function not found: {}", ident.value))
             .with_position(position_of(self.text, ident.span));
         match closest(&ident.value, known) {

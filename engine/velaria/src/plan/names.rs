@@ -129,7 +129,9 @@ impl VisitorMut for Declared<'_> {
         for item in &select.projection {
             match item {
                 SelectItem::ExprWithAlias { alias, .. } => self.names.add(&alias.value),
-                SelectItem::ExprWithAliases { aliases, .. } => aliases.iter().for_each(|alias| self.names.add(&alias.value)),
+                SelectItem::ExprWithAliases { aliases, .. } => {
+                    aliases.iter().for_each(|alias| self.names.add(&alias.value))
+                }
                 SelectItem::UnnamedExpr(_) | SelectItem::QualifiedWildcard(..) | SelectItem::Wildcard(_) => {}
             }
         }
@@ -137,6 +139,9 @@ impl VisitorMut for Declared<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, args: Some(_), .. } = factor {
+            fold_function_name(name);
+        }
         let alias = match factor {
             TableFactor::Table { alias, .. }
             | TableFactor::Derived { alias, .. }
@@ -160,6 +165,15 @@ impl VisitorMut for Declared<'_> {
             self.names.columns.insert(alias.name.value.clone(), columns);
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// Functions are known in lower case.
+fn fold_function_name(name: &mut ObjectName) {
+    if let [ObjectNamePart::Identifier(ident)] = name.0.as_mut_slice()
+        && ident.quote_style.is_none()
+    {
+        ident.value = ident.value.to_lowercase();
     }
 }
 

@@ -50,7 +50,11 @@ fn check_tables(context: &Context, text: &str, statement: &DataFusionStatement) 
         let own = reference.schema().is_none_or(|schema| schema == SCHEMA)
             && reference.catalog().is_none_or(|catalog| catalog == CATALOG);
         let name = if own { reference.table().to_owned() } else { reference.to_string() };
-        if let Err(error) = context.catalog.find(&name) {
+        // `FROM range(1, 3)` is listed with the tables; that the function exists is checked with the functions.
+        let function = context.state(Spread::Parallel).table_functions().contains_key(&name);
+        if let Err(error) = context.catalog.find(&name)
+            && !function
+        {
             return Err(error.with_position(place_of(text, statement, reference.table())));
         }
     }

@@ -21,6 +21,7 @@ impl TypePlanner for TypeWords {
 fn plan(word: &Word) -> Option<DataType> {
     match word {
         Word::Int(_) | Word::Integer(_) | Word::BigInt(_) | Word::Int64 | Word::Int8(_) => Some(DataType::Int64),
+        Word::IntUnsigned(_) | Word::IntegerUnsigned(_) => Some(DataType::UInt64),
         Word::Int16 => Some(DataType::Int16),
         Word::Int32 => Some(DataType::Int32),
         Word::Bool | Word::Boolean => Some(DataType::Boolean),

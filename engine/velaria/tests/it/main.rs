@@ -1,0 +1,29 @@
+//! The engine through its public interface: what the corpus cannot say, because it needs files, threads or generated
+//! data.
+
+mod files;
+mod laws;
+mod session;
+
+use velaria::arrow::array::RecordBatch;
+use velaria::{DataFrame, Result, Session, SessionConfig, wait};
+
+fn session(threads: usize) -> Session {
+    Session::new(SessionConfig::default().with_threads(threads)).unwrap()
+}
+
+fn sql(session: &Session, text: &str) -> Result<DataFrame> {
+    let (session, text) = (session.clone(), text.to_owned());
+    wait(async move { session.sql(&text).await }, || Ok(()))
+}
+
+fn rows(frame: &DataFrame) -> Result<Vec<RecordBatch>> {
+    let frame = frame.clone();
+    wait(async move { frame.collect().await }, || Ok(()))
+}
+
+/// The whole result as text, which is easy to compare and to read when it differs.
+fn text(frame: &DataFrame) -> String {
+    let batches = rows(frame).unwrap();
+    velaria::arrow::util::pretty::pretty_format_batches(&batches).unwrap().to_string()
+}

@@ -1,0 +1,27 @@
+"""Fixtures of all tests."""
+
+from typing import Any, Callable, Iterator, List, Tuple
+
+import pytest
+
+import velaria
+
+
+@pytest.fixture
+def session() -> Iterator[velaria.Session]:
+    with velaria.Session() as opened:
+        yield opened
+
+
+@pytest.fixture
+def rows(session: velaria.Session) -> Callable[[str], List[Tuple[Any, ...]]]:
+    """The rows of a statement in a fresh session."""
+    return lambda sql: session.sql(sql).fetchall()
+
+
+@pytest.fixture
+def people(session: velaria.Session) -> velaria.DataFrame:
+    """Three rows, also known as the view ``people``."""
+    frame = session.create_dataframe_from_arrow({"id": [1, 2, 3], "name": ["ada", None, "bo"], "score": [9.5, 7.0, None]})
+    session.create_temp_view("people", frame)
+    return frame

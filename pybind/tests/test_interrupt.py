@@ -1,0 +1,144 @@
+"""Ctrl-C ends a query that computes, other threads run meanwhile, and the session goes on.
+
+Each query would run for days. A thread of the same process ticks twenty times, which it only can while the interpreter
+lock is free, and then sends SIGINT. The process is ended by its own watchdog if nothing comes of it.
+"""
+
+import sys
+
+import pytest
+
+from support import need, run, run_code
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to oneself there")
+
+CHILD = """
+import faulthandler, io, os, signal, sys, threading, time
+# The watchdog: it ends the process, and says where it was.
+faulthandler.dump_traceback_later(10, exit=True)
+import velaria
+session = velaria.Session()
+pairs = "generate_series(1, 10000000) AS a(v), generate_series(1, 10000000) AS b(w)"
+count = session.sql("SELECT COUNT(*) AS n FROM " + pairs + " WHERE (v * w) % 7 = 9")
+rows = session.sql("SELECT v, w FROM " + pairs + " WHERE (v * w) % 7 = 9")
+ticks = []
+
+def tick():
+    for _ in range(20):
+        time.sleep(0.025)
+        ticks.append(1)
+    os.kill(os.getpid(), signal.SIGINT)
+
+{setup}
+threading.Thread(target=tick).start()
+try:
+    {action}
+    print("ended")
+except KeyboardInterrupt:
+    faulthandler.cancel_dump_traceback_later()
+    assert len(ticks) == 20, ticks
+    assert session.sql("SELECT 1 AS a").fetchall() == [(1,)]
+    print("interrupted")
+"""
+
+ACTIONS = {
+    "fetchall": ("", "count.fetchall()"),
+    "to_rows": ("", "count.to_rows()"),
+    "count": ("", "rows.count()"),
+    "show": ("", "count.show()"),
+    "html": ("", "count._repr_html_()"),
+    "array": ("", "count.__arrow_c_array__()"),
+    "insert": ('session.sql("CREATE TABLE t (n BIGINT)")', 'session.sql("INSERT INTO t SELECT v FROM " + pairs + " WHERE (v * w) % 7 = 9")'),
+    "command_line": (
+        "from velaria.__main__ import main",
+        'main(["sql", "SELECT COUNT(*) FROM " + pairs + " WHERE (v * w) % 7 = 9"])',
+    ),
+}
+
+# pyarrow, pandas and polars pull the stream themselves, some of them without the interpreter lock.
+PULLS = {
+    "to_arrow": ("import pyarrow", "rows.to_arrow()"),
+    "to_pandas": ("import pyarrow, pandas", "rows.to_pandas()"),
+    "to_polars": ("import polars", "rows.to_polars()"),
+}
+
+# These turn the error of the stream into one of their own. The signal is set again, so that KeyboardInterrupt comes as
+# soon as Python code runs on.
+FOREIGN = {
+    "pyarrow.table": ("import pyarrow", "pyarrow.table(rows)"),
+    "pyarrow reader": ("import pyarrow", "pyarrow.RecordBatchReader.from_stream(rows).read_all()"),
+    "polars.DataFrame": ("import polars", "polars.DataFrame(rows)"),
+    "velaria": ("", "session.create_dataframe_from_arrow(rows)"),
+}
+
+
+def interrupt(setup: str, action: str) -> None:
+    assert run_code(CHILD.replace("{setup}", setup).replace("{action}", action)) == "interrupted\n"
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_interrupt_ends_a_query(name: str) -> None:
+    interrupt(*ACTIONS[name])
+
+
+@pytest.mark.parametrize("name", PULLS)
+def test_interrupt_ends_an_export(name: str) -> None:
+    need("polars" if name == "to_polars" else "pyarrow")
+    if name == "to_pandas":
+        need("pandas")
+    interrupt(*PULLS[name])
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_interrupt_ends_a_stream_that_others_pull(name: str) -> None:
+    need("polars" if name.startswith("polars") else "pyarrow")
+    setup, action = FOREIGN[name]
+    catching = "try: {}\n    except (Exception if {!r} != 'velaria' else ()): time.sleep(1)".format(action, name)
+    interrupt(setup, catching)
+
+
+def test_interrupt_ends_a_producer_in_python() -> None:
+    need("pyarrow")
+    setup = """
+import itertools, pyarrow
+batch = pyarrow.record_batch({"a": [1]})
+"""
+    interrupt(setup, "session.create_dataframe_from_arrow(pyarrow.RecordBatchReader.from_batches(batch.schema, itertools.repeat(batch)))")
+
+
+def test_handler_that_does_not_raise_lets_the_query_end() -> None:
+    code = """
+import os, signal, threading, velaria
+seen = []
+signal.signal(signal.SIGINT, lambda *_: seen.append(1))
+threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+query = "SELECT COUNT(*) AS n FROM generate_series(1, 20000) AS a(v), generate_series(1, 5000) AS b(w) WHERE (v * w) % 7 = 0"
+while not seen:
+    found = velaria.Session().sql(query).fetchall()
+print(found)
+"""
+    assert run_code(code) == "[({},)]\n".format(20000 * 5000 - (20000 - 20000 // 7) * (5000 - 5000 // 7))
+
+
+def test_entry_point_ends_with_the_exit_code_of_an_interrupt() -> None:
+    code = """
+import os, signal, sys, threading
+from velaria.__main__ import entry_point
+sys.argv = ["velaria-cli", "sql", "SELECT COUNT(*) FROM generate_series(1, 10000000) AS a(v), generate_series(1, 10000000) AS b(w) WHERE (v * w) % 7 = 9"]
+threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+entry_point()
+"""
+    done = run(["-c", code])
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_query_in_another_thread_does_not_stop_the_main_thread() -> None:
+    code = """
+import threading, time, velaria
+frame = velaria.Session().sql("SELECT COUNT(*) AS n FROM generate_series(1, 10000000) AS a(v), generate_series(1, 10000000) AS b(w) WHERE (v * w) % 7 = 9")
+threading.Thread(target=frame.fetchall, daemon=True).start()
+for _ in range(20):
+    time.sleep(0.01)
+print("counted", flush=True)
+"""
+    assert run_code(code) == "counted\n"

@@ -1,0 +1,67 @@
+"""Sums up what the test script ran, from the results that each runner wrote, and prints one closing line.
+
+Usage: summary.py FOLDER EXIT_STATUS
+"""
+
+import json
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Dict, Iterator, Tuple
+
+Counts = Tuple[int, int, int]
+
+
+def cargo(folder: Path) -> Iterator[Counts]:
+    path = folder / "cargo.txt"
+    if path.exists():
+        for found in re.finditer(r"test result: .*?(\d+) passed; (\d+) failed; (\d+) ignored", path.read_text()):
+            yield int(found[1]), int(found[2]), int(found[3])
+
+
+def pytest(folder: Path) -> Iterator[Counts]:
+    for path in folder.glob("pytest*.xml"):
+        for suite in ElementTree.parse(path).getroot().iter("testsuite"):
+            tests, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
+            failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            yield tests - failed - skipped, failed, skipped
+
+
+def conformance(folder: Path) -> Iterator[Counts]:
+    path = folder / "conformance.json"
+    if path.exists():
+        totals = json.loads(path.read_text())["totals"]
+        yield totals["passed"], totals["failed"], totals["skipped"]
+
+
+def smoke(folder: Path) -> Iterator[Counts]:
+    for path in folder.glob("smoke-*.txt"):
+        for found in re.finditer(r"(\d+) checks passed", path.read_text()):
+            yield int(found[1]), 0, 0
+    for name in ("demos.txt", "matrix.txt"):
+        path = folder / name
+        if path.exists():
+            yield len(path.read_text().splitlines()), 0, 0
+
+
+def main(folder: Path, status: int) -> None:
+    runners: Dict[str, Iterator[Counts]] = {
+        "rust tests": cargo(folder),
+        "python tests": pytest(folder),
+        "conformance records": conformance(folder),
+        "smoke and demos": smoke(folder),
+    }
+    total = [0, 0, 0]
+    for name, results in runners.items():
+        counts = [sum(column) for column in zip((0, 0, 0), *results)]
+        total = [left + right for left, right in zip(total, counts)]
+        print(f"{name}: {counts[0]} passed, {counts[1]} failed, {counts[2]} skipped")
+    if status and not total[1]:
+        # A step that ended early is a failure even if nothing could be counted.
+        total[1] = 1
+    print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
