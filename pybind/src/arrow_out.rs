@@ -2,7 +2,9 @@
 //!
 //! A stream pulls batches from the running query one at a time; nothing is collected. Each export runs the query again.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Poll;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, RecordBatchReader, StructArray};
 use arrow::compute::{CastOptions, cast_with_options, concat_batches};
@@ -27,7 +29,13 @@ pub(crate) fn stream<'py>(
     let schema = wanted_schema(py, frame.schema(), requested)?;
     let frame = frame.clone();
     let stream = wait(py, async move { frame.execute().await })?;
-    let reader = Reader { stream: Arc::new(tokio::sync::Mutex::new(stream)), schema, done: false };
+    let reader = Reader {
+        stream: Arc::new(tokio::sync::Mutex::new(stream)),
+        schema,
+        pulled: VecDeque::new(),
+        pull_next: 1,
+        done: false,
+    };
     PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(reader)), c"arrow_array_stream")
 }
 
@@ -79,10 +87,18 @@ fn cast_error(error: &ArrowError) -> Error {
     Error::new(ErrorCode::Cast, format!("cannot export with the requested types: {error}"))
 }
 
+/// The most batches that are taken at once from a query that has them ready.
+const PULLED_MAX: usize = 32;
+
 /// Batches of a running query for a consumer that speaks C.
+///
+/// The first batch is handed out alone and at once; then more and more are taken at a time, because each wait for the
+/// engine's threads costs as much as computing a small batch.
 struct Reader {
     stream: Arc<tokio::sync::Mutex<BatchStream>>,
     schema: SchemaRef,
+    pulled: VecDeque<Result<RecordBatch>>,
+    pull_next: usize,
     done: bool,
 }
 
@@ -90,21 +106,39 @@ impl Iterator for Reader {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.done {
-            return None;
+        if self.pulled.is_empty() && !self.done {
+            self.pull();
         }
-        let next = self.pull().transpose().map(|pulled| pulled.and_then(|batch| cast_batch(&batch, &self.schema)));
-        self.done = !matches!(next, Some(Ok(_)));
-        next
+        let next = self.pulled.pop_front()?;
+        self.done |= next.is_err();
+        let batch =
+            next.map_err(|error| ArrowError::ExternalError(error.report().to_string().replace('\0', "\\0").into()));
+        Some(batch.and_then(|batch| cast_batch(&batch, &self.schema)))
     }
 }
 
 impl Reader {
-    fn pull(&self) -> Result<Option<RecordBatch>, ArrowError> {
-        let stream = Arc::clone(&self.stream);
-        wait_from_c(async move { stream.lock().await.next().await.transpose() })
-            .map_err(|error| ArrowError::ExternalError(error.report().to_string().replace('\0', "\\0").into()))
+    fn pull(&mut self) {
+        let (stream, wanted) = (Arc::clone(&self.stream), self.pull_next);
+        match wait_from_c(async move { Ok(pull(&mut *stream.lock().await, wanted).await) }) {
+            Ok(batches) => self.pulled = batches,
+            Err(error) => self.pulled.push_back(Err(error)),
+        }
+        self.done = self.pulled.is_empty();
+        self.pull_next = (2 * wanted).min(PULLED_MAX);
     }
+}
+
+/// The next batch, and up to `wanted` in all as long as they are ready; none at the end.
+async fn pull(stream: &mut BatchStream, wanted: usize) -> VecDeque<Result<RecordBatch>> {
+    let mut batches: VecDeque<_> = stream.next().await.into_iter().collect();
+    while batches.len() < wanted && batches.back().is_some_and(Result::is_ok) {
+        match futures::poll!(stream.next()) {
+            Poll::Ready(Some(batch)) => batches.push_back(batch),
+            Poll::Ready(None) | Poll::Pending => break,
+        }
+    }
+    batches
 }
 
 impl RecordBatchReader for Reader {

@@ -21,9 +21,22 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T>> + Send + 'static,
 {
+    enter(py, |check| velaria::wait(future, check))
+}
+
+/// Runs `future` like [`wait`], but lets it begin on this thread: a short query is planned without a hop.
+pub(crate) fn plan<T, F>(py: Python<'_>, future: F) -> PyResult<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    enter(py, |check| velaria::plan(future, check))
+}
+
+fn enter<T: Send>(py: Python<'_>, run: impl FnOnce(&mut dyn FnMut() -> Result<()>) -> Result<T> + Send) -> PyResult<T> {
     check_process().map_err(|error| to_py(py, &error))?;
     let raised = Mutex::new(None);
-    let result = py.detach(|| velaria::wait(future, || check_signals(&raised)));
+    let result = py.detach(|| run(&mut || check_signals(&raised)));
     match raised.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(exception) => Err(exception),
         None => result.map_err(|error| to_py(py, &error)),

@@ -10,7 +10,7 @@ use velaria::{CsvOptions, Error, ErrorCode, SessionConfig};
 use crate::arrow_in;
 use crate::dataframe::DataFrame;
 use crate::error::{to_py, wrong_type};
-use crate::runtime::wait;
+use crate::runtime::{plan, wait};
 
 /// An isolated set of views and tables.
 #[pyclass(frozen, module = "velaria")]
@@ -74,7 +74,7 @@ impl Session {
     /// Runs one statement.
     fn sql(&self, py: Python<'_>, text: &str) -> PyResult<DataFrame> {
         let (session, text) = (self.open(py)?, text.to_owned());
-        wait(py, async move { session.sql(&text).await }).map(DataFrame::new)
+        plan(py, async move { session.sql(&text).await }).map(DataFrame::new)
     }
 
     /// Forgets the views and tables. Frames that were made keep working.

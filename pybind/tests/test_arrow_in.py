@@ -46,7 +46,7 @@ def chunked_table() -> Any:
 def duckdb_relation() -> Any:
     duckdb = need("duckdb")
     need("pyarrow")
-    return duckdb.connect().sql("SELECT * FROM (VALUES (1, 'x'), (2, NULL), (3, 'z')) AS t(a, b)")
+    return duckdb.sql("SELECT * FROM (VALUES (1, 'x'), (2, NULL), (3, 'z')) AS t(a, b)")
 
 
 INPUTS: Dict[str, Callable[[], Any]] = {
@@ -168,7 +168,8 @@ def test_integer_beyond_64_bits_is_refused(session: velaria.Session) -> None:
 
 
 def test_nothing_at_all_is_a_frame_without_columns(session: velaria.Session) -> None:
-    for nothing in ({}, [], ()):
+    nothings: List[Any] = [{}, [], ()]
+    for nothing in nothings:
         assert session.create_dataframe_from_arrow(nothing).to_rows() == {"schema": [], "rows": []}
 
 
@@ -181,7 +182,7 @@ def test_table_without_rows_keeps_its_schema(session: velaria.Session) -> None:
         assert frame.schema.names == ["a", "b"]
         assert frame.schema.types == ["Int32", "List(Utf8)"]
         session.create_temp_view("t", frame)
-        assert session.sql("SELECT a FROM t WHERE b IS NULL").to_rows() == {"schema": ["a"], "rows": []}
+        assert session.sql("SELECT a FROM t WHERE b IS NULL").fetchall() == []
         assert session.sql("SELECT COUNT(*) AS n FROM t").fetchall() == [(0,)]
 
 
@@ -248,7 +249,8 @@ def test_reader_that_was_read_or_closed_has_no_rows_to_give(session: velaria.Ses
     reader = table().to_reader()
     assert session.create_dataframe_from_arrow(reader).fetchall() == ROWS
     # pyarrow exports the reader again, at its end.
-    assert session.create_dataframe_from_arrow(reader).to_rows() == {"schema": ["a", "b"], "rows": []}
+    again = session.create_dataframe_from_arrow(reader)
+    assert (again.columns, again.fetchall()) == (["a", "b"], [])
 
 
 def test_batches_with_other_columns_are_refused(session: velaria.Session) -> None:

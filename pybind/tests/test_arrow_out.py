@@ -1,7 +1,7 @@
 """What goes out: the Arrow PyCapsule interface, lazily, with the requested types, and without copies."""
 
 import datetime as dt
-from typing import Any, Dict
+from typing import Any, Callable, Dict, List
 
 import pytest
 
@@ -101,7 +101,8 @@ def test_error_while_a_stream_is_read_reaches_the_consumer_whole(session: velari
     frame = session.sql("SELECT CAST(a AS INT) AS n FROM t")
     with pytest.raises(Exception) as expected:
         frame.fetchall()
-    for read in (lambda: pa.table(frame), frame.to_arrow):
+    reads: List[Callable[[], Any]] = [lambda: pa.table(frame), frame.to_arrow]
+    for read in reads:
         with pytest.raises(pa.ArrowInvalid) as raised:
             read()
         assert "[VEL-5003]" in str(raised.value)
@@ -176,8 +177,7 @@ def test_requested_schema_must_be_a_schema_capsule(people: velaria.DataFrame) ->
 def test_array_holds_all_rows(session: velaria.Session) -> None:
     pa = need("pyarrow")
     frame = session.sql("SELECT value AS a FROM generate_series(1, 20000) ORDER BY value")
-    batch = pa.record_batch(frame) if not hasattr(pa.RecordBatch, "_import_from_c_capsule") else None
-    batch = batch or pa.RecordBatch._import_from_c_capsule(*frame.__arrow_c_array__())
+    batch = pa.RecordBatch._import_from_c_capsule(*frame.__arrow_c_array__())
     assert batch.num_rows == 20000
     assert batch.column(0).to_pylist() == list(range(1, 20001))
 

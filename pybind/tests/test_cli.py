@@ -10,8 +10,7 @@ from typing import Any, List, Tuple
 import pytest
 
 import velaria
-from support import DATA, GOLDEN, ROOT, run
-from test_errors import expand, tomllib
+from support import DATA, ROOT, expand, golden_case, golden_cases, run, snapshot
 from velaria.__main__ import main
 
 
@@ -166,16 +165,11 @@ def test_json_lines_keep_one_session() -> None:
     assert third == {"ok": True, "schema": ["n"], "types": ["Int64"], "rows": [[16]]}
 
 
-CASES = sorted((GOLDEN / "cases" / "cli").glob("*.toml"))
-
-
-@pytest.mark.skipif(tomllib is None, reason="needs tomllib (Python 3.11) or the package tomli")
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+@pytest.mark.parametrize("case", golden_cases("cli"), ids=lambda case: case.stem)
 def test_golden_command_line_reads_the_same_through_python(case: Path) -> None:
-    content = tomllib.loads(case.read_text(encoding="utf-8"))
-    done = run(["-m", "velaria", *map(expand, content["args"])], stdin=expand(content.get("stdin")), env={"COLUMNS": ""})
+    content = golden_case(case)
+    done = run(["-m", "velaria", *map(expand, content["args"])], stdin=expand(content.get("stdin", "")), env={"COLUMNS": ""})
     shown = "=== exit code\n{}\n=== stdout\n{}\n=== stderr\n{}\n".format(
         done.returncode, done.stdout.rstrip("\n"), done.stderr.rstrip("\n")
     )
-    snapshot = (GOLDEN / "snapshots" / "cli@{}.snap".format(case.name)).read_text(encoding="utf-8")
-    assert shown.rstrip("\n") == expand(snapshot.split("\n---\n", 1)[1]).rstrip("\n")
+    assert shown.rstrip("\n") == snapshot("cli", case).rstrip("\n")

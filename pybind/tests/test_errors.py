@@ -6,21 +6,13 @@ import os
 import pickle
 import re
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple, Type
+from typing import Any, Callable, Dict, List, Tuple, Type
 
 import pytest
 
 import velaria
-from support import GOLDEN, ROOT
+from support import ROOT, expand, golden_case, golden_cases, snapshot
 from velaria import errors
-
-try:
-    import tomllib
-except ImportError:
-    try:
-        import tomli as tomllib  # type: ignore[no-redef,import-not-found,unused-ignore]
-    except ImportError:
-        tomllib = None  # type: ignore[assignment,unused-ignore]
 
 # The class of each kind of error, and what a caller may catch it as.
 KINDS: Dict[str, Tuple[Type[errors.Error], Tuple[type, ...]]] = {
@@ -182,26 +174,9 @@ def test_file_that_may_not_be_read(session: velaria.Session, tmp_path: Path) -> 
     assert error.code == "VEL-6003"
 
 
-CASES = sorted((GOLDEN / "cases" / "error").glob("*.toml"))
-FOLDERS = {"{data}": str(GOLDEN / "data"), "{sqllogic}": str(ROOT / "sqllogic" / "data")}
-
-
-def expand(text: Optional[str]) -> str:
-    for placeholder, folder in FOLDERS.items():
-        text = (text or "").replace(placeholder, folder)
-    return text or ""
-
-
-def snapshot(case: Path) -> str:
-    """The section ``text`` of the snapshot, which the engine's own tests hold the engine to."""
-    content = (GOLDEN / "snapshots" / "error@{}.snap".format(case.name)).read_text(encoding="utf-8")
-    return expand(content.split("=== text\n", 1)[1].split("\n=== ", 1)[0])
-
-
-@pytest.mark.skipif(tomllib is None, reason="needs tomllib (Python 3.11) or the package tomli")
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+@pytest.mark.parametrize("case", golden_cases("error"), ids=lambda case: case.stem)
 def test_golden_error_reads_the_same_in_python(session: velaria.Session, case: Path) -> None:
-    content = tomllib.loads(case.read_text(encoding="utf-8"))
+    content = golden_case(case)
     for statement in content.get("setup", []):
         session.sql(statement)
 
@@ -211,8 +186,9 @@ def test_golden_error_reads_the_same_in_python(session: velaria.Session, case: P
                 session.create_temp_view("input_table", read(expand(content[key])))
         session.sql(content["sql"]).fetchall()
 
-    assert str(catch(run)) == snapshot(case)
+    text = snapshot("error", case).split("=== text\n", 1)[1].split("\n=== ", 1)[0]
+    assert str(catch(run)) == text
 
 
 def test_there_are_golden_errors() -> None:
-    assert len(CASES) >= 30
+    assert len(golden_cases("error")) >= 30

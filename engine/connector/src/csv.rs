@@ -5,7 +5,6 @@
 mod diagnose;
 mod quotes;
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -127,7 +126,7 @@ impl CsvTable {
     }
 
     /// Whether the file may be cut at line ends, which needs that no quoted field holds one.
-    fn is_splittable(&self) -> bool {
+    fn is_splittable(&self, threads: usize) -> bool {
         let Some(version) = version(self.file.path()) else { return false };
         let mut known = self.splittable.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((seen, answer)) = *known
@@ -135,7 +134,7 @@ impl CsvTable {
         {
             return answer;
         }
-        let answer = File::open(self.file.path()).is_ok_and(|file| quotes::never_hold_line_ends(file, QUOTE));
+        let answer = quotes::splittable(self.file.path(), QUOTE, threads);
         *known = Some((version, answer));
         answer
     }
@@ -145,7 +144,11 @@ impl CsvTable {
         let worth_splitting = limit.is_none()
             && options.execution.target_partitions > 1
             && self.file.bytes() >= options.optimizer.repartition_file_min_size as u64;
-        if worth_splitting && self.is_splittable() { &self.parallel } else { &self.serial }
+        if worth_splitting && self.is_splittable(options.execution.target_partitions) {
+            &self.parallel
+        } else {
+            &self.serial
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use velaria_connector::{CsvTable, FileTable, MemoryTable};
 use velaria_contract::{Error, ErrorCode, Explain, Result};
 
 use crate::context::{Context, Spread};
+use crate::cooperate::cooperative;
 use crate::error::{Translator, duplicate_column};
 use crate::explain;
 use crate::output::{plain_batch, plain_schema};
@@ -126,7 +127,7 @@ impl DataFrame {
     /// Everything that can be known before the first row; the stream carries the rest.
     pub async fn execute(&self) -> Result<BatchStream> {
         let state = self.state();
-        let physical = self.physical_plan(&state).await?;
+        let physical = cooperative(self.physical_plan(&state).await?).map_err(|error| self.translate(&error))?;
         let stream = execute_stream(physical, state.task_ctx()).map_err(|error| self.translate(&error))?;
         Ok(BatchStream { frame: self.clone(), stream })
     }

@@ -18,6 +18,7 @@
 mod catalog;
 mod config;
 mod context;
+mod cooperate;
 mod dataframe;
 mod error;
 mod explain;
@@ -32,7 +33,7 @@ mod words;
 pub use arrow;
 pub use config::SessionConfig;
 pub use dataframe::{BatchStream, DataFrame};
-pub use runtime::wait;
+pub use runtime::{plan, wait};
 pub use session::Session;
 pub use velaria_connector::CsvOptions;
 pub use velaria_contract::{BatchStrategy, Error, ErrorCode, ErrorKind, ErrorReport, Explain, Position, Result, json};

@@ -1,28 +1,44 @@
 //! The process-wide threads on which queries run, and the way to wait for one and still be interruptible.
+//!
+//! A query that was told to stop gives its thread back at its next batch. The one operator that may compute for minutes
+//! without a batch is the nested-loop join of large inputs whose condition matches nothing: such a query is left behind
+//! on its threads, and the process goes on with new ones.
 
 use std::future::Future;
 use std::io;
-use std::sync::LazyLock;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::AbortHandle;
 use velaria_contract::{Error, ErrorCode, Result};
 
 /// How long an interrupt may go unseen.
 const TICK: Duration = Duration::from_millis(20);
 
+/// How long an interrupted query may take to give its threads back before it is left behind.
+const GRACE: Duration = Duration::from_millis(200);
+
 /// Planning and expression evaluation recurse; the memory is only reserved, not used.
 const STACK_BYTES: usize = 16 << 20;
 
-static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
-    Builder::new_multi_thread().thread_name("velaria").thread_stack_size(STACK_BYTES).enable_time().build()
-});
+/// The threads that new queries run on, and the queries on them that were told to stop.
+struct Threads {
+    current: Option<Runtime>,
+    stopping: Vec<(Instant, AbortHandle)>,
+    /// Threads with queries that did not stop. Other queries on them still run to their end.
+    left_behind: Vec<Runtime>,
+}
+
+static THREADS: Mutex<Threads> = Mutex::new(Threads { current: None, stopping: Vec::new(), left_behind: Vec::new() });
 
 /// Runs `future` on the engine's threads and waits for it, calling `check` every 20 ms.
 ///
 /// A compute-bound query keeps its thread busy, so it is never polled on the calling thread: that one stays free to
-/// notice an interrupt.
+/// notice an interrupt. [`plan`] is for futures that are short.
 ///
 /// # Errors
 /// What the future returns. What `check` returns, after the query was told to stop. `VEL-9001` when the query panicked.
@@ -31,11 +47,8 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T>> + Send + 'static,
 {
-    let runtime = RUNTIME
-        .as_ref()
-        .map_err(|error| Error::new(ErrorCode::Internal, "cannot start threads").with_hint(error.to_string()))?;
     let (sender, receiver) = mpsc::sync_channel(1);
-    let task = runtime.spawn(async move {
+    let task = handle()?.spawn(async move {
         // The receiver is gone only when the caller was interrupted and no longer wants the answer.
         let _ = sender.send(future.await);
     });
@@ -45,6 +58,7 @@ where
             Err(RecvTimeoutError::Timeout) => {
                 if let Err(interrupt) = check() {
                     task.abort();
+                    threads().stopping.push((Instant::now(), task.abort_handle()));
                     return Err(interrupt);
                 }
             }
@@ -53,6 +67,65 @@ where
                     .with_hint("this is a bug in the engine; please report the statement"));
             }
         }
+    }
+}
+
+/// Waits for `future` like [`wait`], but lets it begin on the calling thread: [`crate::Session::sql`] is done there
+/// when the statement is a short query, which only has to be planned, and goes on elsewhere before it computes anything.
+///
+/// # Errors
+/// Those of [`wait`].
+pub fn plan<T, F>(future: F, check: impl FnMut() -> Result<()>) -> Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    let mut future = Box::pin(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => wait(future, check),
+    }
+}
+
+/// The threads for the next query.
+fn handle() -> Result<Handle> {
+    let mut threads = threads();
+    while let Some(started) = threads.oldest_stopping() {
+        if started.elapsed() > GRACE {
+            threads.leave_behind();
+        } else {
+            // Nearly always the query is gone after a tick; taking new threads at once would waste them.
+            thread::sleep(TICK / 4);
+        }
+    }
+    threads
+        .current()
+        .map_err(|error| Error::new(ErrorCode::Internal, "cannot start threads").with_hint(error.to_string()))
+}
+
+// A poisoned lock still holds whole lists.
+fn threads() -> MutexGuard<'static, Threads> {
+    THREADS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Threads {
+    fn oldest_stopping(&mut self) -> Option<Instant> {
+        self.stopping.retain(|(_, task)| !task.is_finished());
+        self.stopping.iter().map(|(started, _)| *started).min()
+    }
+
+    fn leave_behind(&mut self) {
+        self.stopping.clear();
+        self.left_behind.extend(self.current.take());
+    }
+
+    fn current(&mut self) -> io::Result<Handle> {
+        if self.current.is_none() {
+            let builder = &mut Builder::new_multi_thread();
+            let runtime = builder.thread_name("velaria").thread_stack_size(STACK_BYTES).enable_time().build()?;
+            self.current = Some(runtime);
+        }
+        self.current.as_ref().map(|runtime| runtime.handle().clone()).ok_or_else(|| io::Error::other("no threads"))
     }
 }
 
@@ -68,5 +141,18 @@ mod tests {
 
         let panics = async { if true { panic!("on purpose") } else { Ok(()) } };
         assert_eq!(wait(panics, || Ok(())).unwrap_err().code(), ErrorCode::Internal);
+    }
+
+    #[test]
+    fn a_query_that_does_not_stop_does_not_keep_others_from_running() {
+        for _ in 0..4 {
+            let stubborn = async {
+                thread::sleep(Duration::from_secs(20));
+                Ok(())
+            };
+            let interrupted = || Err(Error::new(ErrorCode::Cancelled, "interrupted"));
+            assert_eq!(wait(stubborn, interrupted).unwrap_err().code(), ErrorCode::Cancelled);
+        }
+        assert_eq!(wait(async { Ok(2) }, || Ok(())).unwrap(), 2);
     }
 }

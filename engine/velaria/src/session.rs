@@ -14,6 +14,9 @@ use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
 use crate::plan::{ddl, dml, query};
 
+/// Up to this length a query may be planned on the thread of its caller.
+const INLINE_BYTES_MAX: usize = 4096;
+
 /// An isolated set of views and tables.
 ///
 /// Cloning is cheap and gives the same session; two sessions never see each other's names. A session can be used from
@@ -90,7 +93,16 @@ impl Session {
     /// Everything that can be wrong with the text, names and types of a statement; for `INSERT` also with its rows.
     pub async fn sql(&self, text: &str) -> Result<DataFrame> {
         let context = &self.context;
-        let done = match velaria_sql::parse(text)? {
+        if text.len() > INLINE_BYTES_MAX {
+            // `plan` polls once on the caller's thread, whose stack may be small: long statements recurse elsewhere.
+            tokio::task::yield_now().await;
+        }
+        let statement = velaria_sql::parse(text)?;
+        if !matches!(statement, Statement::Query(_)) {
+            // Commands compute, and must not do so on the thread of a caller that polls once.
+            tokio::task::yield_now().await;
+        }
+        let done = match statement {
             Statement::Query(query) => {
                 return Ok(DataFrame::from_query(context, text, query::bind(context, text, query).await?));
             }

@@ -3,12 +3,57 @@
 //! A line end inside a quoted field is data. Quotes come in pairs (a doubled quote is two of them), so a line end is
 //! data exactly when an odd number of quotes stands before it.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const CHUNK_BYTES: usize = 1 << 20;
 
+/// Whether every line end of the file stands outside of quotes; a file that cannot be read cannot be cut either.
+///
+/// Most files hold no quote at all, which `threads` parts find out at the same time; only the others are read in order.
+pub(crate) fn splittable(path: &Path, quote: u8, threads: usize) -> bool {
+    holds_no_quote(path, quote, threads) || File::open(path).is_ok_and(|file| never_hold_line_ends(file, quote))
+}
+
+fn holds_no_quote(path: &Path, quote: u8, threads: usize) -> bool {
+    let Ok(bytes) = path.metadata().map(|metadata| metadata.len()) else { return false };
+    let part_bytes = bytes.div_ceil(threads.max(1) as u64).max(1);
+    let found = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for start in (0..bytes).step_by(usize::try_from(part_bytes).unwrap_or(usize::MAX)) {
+            let found = &found;
+            scope.spawn(move || {
+                if !part_holds_no_quote(path, quote, start, part_bytes, found) {
+                    found.store(true, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    !found.load(Ordering::Relaxed)
+}
+
+fn part_holds_no_quote(path: &Path, quote: u8, start: u64, bytes: u64, stop: &AtomicBool) -> bool {
+    let Ok(mut file) = File::open(path) else { return false };
+    if file.seek(SeekFrom::Start(start)).is_err() {
+        return false;
+    }
+    let mut part = file.take(bytes);
+    let mut chunk = vec![0; CHUNK_BYTES];
+    while !stop.load(Ordering::Relaxed) {
+        match part.read(&mut chunk) {
+            Ok(0) => return true,
+            Ok(length) if memchr::memchr(quote, &chunk[..length]).is_none() => {}
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Ok(_) | Err(_) => return false,
+        }
+    }
+    false
+}
+
 /// Reads everything and tells whether every line end stands outside of quotes. Text that cannot be read cannot be cut.
-pub(crate) fn never_hold_line_ends(mut text: impl Read, quote: u8) -> bool {
+fn never_hold_line_ends(mut text: impl Read, quote: u8) -> bool {
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut inside = false;
     loop {
@@ -56,6 +101,19 @@ mod tests {
         assert!(!splittable("a,b\n\"x\ny\",2\n"));
         assert!(!splittable("a,b\n\"never closed,2\n"));
         assert!(!splittable("a\n\"x\"\"\n\"\"y\"\n"));
+    }
+
+    #[test]
+    fn parts_agree_with_the_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.csv");
+        for (text, expected) in [("a,b\n1,2\n", true), ("a\n\"x\"\n", true), ("a\n\"x\ny\"\n", false)] {
+            std::fs::write(&path, text).unwrap();
+            for threads in 1..5 {
+                assert_eq!(splittable(&path, b'"', threads), expected, "{text:?} in {threads} parts");
+            }
+        }
+        assert!(!splittable(&dir.path().join("missing.csv"), b'"', 2));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod laws;
 mod session;
 
 use velaria::arrow::array::RecordBatch;
+use velaria::arrow::util::pretty::pretty_format_batches;
 use velaria::{DataFrame, Result, Session, SessionConfig, wait};
 
 fn session(threads: usize) -> Session {
@@ -25,5 +26,5 @@ fn rows(frame: &DataFrame) -> Result<Vec<RecordBatch>> {
 /// The whole result as text, which is easy to compare and to read when it differs.
 fn text(frame: &DataFrame) -> String {
     let batches = rows(frame).unwrap();
-    velaria::arrow::util::pretty::pretty_format_batches(&batches).unwrap().to_string()
+    pretty_format_batches(&batches).unwrap().to_string()
 }
