@@ -32,7 +32,7 @@ policy() {
         CARGO_TARGET_DIR="$tools/target" cargo install --quiet --locked --root "$tools" --version "=0.20.2" cargo-deny
         rm -rf "$tools/target"
     fi
-    "$tools/bin/cargo-deny" --all-features check bans licenses sources
+    "$tools/bin/cargo-deny" --log-level error check bans licenses sources
 }
 
 regression() { "$ROOT/scripts/run_python_ecosystem_regression.sh" --results "$RESULTS"; }

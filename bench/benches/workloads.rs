@@ -3,6 +3,8 @@
 //! The data is cut to `VELARIA_BENCH_ROWS` rows (1,000,000 unless told), so that a whole run takes minutes; `bench/cross`
 //! measures at full size.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a bench that cannot run says why by ending")]
+
 use std::env;
 use std::path::Path;
 use std::time::Duration;

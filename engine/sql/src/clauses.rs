@@ -5,8 +5,8 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, GroupByExpr, LimitClause, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, Spanned, TableFactor,
-    UnaryOperator, Value, Visit, Visitor, WildcardAdditionalOptions,
+    Expr, GroupByExpr, LimitClause, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator,
+    SetQuantifier, Spanned, TableFactor, UnaryOperator, Value, Visit, Visitor, WildcardAdditionalOptions,
 };
 use sqlparser::tokenizer::Span;
 use velaria_contract::{Error, ErrorCode, Result};
@@ -37,6 +37,8 @@ impl Visitor for Checker<'_> {
             ("FORMAT", query.format_clause.is_some()),
             ("LIMIT BY", has_limit_by(query)),
             ("|>", !query.pipe_operators.is_empty()),
+            // The planner would run these as semi and anti joins, which do not count copies.
+            ("INTERSECT ALL and EXCEPT ALL", counts_copies(&query.body)),
         ];
         self.refuse(&clauses, query.body.span())?;
         match limits_of(query).into_iter().try_for_each(|(word, expr)| check_limit(self.text, word, expr)) {
@@ -64,6 +66,12 @@ impl Visitor for Checker<'_> {
         self.refuse(&clauses, select.select_token.0.span)
     }
 
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Error> {
+        // The planner would take the pattern for a regular expression, searched for anywhere in the text.
+        let similar = matches!(expr, Expr::SimilarTo { .. });
+        self.refuse(&[("SIMILAR TO (use LIKE or regexp_like)", similar)], expr.span())
+    }
+
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Error> {
         let clauses = match factor {
             TableFactor::Table { with_hints, version, partitions, json_path, sample, index_hints, .. } => vec![
@@ -89,6 +97,16 @@ impl Checker<'_> {
                     .with_position(position_of(self.text, span)),
             ),
         }
+    }
+}
+
+fn counts_copies(body: &SetExpr) -> bool {
+    match body {
+        SetExpr::SetOperation { op, set_quantifier, left, right } => {
+            let all = matches!(set_quantifier, SetQuantifier::All | SetQuantifier::AllByName);
+            (all && !matches!(op, SetOperator::Union)) || counts_copies(left) || counts_copies(right)
+        }
+        _ => false,
     }
 }
 
@@ -172,6 +190,9 @@ mod tests {
             "SELECT TOP 3 a FROM t",
             "SELECT a INTO u FROM t",
             "SELECT a FROM (SELECT a FROM t FOR UPDATE) AS s",
+            "SELECT a FROM t INTERSECT ALL SELECT a FROM u",
+            "SELECT a FROM t UNION ALL SELECT a FROM u EXCEPT ALL SELECT a FROM v",
+            "SELECT a FROM t WHERE a SIMILAR TO 'x%'",
         ] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.code(), ErrorCode::Unsupported, "{text}: {error}");

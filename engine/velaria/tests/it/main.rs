@@ -1,6 +1,8 @@
 //! The engine through its public interface: what the corpus cannot say, because it needs files, threads or generated
 //! data.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failure of the test")]
+
 mod files;
 mod laws;
 mod session;
