@@ -201,6 +201,10 @@ pub fn cell_of_json(json: &Json, data_type: Option<&DataType>) -> Cell {
         (json, Some(DataType::Dictionary(_, value))) => cell_of_json(json, Some(value)),
         (Json::Null, _) => Cell::Null,
         (Json::Bool(value), _) => Cell::Plain(value.to_string()),
+        // The shortest text of a narrow float is not unique: read as what it is, it prints the one way.
+        (Json::Number(text), Some(DataType::Float16 | DataType::Float32)) => {
+            text.parse::<f32>().map_or_else(|_| Cell::Plain(text.clone()), float)
+        }
         (Json::Number(text), _) => number(text),
         (Json::Text(text), _) => Cell::Text(text.clone()),
         (Json::Array(entries), Some(DataType::Map(entry, _))) => {
