@@ -17,7 +17,7 @@ install() {
 }
 
 python_tests() {
-    (cd "$ROOT/pybind" && "$VENV/bin/python" -m pytest -q tests --junitxml "$results/pytest.xml")
+    (cd "$ROOT/pybind" && timeout 1200 "$VENV/bin/python" -m pytest -q tests --junitxml "$results/pytest.xml")
 }
 
 demos() {

@@ -1,10 +1,16 @@
 """Fixtures of all tests."""
 
+import signal
 from typing import Any, Callable, Iterator, List, Tuple
 
 import pytest
 
 import velaria
+
+# A job that a shell starts in the background ignores SIGINT, and so would every child: the tests of Ctrl-C would wait for
+# ever. Python's own handler is what an interactive interpreter has.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
