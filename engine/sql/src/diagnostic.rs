@@ -105,7 +105,9 @@ fn split_location(message: &str) -> (&str, Option<Location>) {
     }
 }
 
-fn lower_first(message: &str) -> String {
+/// `message` with a small first letter, unless it starts with an abbreviation.
+#[must_use]
+pub fn lower_first(message: &str) -> String {
     let mut chars = message.chars();
     match chars.next() {
         Some(first) if !chars.as_str().starts_with(char::is_uppercase) => first.to_lowercase().chain(chars).collect(),

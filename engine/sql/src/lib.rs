@@ -13,7 +13,7 @@ mod parser;
 mod statement;
 
 // The public interface.
-pub use diagnostic::{closest, position_of};
+pub use diagnostic::{closest, lower_first, position_of};
 pub use limits::{CHAIN_OPERATORS_MAX, EXPRESSION_DEPTH_MAX, STATEMENT_BYTES_MAX};
 pub use parser::parse;
 pub use sqlparser::ast;

@@ -16,7 +16,8 @@ use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use futures::{Stream, TryStreamExt};
+use futures::stream::Fuse;
+use futures::{Stream, StreamExt, TryStreamExt};
 use velaria_connector::{CsvTable, FileTable, MemoryTable};
 use velaria_contract::{Error, ErrorCode, Explain, Result};
 
@@ -129,7 +130,7 @@ impl DataFrame {
         let state = self.state();
         let physical = cooperative(self.physical_plan(&state).await?).map_err(|error| self.translate(&error))?;
         let stream = execute_stream(physical, state.task_ctx()).map_err(|error| self.translate(&error))?;
-        Ok(BatchStream { frame: self.clone(), stream })
+        Ok(BatchStream { frame: self.clone(), stream: stream.fuse() })
     }
 
     /// Runs the query and keeps all of its rows.
@@ -249,7 +250,8 @@ fn check_names(schema: &SchemaRef) -> Result<()> {
 /// The batches of a running query. Dropping it stops the query.
 pub struct BatchStream {
     frame: DataFrame,
-    stream: SendableRecordBatchStream,
+    /// Fused: operators may panic when they are polled after their end, and consumers poll ahead.
+    stream: Fuse<SendableRecordBatchStream>,
 }
 
 impl std::fmt::Debug for BatchStream {

@@ -13,10 +13,10 @@ use datafusion::common::{Column, SchemaError, Span};
 use datafusion::error::DataFusionError;
 use datafusion::object_store;
 use velaria_contract::{Error, ErrorCode, Position};
-use velaria_sql::closest;
+use velaria_sql::{closest, lower_first};
 
 pub(crate) use self::text::TYPE_HINT;
-use self::text::{clean, lower_first};
+use self::text::clean;
 
 const DIVISION_HINT: &str = "NULLIF(divisor, 0) gives NULL instead";
 

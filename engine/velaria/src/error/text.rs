@@ -4,6 +4,7 @@
 //! prefixes and with the type words of SQL.
 
 use velaria_contract::{Error, ErrorCode};
+use velaria_sql::lower_first;
 
 use crate::words::sql_words;
 
@@ -283,12 +284,4 @@ pub(super) fn clean(message: &str) -> String {
         text = rest.trim_start().to_owned();
     }
     text.trim_end_matches(['.', ' ']).to_owned()
-}
-
-pub(super) fn lower_first(message: &str) -> String {
-    let mut chars = message.chars();
-    match chars.next() {
-        Some(first) if !chars.as_str().starts_with(char::is_uppercase) => first.to_lowercase().chain(chars).collect(),
-        _ => message.to_owned(),
-    }
 }
