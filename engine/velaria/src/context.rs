@@ -14,6 +14,7 @@ use velaria_contract::{Error, ErrorCode, Result};
 use crate::catalog::{CATALOG, Catalog, SCHEMA};
 use crate::config::SessionConfig;
 use crate::plan::types::TypeWords;
+use crate::rule;
 
 /// The shared part of a session.
 #[derive(Debug)]
@@ -33,8 +34,10 @@ pub(crate) enum Spread {
 }
 
 /// The functions, rules and planners are the same in every session: they are built once.
-static TEMPLATE: LazyLock<SessionState> =
-    LazyLock::new(|| SessionStateBuilder::new_with_default_features().with_type_planner(Arc::new(TypeWords)).build());
+static TEMPLATE: LazyLock<SessionState> = LazyLock::new(|| {
+    let builder = SessionStateBuilder::new_with_default_features().with_type_planner(Arc::new(TypeWords));
+    rule::register(builder).build()
+});
 
 impl Context {
     pub(crate) fn new(config: &SessionConfig) -> Result<Self> {

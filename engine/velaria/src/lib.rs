@@ -25,6 +25,7 @@ mod explain;
 mod output;
 mod plan;
 mod result_frame;
+mod rule;
 mod runtime;
 mod session;
 mod words;

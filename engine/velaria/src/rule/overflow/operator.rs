@@ -1,0 +1,187 @@
+//! Operators on numbers that fail where the result does not fit.
+
+use std::sync::{Arc, LazyLock};
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, ArrowPrimitiveType, Datum, PrimitiveArray};
+use datafusion::arrow::compute::kernels::cmp;
+use datafusion::arrow::compute::kernels::numeric::{add, div, mul, rem, sub};
+use datafusion::arrow::compute::{self, try_binary};
+use datafusion::arrow::datatypes::{
+    ArrowNativeTypeOp, DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Decimal128Type, Decimal256Type,
+    Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use datafusion::arrow::error::ArrowError;
+use datafusion::common::{Result, exec_err, internal_err};
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::type_coercion::binary::BinaryTypeCoercer;
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use datafusion::physical_expr_common::datum::apply;
+use datafusion::scalar::ScalarValue;
+
+/// `left op right`, checked.
+pub(super) fn checked(op: Operator, left: Expr, right: Expr) -> Expr {
+    Expr::ScalarFunction(ScalarFunction::new_udf(function(op), vec![left, right]))
+}
+
+/// One function an operator: they are compared by identity in many passes of the planner.
+fn function(op: Operator) -> Arc<ScalarUDF> {
+    static FUNCTIONS: LazyLock<Vec<(Operator, Arc<ScalarUDF>)>> = LazyLock::new(|| {
+        let operators = [
+            (Operator::Plus, "checked_add"),
+            (Operator::Minus, "checked_subtract"),
+            (Operator::Multiply, "checked_multiply"),
+            (Operator::Divide, "checked_divide"),
+            (Operator::Modulo, "checked_modulo"),
+            (Operator::BitwiseShiftLeft, "checked_shift_left"),
+            (Operator::BitwiseShiftRight, "checked_shift_right"),
+        ];
+        let build = |(op, name)| (op, Arc::new(ScalarUDF::new_from_impl(Checked::new(op, name))));
+        operators.into_iter().map(build).collect()
+    });
+    let known = FUNCTIONS.iter().find(|(known, _)| *known == op).map(|(_, function)| Arc::clone(function));
+    known.unwrap_or_else(|| Arc::new(ScalarUDF::new_from_impl(Checked::new(op, "checked"))))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Checked {
+    op: Operator,
+    name: &'static str,
+    signature: Signature,
+}
+
+impl Checked {
+    fn new(op: Operator, name: &'static str) -> Self {
+        Self { op, name, signature: Signature::any(2, Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for Checked {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        match types {
+            [left, right] => BinaryTypeCoercer::new(left, &self.op, right).get_result_type(),
+            _ => internal_err!("an operator has two sides"),
+        }
+    }
+
+    // The name of a column that has no other is the operator as it was written.
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        match args {
+            [left, right] => Ok(format!("{} {} {}", left.schema_name(), self.op, right.schema_name())),
+            _ => internal_err!("an operator has two sides"),
+        }
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [left, right] = args.args.as_slice() else { return internal_err!("an operator has two sides") };
+        let result = match self.op {
+            Operator::Plus => apply(left, right, add),
+            Operator::Minus => apply(left, right, sub),
+            Operator::Multiply => apply(left, right, mul),
+            Operator::Divide => apply(left, right, |left, right| by_nonzero(left, right, div)),
+            Operator::Modulo => apply(left, right, |left, right| by_nonzero(left, right, rem)),
+            Operator::BitwiseShiftLeft | Operator::BitwiseShiftRight => shift(self.op, left, right),
+            op => return internal_err!("{op} cannot overflow"),
+        }?;
+        check_digits(result)
+    }
+}
+
+/// Floats by zero give infinity or NaN in the kernel; SQL says that it is an error.
+fn by_nonzero(
+    left: &dyn Datum,
+    right: &dyn Datum,
+    kernel: impl Fn(&dyn Datum, &dyn Datum) -> Result<ArrayRef, ArrowError>,
+) -> Result<ArrayRef, ArrowError> {
+    let zero = ScalarValue::new_zero(right.get().0.data_type()).and_then(|zero| zero.to_scalar());
+    let zero = zero.map_err(|error| ArrowError::ComputeError(error.to_string()))?;
+    let zeros = cmp::eq(right, &zero)?;
+    // A NULL on the left makes the row NULL, whatever it is divided by.
+    let some_zero = match left.get() {
+        (left, false) if left.null_count() > 0 && zeros.len() == left.len() => {
+            compute::and(&zeros, &compute::is_not_null(left)?)?.has_true()
+        }
+        (left, true) if left.is_null(0) => false,
+        (left, false) if zeros.len() == 1 => zeros.has_true() && left.null_count() < left.len(),
+        _ => zeros.has_true(),
+    };
+    if some_zero { Err(ArrowError::DivideByZero) } else { kernel(left, right) }
+}
+
+/// Decimals of the full width may have got a digit too many: the kernels only see that the bits overflow.
+fn check_digits(result: ColumnarValue) -> Result<ColumnarValue> {
+    let check = |array: &ArrayRef| match array.data_type() {
+        DataType::Decimal128(precision, _) if *precision == DECIMAL128_MAX_PRECISION => {
+            array.as_primitive::<Decimal128Type>().validate_decimal_precision(*precision)
+        }
+        DataType::Decimal256(precision, _) if *precision == DECIMAL256_MAX_PRECISION => {
+            array.as_primitive::<Decimal256Type>().validate_decimal_precision(*precision)
+        }
+        _ => Ok(()),
+    };
+    match &result {
+        ColumnarValue::Array(array) => check(array)?,
+        ColumnarValue::Scalar(scalar) if matches!(scalar.data_type(), DataType::Decimal128(..) | DataType::Decimal256(..)) => {
+            check(&scalar.to_array()?)?;
+        }
+        ColumnarValue::Scalar(_) => {}
+    }
+    Ok(result)
+}
+
+fn shift(op: Operator, left: &ColumnarValue, right: &ColumnarValue) -> Result<ColumnarValue> {
+    let rows = match (left, right) {
+        (ColumnarValue::Array(array), _) | (_, ColumnarValue::Array(array)) => array.len(),
+        _ => 1,
+    };
+    let (values, counts) = (left.to_array(rows)?, right.to_array(rows)?);
+    let counts = compute::cast(&counts, &DataType::Int64)?;
+    let counts = counts.as_primitive::<Int64Type>();
+    let shifted = match values.data_type() {
+        DataType::Int8 => shift_array::<Int8Type>(op, &values, counts),
+        DataType::Int16 => shift_array::<Int16Type>(op, &values, counts),
+        DataType::Int32 => shift_array::<Int32Type>(op, &values, counts),
+        DataType::Int64 => shift_array::<Int64Type>(op, &values, counts),
+        DataType::UInt8 => shift_array::<UInt8Type>(op, &values, counts),
+        DataType::UInt16 => shift_array::<UInt16Type>(op, &values, counts),
+        DataType::UInt32 => shift_array::<UInt32Type>(op, &values, counts),
+        DataType::UInt64 => shift_array::<UInt64Type>(op, &values, counts),
+        other => return exec_err!("cannot shift {other}"),
+    }?;
+    match (left, right) {
+        (ColumnarValue::Scalar(_), ColumnarValue::Scalar(_)) => {
+            Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&shifted, 0)?))
+        }
+        _ => Ok(ColumnarValue::Array(shifted)),
+    }
+}
+
+/// A shift by `n` is a multiplication or a division, rounded down, by two to the power of `n`.
+fn shift_array<T>(op: Operator, values: &ArrayRef, counts: &PrimitiveArray<Int64Type>) -> Result<ArrayRef, ArrowError>
+where
+    T: ArrowPrimitiveType,
+    T::Native: ArrowNativeTypeOp + Into<i128> + TryFrom<i128>,
+{
+    let width = i64::try_from(size_of::<T::Native>() * 8).unwrap_or(64);
+    let overflow = |value: i128, count| {
+        ArrowError::ArithmeticOverflow(format!("Overflow happened on: {value} {op} {count}"))
+    };
+    let result: PrimitiveArray<T> = try_binary(values.as_primitive::<T>(), counts, |value, count| {
+        let value: i128 = value.into();
+        if !(0..width).contains(&count) {
+            return Err(overflow(value, count));
+        }
+        let shifted = if op == Operator::BitwiseShiftLeft { value << count } else { value >> count };
+        T::Native::try_from(shifted).map_err(|_| overflow(value, count))
+    })?;
+    Ok(Arc::new(result))
+}
