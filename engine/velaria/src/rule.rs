@@ -3,6 +3,7 @@
 //! Each rule says what upstream does, so that it can be removed when upstream does the same.
 
 mod overflow;
+mod unnest;
 
 use std::sync::Arc;
 
@@ -11,7 +12,9 @@ use datafusion::logical_expr::AggregateUDF;
 
 /// `builder` with the rules of this module.
 pub(crate) fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
-    let mut builder = builder.with_analyzer_rule(Arc::new(overflow::CheckOverflow));
+    let mut builder = builder
+        .with_analyzer_rule(Arc::new(unnest::UnnestSubqueries))
+        .with_analyzer_rule(Arc::new(overflow::CheckOverflow));
     builder
         .aggregate_functions()
         .get_or_insert_default()

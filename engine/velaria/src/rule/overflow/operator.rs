@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, ArrowPrimitiveType, Datum, PrimitiveArray};
+use datafusion::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, Datum, PrimitiveArray};
 use datafusion::arrow::compute::kernels::cmp;
 use datafusion::arrow::compute::kernels::numeric::{add, div, mul, rem, sub};
 use datafusion::arrow::compute::{self, try_binary};
@@ -130,7 +130,9 @@ fn check_digits(result: ColumnarValue) -> Result<ColumnarValue> {
     };
     match &result {
         ColumnarValue::Array(array) => check(array)?,
-        ColumnarValue::Scalar(scalar) if matches!(scalar.data_type(), DataType::Decimal128(..) | DataType::Decimal256(..)) => {
+        ColumnarValue::Scalar(scalar)
+            if matches!(scalar.data_type(), DataType::Decimal128(..) | DataType::Decimal256(..)) =>
+        {
             check(&scalar.to_array()?)?;
         }
         ColumnarValue::Scalar(_) => {}
@@ -172,9 +174,8 @@ where
     T::Native: ArrowNativeTypeOp + Into<i128> + TryFrom<i128>,
 {
     let width = i64::try_from(size_of::<T::Native>() * 8).unwrap_or(64);
-    let overflow = |value: i128, count| {
-        ArrowError::ArithmeticOverflow(format!("Overflow happened on: {value} {op} {count}"))
-    };
+    let overflow =
+        |value: i128, count| ArrowError::ArithmeticOverflow(format!("Overflow happened on: {value} {op} {count}"));
     let result: PrimitiveArray<T> = try_binary(values.as_primitive::<T>(), counts, |value, count| {
         let value: i128 = value.into();
         if !(0..width).contains(&count) {

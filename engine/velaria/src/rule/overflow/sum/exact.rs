@@ -198,8 +198,12 @@ fn fit(total: Option<i128>, result: &DataType) -> Result<ScalarValue> {
 /// The total of one array of the types that are summed exactly.
 fn total_of(array: &ArrayRef) -> Result<i128> {
     Ok(match array.data_type() {
-        DataType::Int64 => halves(array.as_primitive::<Int64Type>(), |value| (value >> 32, (value & 0xffff_ffff).cast_unsigned())),
-        DataType::UInt64 => halves(array.as_primitive::<UInt64Type>(), |value| ((value >> 32).cast_signed(), value & 0xffff_ffff)),
+        DataType::Int64 => {
+            halves(array.as_primitive::<Int64Type>(), |value| (value >> 32, (value & 0xffff_ffff).cast_unsigned()))
+        }
+        DataType::UInt64 => {
+            halves(array.as_primitive::<UInt64Type>(), |value| ((value >> 32).cast_signed(), value & 0xffff_ffff))
+        }
         _ => {
             let mut total = 0_i128;
             each(array, |value| {
@@ -219,9 +223,7 @@ fn halves<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, split: impl Fn(T::Na
     };
     let (high, low) = match array.nulls().filter(|nulls| nulls.null_count() > 0) {
         None => array.values().iter().copied().fold((0, 0), sum),
-        Some(nulls) => {
-            nulls.valid_indices().filter_map(|index| array.values().get(index).copied()).fold((0, 0), sum)
-        }
+        Some(nulls) => nulls.valid_indices().filter_map(|index| array.values().get(index).copied()).fold((0, 0), sum),
     };
     (i128::from(high) << 32) + i128::from(low)
 }

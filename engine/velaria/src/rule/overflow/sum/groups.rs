@@ -24,12 +24,7 @@ impl ExactSums {
         Self { totals: Vec::new(), nulls: NullState::new(), state, result }
     }
 
-    fn add<T>(
-        &mut self,
-        values: &PrimitiveArray<T>,
-        groups: &[usize],
-        filter: Option<&BooleanArray>,
-    ) -> Result<()>
+    fn add<T>(&mut self, values: &PrimitiveArray<T>, groups: &[usize], filter: Option<&BooleanArray>) -> Result<()>
     where
         T: ArrowPrimitiveType + Send,
         T::Native: Into<i128>,

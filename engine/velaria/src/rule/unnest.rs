@@ -1,0 +1,168 @@
+//! Subqueries that upstream cannot run become joins.
+//!
+//! Upstream turns a subquery into a join when it is a condition of WHERE or an aggregate that is tied to the query around
+//! it by equalities; the others it refuses, and it takes `NULL` for false where `IN` is a value (apache/datafusion#5492,
+//! #14554 and their kin). Here every other subquery is unnested as in Neumann and Kemper, "Unnesting Arbitrary Queries"
+//! (BTW 2015): it is evaluated once for all different values of the outer columns that it uses, and joined back on them.
+
+mod attach;
+mod easy;
+mod push;
+mod single;
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DataFusionError, JoinType, Result};
+use datafusion::config::ConfigOptions;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, Subquery};
+use datafusion::optimizer::AnalyzerRule;
+
+use attach::Attachment;
+use easy::Easy;
+
+/// Turns subqueries into joins, where upstream would not.
+#[derive(Debug)]
+pub(crate) struct UnnestSubqueries;
+
+impl AnalyzerRule for UnnestSubqueries {
+    fn name(&self) -> &'static str {
+        "unnest_subqueries"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        if !has_subquery(&plan)? {
+            return Ok(plan);
+        }
+        let mut names = Names::default();
+        plan.transform_up_with_subqueries(|node| rewrite_node(node, &mut names)).data()
+    }
+}
+
+/// Gives out names that no other column of the plan has.
+#[derive(Debug, Default)]
+struct Names {
+    given: usize,
+}
+
+impl Names {
+    fn next(&mut self, purpose: &str) -> String {
+        self.given += 1;
+        format!("__{purpose}{}", self.given)
+    }
+}
+
+fn has_subquery(plan: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    plan.apply_subqueries(|_| {
+        found = true;
+        Ok(TreeNodeRecursion::Stop)
+    })?;
+    if found {
+        return Ok(true);
+    }
+    plan.apply_children(|child| {
+        found = has_subquery(child)?;
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
+}
+
+fn rewrite_node(node: LogicalPlan, names: &mut Names) -> Result<Transformed<LogicalPlan>> {
+    let node = match node {
+        LogicalPlan::Join(join) if join.join_type == JoinType::Inner => filter_of_join(join)?,
+        other => other,
+    };
+    let (LogicalPlan::Filter(_)
+    | LogicalPlan::Projection(_)
+    | LogicalPlan::Aggregate(_)
+    | LogicalPlan::Window(_)
+    | LogicalPlan::Sort(_)) = &node
+    else {
+        return Ok(Transformed::no(node));
+    };
+    let easy = Easy::of(&node)?;
+    if !easy.leaves_any(&node)? {
+        return Ok(Transformed::no(node));
+    }
+    match unnest(&node, &easy, names) {
+        Ok(plan) => Ok(Transformed::yes(plan)),
+        // Upstream has the last word, and the words for what cannot be run.
+        Err(DataFusionError::NotImplemented(_)) => Ok(Transformed::no(node)),
+        Err(error) => Err(error),
+    }
+}
+
+/// A subquery in the condition of an inner join, as one in WHERE.
+fn filter_of_join(mut join: datafusion::logical_expr::Join) -> Result<LogicalPlan> {
+    let holds_subquery = |expr: &Expr| expr.exists(|expr| Ok(subquery_of(expr).is_some()));
+    match join.filter.take() {
+        Some(filter) if holds_subquery(&filter)? => {
+            Ok(LogicalPlan::Filter(Filter::try_new(filter, Arc::new(LogicalPlan::Join(join)))?))
+        }
+        filter => {
+            join.filter = filter;
+            Ok(LogicalPlan::Join(join))
+        }
+    }
+}
+
+fn unnest(node: &LogicalPlan, easy: &Easy, names: &mut Names) -> Result<LogicalPlan> {
+    let inputs = node.inputs();
+    let Some(input) = inputs.first() else {
+        return Err(DataFusionError::NotImplemented("a subquery without an input".to_owned()));
+    };
+    let columns: Vec<Expr> = node.schema().columns().into_iter().map(Expr::Column).collect();
+    let mut attachment = Attachment::new((*input).clone(), names);
+    let preserver = NamePreserver::new(node);
+    let mut exprs = Vec::new();
+    for expr in node.expressions() {
+        let name = preserver.save(&expr);
+        let replaced = expr.transform_down(|expr| {
+            if subquery_of(&expr).is_none() {
+                return Ok(Transformed::no(expr));
+            }
+            if easy.contains(&expr) {
+                return Ok(Transformed::new(expr, false, TreeNodeRecursion::Jump));
+            }
+            Ok(Transformed::new(attachment.attach(expr)?, true, TreeNodeRecursion::Jump))
+        })?;
+        exprs.push(if replaced.transformed { name.restore(replaced.data) } else { replaced.data });
+    }
+    let plan = node.with_new_exprs(exprs, vec![attachment.into_plan()])?;
+    // Only these two name their output themselves; the others would show the attached columns.
+    if matches!(plan, LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_)) {
+        return Ok(plan);
+    }
+    Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?))
+}
+
+/// The plan inside an expression that holds one.
+fn subquery_of(expr: &Expr) -> Option<&Subquery> {
+    match expr {
+        Expr::ScalarSubquery(subquery) => Some(subquery),
+        Expr::Exists(exists) => Some(&exists.subquery),
+        Expr::InSubquery(within) => Some(&within.subquery),
+        Expr::SetComparison(comparison) => Some(&comparison.subquery),
+        _ => None,
+    }
+}
+
+/// The columns of queries further out that `plan` uses, each once.
+fn outer_columns(plan: &LogicalPlan) -> Result<Vec<Column>> {
+    let mut columns = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::OuterReferenceColumn(_, column) = expr
+                    && !columns.contains(column)
+                {
+                    columns.push(column.clone());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(columns)
+}
