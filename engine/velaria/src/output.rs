@@ -10,9 +10,18 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
+use crate::plan::rewrite::shown_name;
+
 /// The schema that the consumer of a plan with `schema` sees.
 pub(crate) fn plain_schema(schema: &Schema) -> SchemaRef {
-    Arc::new(Schema::new(schema.fields().iter().map(plain_field).collect::<Vec<_>>()))
+    let shown = |field: &FieldRef| {
+        let plain = plain_field(field);
+        match shown_name(plain.name()) {
+            name if name == plain.name() => plain,
+            name => Arc::new(plain.as_ref().clone().with_name(name)),
+        }
+    };
+    Arc::new(Schema::new(schema.fields().iter().map(shown).collect::<Vec<_>>()))
 }
 
 fn plain_field(field: &FieldRef) -> FieldRef {

@@ -5,4 +5,5 @@ pub(crate) mod dml;
 pub(crate) mod functions;
 mod names;
 pub(crate) mod query;
+pub(crate) mod rewrite;
 pub(crate) mod types;

@@ -14,7 +14,7 @@ use crate::catalog::{CATALOG, SCHEMA};
 use crate::context::{Context, Spread};
 use crate::error::Translator;
 use crate::plan::functions::{self, ClockUse};
-use crate::plan::names;
+use crate::plan::{names, rewrite};
 
 /// A query whose names and types are checked.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub(crate) struct BoundQuery {
 pub(crate) async fn bind(context: &Context, text: &str, mut query: Box<Query>) -> Result<BoundQuery> {
     let state = context.state(Spread::Parallel);
     names::restore_case(&mut query, &context.catalog);
+    rewrite::rewrite(&mut query);
     let clock = functions::check(text, &query, state)?;
     let statement = DataFusionStatement::Statement(Box::new(AstStatement::Query(query)));
     check_tables(context, text, &statement)?;

@@ -114,7 +114,8 @@ fn unnest(node: &LogicalPlan, easy: &Easy, names: &mut Names) -> Result<LogicalP
         return Err(DataFusionError::NotImplemented("a subquery without an input".to_owned()));
     };
     let columns: Vec<Expr> = node.schema().columns().into_iter().map(Expr::Column).collect();
-    let mut attachment = Attachment::new((*input).clone(), names);
+    let input = if matches!(node, LogicalPlan::Sort(_)) { with_hidden_columns(node, input)? } else { (*input).clone() };
+    let mut attachment = Attachment::new(input, names);
     let preserver = NamePreserver::new(node);
     let mut exprs = Vec::new();
     for expr in node.expressions() {
@@ -136,6 +137,31 @@ fn unnest(node: &LogicalPlan, easy: &Easy, names: &mut Names) -> Result<LogicalP
         return Ok(plan);
     }
     Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?))
+}
+
+/// The input of a sort with the columns that only subqueries in ORDER BY use, which the select list leaves out.
+fn with_hidden_columns(sort: &LogicalPlan, input: &LogicalPlan) -> Result<LogicalPlan> {
+    let LogicalPlan::Projection(projection) = input else { return Ok(input.clone()) };
+    let mut hidden = Vec::new();
+    sort.apply_expressions(|expr| {
+        expr.apply(|expr| {
+            if let Some(subquery) = subquery_of(expr) {
+                hidden.extend(outer_columns(&subquery.subquery)?);
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    let mut exprs = projection.expr.clone();
+    for column in hidden {
+        let expr = Expr::Column(column.clone());
+        if !projection.schema.has_column(&column)
+            && projection.input.schema().has_column(&column)
+            && !exprs.contains(&expr)
+        {
+            exprs.push(expr);
+        }
+    }
+    Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::clone(&projection.input))?))
 }
 
 /// The plan inside an expression that holds one.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Column, JoinType, Result, not_impl_err};
+use datafusion::common::{Column, ExprSchema, JoinType, Result, not_impl_err};
 use datafusion::functions_aggregate::expr_fn::count;
-use datafusion::logical_expr::expr::{Exists, InSubquery};
+use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison, SetQuantifier};
 use datafusion::logical_expr::{
-    Expr, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Subquery, binary_expr, lit, when,
+    Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Subquery, binary_expr, lit, when,
 };
 use datafusion::scalar::ScalarValue;
 
@@ -43,6 +43,7 @@ impl<'a> Attachment<'a> {
             Expr::ScalarSubquery(subquery) => self.scalar(&subquery),
             Expr::Exists(exists) => self.exists(&exists),
             Expr::InSubquery(within) => self.within(within),
+            Expr::SetComparison(comparison) => self.compared(comparison),
             other => not_impl_err!("{other} as a value"),
         }
     }
@@ -122,6 +123,26 @@ impl<'a> Attachment<'a> {
             .when(unknown, lit(ScalarValue::Boolean(None)))
             .otherwise(lit(false))?;
         Ok(if within.negated { Expr::Not(Box::new(answer)) } else { answer })
+    }
+
+    /// `ANY` and `ALL` by their definition: decided by one row, else unknown if a NULL takes part.
+    fn compared(&mut self, comparison: SetComparison) -> Result<Expr> {
+        let SetComparison { expr, subquery, op, quantifier } = comparison;
+        let (value, any) = (first_column(&subquery.subquery)?, quantifier == SetQuantifier::Any);
+        let Expr::Column(needle) = self.computed(*expr)? else { return not_impl_err!("a needle that is no column") };
+        let field = Arc::clone(self.plan.schema().field_from_column(&needle)?);
+        let test = binary_expr(Expr::OuterReferenceColumn(field, needle), op, value);
+        let rows = |condition: Expr| count(lit(1_i64)).filter(condition).build();
+        let decisive = rows(if any { test.clone().is_true() } else { test.clone().is_false() })?;
+        let (found, unknown) = (self.names.next("found"), self.names.next("unknown"));
+        let some = |name: &str| Expr::Column(Column::new_unqualified(name)).gt(lit(0_i64));
+        let answer =
+            when(some(&found), lit(any)).when(some(&unknown), lit(ScalarValue::Boolean(None))).otherwise(lit(!any))?;
+        let plan = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone())
+            .aggregate(Vec::<Expr>::new(), vec![decisive.alias(&found), rows(test.is_null())?.alias(&unknown)])?
+            .project([answer.alias(self.names.next("answer"))])?
+            .build()?;
+        self.scalar(&Subquery { subquery: Arc::new(plan), ..subquery })
     }
 
     /// `expr` as a column of the rows, so that it is computed once and stands on the left of a join.

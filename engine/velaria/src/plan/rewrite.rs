@@ -1,0 +1,35 @@
+//! Standard SQL that the planner does not know, in words that it knows: one rewrite of the syntax tree a file.
+
+mod duplicate_names;
+mod having;
+mod like_escape;
+mod named_window;
+
+use std::ops::ControlFlow;
+
+use velaria_sql::ast::{Expr, Query, Select, VisitMut, VisitorMut};
+
+pub(crate) use duplicate_names::shown_name;
+
+/// Rewrites `query` in place. Names have their stored spelling already.
+pub(crate) fn rewrite(query: &mut Query) {
+    let _: ControlFlow<()> = query.visit(&mut Rewriter);
+}
+
+struct Rewriter;
+
+impl VisitorMut for Rewriter {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        named_window::inline(select);
+        having::add_group(select);
+        duplicate_names::keep_apart(select);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        like_escape::use_backslash(expr);
+        ControlFlow::Continue(())
+    }
+}
