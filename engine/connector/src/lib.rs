@@ -16,5 +16,7 @@ pub use csv::{CsvOptions, CsvTable, open_csv};
 pub use file::LocalFile;
 pub use json::open_json;
 pub use listing::FileTable;
-pub use memory::MemoryTable;
+pub use memory::{
+    Change, Check, KeyKind, KeyRule, MemoryTable, NumberedTable, ROW_NUMBER, TableRules, Writer,
+};
 pub use parquet::open_parquet;

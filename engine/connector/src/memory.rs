@@ -1,6 +1,13 @@
-//! Tables in memory: record batches that grow by whole inserts.
+//! Tables in memory: record batches that change by whole statements.
 //!
-//! A scan sees the batches that were there when it was planned; an insert appends all of its rows at once or none.
+//! A scan sees the batches that were there when it was planned. One [`Writer`] at a time changes a table, all at once or
+//! not at all, and keeps the rules of the table.
+
+mod coalesce;
+mod keys;
+mod numbered;
+mod rules;
+mod writer;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,16 +19,27 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use tokio::sync::Mutex;
 use velaria_contract::{Error, ErrorCode, Result};
+
+use self::keys::UniqueKey;
+pub use self::numbered::{NumberedTable, ROW_NUMBER};
+pub use self::rules::{Check, KeyKind, KeyRule, TableRules};
+pub use self::writer::{Change, Writer};
 
 /// Below this many rows a scan is not worth splitting.
 const ROWS_PER_PARTITION_MIN: usize = 32_768;
+
+type Batches = Arc<Vec<RecordBatch>>;
 
 /// A table of record batches.
 #[derive(Debug)]
 pub struct MemoryTable {
     schema: SchemaRef,
-    batches: RwLock<Arc<Vec<RecordBatch>>>,
+    rules: TableRules,
+    batches: RwLock<Batches>,
+    /// The values that may stand in the table once. Who holds the lock is the writer of the table.
+    keys: Mutex<Vec<UniqueKey>>,
 }
 
 impl MemoryTable {
@@ -30,24 +48,38 @@ impl MemoryTable {
     /// # Errors
     /// `VEL-5006` when a batch has other columns.
     pub fn new(schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<Self> {
-        let table = Self { schema, batches: RwLock::default() };
-        table.append(batches)?;
-        Ok(table)
+        for batch in &batches {
+            check_columns(&schema, batch)?;
+        }
+        let mut kept = Vec::with_capacity(batches.len());
+        batches.into_iter().for_each(|batch| coalesce::push(&mut kept, batch));
+        Ok(Self { schema, rules: TableRules::default(), batches: RwLock::new(Arc::new(kept)), keys: Mutex::default() })
     }
 
-    /// Adds all rows of `batches`, or none.
+    /// A table without rows that keeps `rules`.
     ///
     /// # Errors
-    /// `VEL-5006` when a batch has other columns.
-    pub fn append(&self, batches: Vec<RecordBatch>) -> Result<()> {
-        for batch in &batches {
-            self.check(batch)?;
-        }
-        // A poisoned lock still holds whole batches: the only write is the push below.
-        let mut current = self.batches.write().unwrap_or_else(PoisonError::into_inner);
-        let filled = batches.into_iter().filter(|batch| batch.num_rows() > 0);
-        Arc::make_mut(&mut *current).extend(filled);
-        Ok(())
+    /// `VEL-2004` for a key over a column whose type has no order.
+    pub fn with_rules(schema: SchemaRef, rules: TableRules) -> Result<Self> {
+        let keys = rules.keys.iter().map(|rule| UniqueKey::new(&schema, rule.clone())).collect::<Result<Vec<_>>>()?;
+        Ok(Self { schema, rules, batches: RwLock::default(), keys: Mutex::new(keys) })
+    }
+
+    /// Waits until no other writer is at work, and keeps others out.
+    pub async fn write(&self) -> Writer<'_> {
+        Writer::new(self, self.keys.lock().await)
+    }
+
+    /// What the rows of the table have to keep, as it was declared.
+    #[must_use]
+    pub fn rules(&self) -> &TableRules {
+        &self.rules
+    }
+
+    /// The rows as they are now, with their numbers.
+    #[must_use]
+    pub fn numbered(&self) -> NumberedTable {
+        NumberedTable::new(&self.schema, self.snapshot())
     }
 
     /// The number of rows.
@@ -56,23 +88,24 @@ impl MemoryTable {
         self.snapshot().iter().map(RecordBatch::num_rows).sum()
     }
 
-    fn snapshot(&self) -> Arc<Vec<RecordBatch>> {
+    // A poisoned lock still holds whole batches: every write is one assignment or push.
+    fn snapshot(&self) -> Batches {
         Arc::clone(&self.batches.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
 
-    fn check(&self, batch: &RecordBatch) -> Result<()> {
-        let same = batch.schema().fields().len() == self.schema.fields().len()
-            && batch
-                .schema()
-                .fields()
-                .iter()
-                .zip(self.schema.fields())
-                .all(|(left, right)| left.name() == right.name() && left.data_type() == right.data_type());
-        if same {
-            return Ok(());
-        }
-        Err(Error::new(ErrorCode::SchemaMismatch, "Arrow stream batches must share the same schema"))
+fn check_columns(schema: &SchemaRef, batch: &RecordBatch) -> Result<()> {
+    let found = batch.schema();
+    let same = found.fields().len() == schema.fields().len()
+        && found
+            .fields()
+            .iter()
+            .zip(schema.fields())
+            .all(|(left, right)| left.name() == right.name() && left.data_type() == right.data_type());
+    if same {
+        return Ok(());
     }
+    Err(Error::new(ErrorCode::SchemaMismatch, "Arrow stream batches must share the same schema"))
 }
 
 /// Cuts `batches` into at most `partitions` parts of about the same number of rows, in order and without copying.
@@ -108,6 +141,10 @@ impl TableProvider for MemoryTable {
 
     fn table_type(&self) -> TableType {
         TableType::Base
+    }
+
+    fn get_column_default(&self, column: &str) -> Option<&Expr> {
+        self.rules.defaults.get(column)
     }
 
     async fn scan(
@@ -148,12 +185,13 @@ mod tests {
         assert_eq!(seen, numbers);
     }
 
-    #[test]
-    fn an_insert_with_other_columns_changes_nothing() {
+    #[tokio::test]
+    async fn an_insert_with_other_columns_changes_nothing() {
         let batch = column("n", vec![1, 2]);
         let other = column("m", vec![3]);
         let table = MemoryTable::new(batch.schema(), vec![batch.clone()]).unwrap();
-        assert_eq!(table.append(vec![batch, other]).unwrap_err().code(), ErrorCode::SchemaMismatch);
+        let error = table.write().await.append(vec![batch, other]).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::SchemaMismatch);
         assert_eq!(table.rows(), 2);
     }
 }

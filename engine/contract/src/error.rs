@@ -30,6 +30,8 @@ pub enum ErrorKind {
     Usage,
     /// Repair the data, or cast it on purpose.
     Data,
+    /// Change the rows so that they keep the rules of the table.
+    Constraint,
     /// Name a file that exists.
     FileNotFound,
     /// Make the file readable or writable, then try again.
@@ -137,6 +139,8 @@ error_codes! {
     LossyConversion = "VEL-5010", Data;
     /// A value is not in the domain of the function.
     InvalidValue = "VEL-5011", Data;
+    /// A row breaks a rule of its table: a key, a check, or NOT NULL.
+    ConstraintViolation = "VEL-5012", Constraint;
 
     /// The file does not exist.
     FileNotFound = "VEL-6001", FileNotFound;

@@ -14,11 +14,16 @@ use velaria_contract::{Error, ErrorCode, Result};
 use crate::diagnostic::position_of;
 
 /// Refuses clauses that are not carried out, and a LIMIT or OFFSET that is a negative number, a fraction or text.
-pub(crate) fn check(text: &str, query: &Query) -> Result<()> {
-    match query.visit(&mut Checker { text }) {
+pub(crate) fn check(text: &str, node: &impl Visit) -> Result<()> {
+    match node.visit(&mut Checker { text }) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }
+}
+
+/// The same for an expression that may be absent.
+pub(crate) fn check_optional(text: &str, expr: Option<&Expr>) -> Result<()> {
+    expr.map_or(Ok(()), |expr| check(text, expr))
 }
 
 struct Checker<'a> {

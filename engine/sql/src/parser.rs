@@ -4,22 +4,46 @@
 //! is it parsed. What parses but has no meaning in Velaria is refused here, before any name is looked up.
 
 use sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
-use sqlparser::ast::{self, ObjectNamePart, ObjectType, Spanned, TableObject};
+use sqlparser::ast::{self, ObjectNamePart, ObjectType, Spanned, SqliteOnConflict, TableObject};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenizer};
 use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::clauses;
+use crate::delete;
 use crate::diagnostic::{self, closest, position_of};
+use crate::index::{self, DropIndex};
+use crate::inspect;
 use crate::limits::{self, EXPRESSION_DEPTH_MAX};
 use crate::names;
-use crate::statement::{CreateTable, Drop, Insert, Statement};
+use crate::statement::{CreateTable, Drop, DropKind, Insert, OnConflict, Statement};
+use crate::update;
+use crate::view;
 
 const DIALECT: GenericDialect = GenericDialect {};
 
 /// The first words of the statements that exist, for the suggestion when another word stands there.
-const FIRST_WORDS: [&str; 6] = ["SELECT", "WITH", "VALUES", "CREATE", "INSERT", "DROP"];
+const FIRST_WORDS: [&str; 15] = [
+    "SELECT",
+    "WITH",
+    "VALUES",
+    "CREATE",
+    "INSERT",
+    "REPLACE",
+    "UPDATE",
+    "DELETE",
+    "TRUNCATE",
+    "DROP",
+    "REINDEX",
+    "SHOW",
+    "DESCRIBE",
+    "SUMMARIZE",
+    "EXPLAIN",
+];
+
+/// First words that are short for others.
+const SHORT_WORDS: [&str; 1] = ["DESC"];
 
 /// Reads exactly one statement; one semicolon may follow it.
 ///
@@ -34,11 +58,18 @@ pub fn parse(text: &str) -> Result<Statement> {
     let tokens = single_statement(text, tokenize(text)?)?;
     check_first_word(text, &tokens)?;
     limits::check_tokens(text, &tokens)?;
-    let mut parser =
-        Parser::new(&DIALECT).with_recursion_limit(EXPRESSION_DEPTH_MAX).with_tokens_with_locations(tokens);
+    if let Some(statement) = inspect::parse(text, &tokens) {
+        return statement;
+    }
+    let mut parser = sql_parser(tokens);
     let parsed = parser.parse_statement().map_err(|error| diagnostic::from_parser(text, &error))?;
     expect_end(text, &parser)?;
     lower(text, parsed)
+}
+
+/// A parser of these tokens that never recurses too deep.
+pub(crate) fn sql_parser(tokens: Vec<TokenWithSpan>) -> Parser<'static> {
+    Parser::new(&DIALECT).with_recursion_limit(EXPRESSION_DEPTH_MAX).with_tokens_with_locations(tokens)
 }
 
 fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>> {
@@ -69,7 +100,7 @@ fn check_first_word(text: &str, tokens: &[TokenWithSpan]) -> Result<()> {
     let Some(first) = tokens.first() else { return Err(empty_statement()) };
     let word = match &first.token {
         Token::LParen => return Ok(()),
-        Token::Word(word) if FIRST_WORDS.iter().any(|known| known.eq_ignore_ascii_case(&word.value)) => return Ok(()),
+        Token::Word(word) if is_first_word(&word.value) => return Ok(()),
         Token::Word(word) => word.value.as_str(),
         _ => "",
     };
@@ -80,7 +111,11 @@ fn check_first_word(text: &str, tokens: &[TokenWithSpan]) -> Result<()> {
     Err(unsupported(text, "unsupported statement", first.span).with_hint(hint))
 }
 
-fn expect_end(text: &str, parser: &Parser<'_>) -> Result<()> {
+fn is_first_word(word: &str) -> bool {
+    FIRST_WORDS.iter().chain(&SHORT_WORDS).any(|known| known.eq_ignore_ascii_case(word))
+}
+
+pub(crate) fn expect_end(text: &str, parser: &Parser<'_>) -> Result<()> {
     let next = parser.peek_token();
     if next.token == Token::EOF {
         return Ok(());
@@ -95,8 +130,13 @@ fn lower(text: &str, parsed: ast::Statement) -> Result<Statement> {
         ast::Statement::Query(query) => Ok(Statement::Query(lower_query(text, query)?)),
         ast::Statement::CreateTable(create) => lower_create_table(text, create).map(Statement::CreateTable),
         ast::Statement::Insert(insert) => lower_insert(text, insert).map(Statement::Insert),
+        ast::Statement::Update(update) => update::lower(text, update).map(Statement::Update),
+        ast::Statement::Delete(delete) => delete::lower(text, delete).map(Statement::Delete),
+        ast::Statement::Truncate(truncate) => delete::lower_truncate(text, truncate).map(Statement::Truncate),
+        ast::Statement::CreateView(create) => view::lower(text, create).map(Statement::CreateView),
+        ast::Statement::CreateIndex(create) => index::lower(text, create).map(Statement::CreateIndex),
         ast::Statement::Drop {
-            object_type: ObjectType::Table | ObjectType::View,
+            object_type: object_type @ (ObjectType::Table | ObjectType::View | ObjectType::Index),
             if_exists,
             names,
             cascade: false,
@@ -106,14 +146,18 @@ fn lower(text: &str, parsed: ast::Statement) -> Result<Statement> {
             table: None,
         } => {
             let name = single_name(text, names)?;
-            Ok(Statement::Drop(Drop { name, if_exists }))
+            Ok(match object_type {
+                ObjectType::Index => Statement::DropIndex(DropIndex { name, if_exists }),
+                ObjectType::View => Statement::Drop(Drop { kind: DropKind::View, name, if_exists }),
+                _ => Statement::Drop(Drop { kind: DropKind::Table, name, if_exists }),
+            })
         }
         other => Err(unsupported(text, "unsupported statement", other.span())
             .with_hint(format!("a statement starts with one of {}", FIRST_WORDS.join(", ")))),
     }
 }
 
-fn lower_query(text: &str, mut query: Box<ast::Query>) -> Result<Box<ast::Query>> {
+pub(crate) fn lower_query(text: &str, mut query: Box<ast::Query>) -> Result<Box<ast::Query>> {
     clauses::check(text, &query)?;
     names::name_outputs(&mut query);
     Ok(query)
@@ -122,6 +166,7 @@ fn lower_query(text: &str, mut query: Box<ast::Query>) -> Result<Box<ast::Query>
 fn lower_create_table(text: &str, create: ast::CreateTable) -> Result<CreateTable> {
     let plain = CreateTableBuilder::new(create.name.clone())
         .columns(create.columns.clone())
+        .constraints(create.constraints.clone())
         .query(create.query.clone())
         .if_not_exists(create.if_not_exists)
         .or_replace(create.or_replace)
@@ -131,7 +176,7 @@ fn lower_create_table(text: &str, create: ast::CreateTable) -> Result<CreateTabl
     let bare_hive = create.hive_formats.as_ref().is_none_or(|formats| *formats == ast::HiveFormat::default());
     if plain != create || !bare_hive {
         return Err(unsupported(text, "unsupported clause in CREATE TABLE", create.name.span())
-            .with_hint("CREATE [OR REPLACE] TABLE [IF NOT EXISTS] name (column TYPE [NOT NULL], …) or … AS query"));
+            .with_hint("CREATE [OR REPLACE] TABLE [IF NOT EXISTS] name (column TYPE [rule …], …) or … AS query"));
     }
     if create.columns.is_empty() && create.query.is_none() {
         return Err(Error::new(ErrorCode::Syntax, "CREATE TABLE requires at least one column")
@@ -141,6 +186,7 @@ fn lower_create_table(text: &str, create: ast::CreateTable) -> Result<CreateTabl
     Ok(CreateTable {
         name: plain_name(text, create.name)?,
         columns: create.columns,
+        constraints: create.constraints,
         query,
         if_not_exists: create.if_not_exists,
         or_replace: create.or_replace,
@@ -152,6 +198,10 @@ fn lower_insert(text: &str, insert: ast::Insert) -> Result<Insert> {
         return Err(unsupported(text, "unsupported clause in INSERT", insert.table.span())
             .with_hint("INSERT INTO table [(column, …)] VALUES … or SELECT …"));
     }
+    let on_conflict = match (insert.replace_into, insert.or) {
+        (true, _) | (_, Some(SqliteOnConflict::Replace)) => OnConflict::Replace,
+        (false, _) => OnConflict::Fail,
+    };
     let span = insert.table.span();
     let TableObject::TableName(name) = insert.table else {
         return Err(unsupported(text, "unsupported target of INSERT", span).with_hint("name a table"));
@@ -162,15 +212,14 @@ fn lower_insert(text: &str, insert: ast::Insert) -> Result<Insert> {
         );
     };
     let columns = insert.columns.into_iter().map(|column| plain_name(text, column)).collect::<Result<_>>()?;
-    Ok(Insert { table: plain_name(text, name)?, columns, source: lower_query(text, source)? })
+    Ok(Insert { table: plain_name(text, name)?, columns, source: lower_query(text, source)?, on_conflict })
 }
 
 fn has_unsupported_clause(insert: &ast::Insert) -> bool {
     let clauses = [
-        insert.or.is_some(),
+        insert.or.is_some_and(|or| or != SqliteOnConflict::Replace),
         insert.ignore,
         insert.overwrite,
-        insert.replace_into,
         insert.table_alias.is_some(),
         insert.partitioned.is_some(),
         insert.on.is_some(),
@@ -198,7 +247,7 @@ fn single_name(text: &str, mut names: Vec<ast::ObjectName>) -> Result<ast::Ident
 }
 
 /// Tables live in one flat catalog: a qualified name has no meaning.
-fn plain_name(text: &str, mut name: ast::ObjectName) -> Result<ast::Ident> {
+pub(crate) fn plain_name(text: &str, mut name: ast::ObjectName) -> Result<ast::Ident> {
     let span = name.span();
     match (name.0.pop(), name.0.is_empty()) {
         (Some(ObjectNamePart::Identifier(ident)), true) => Ok(ident),
@@ -207,7 +256,7 @@ fn plain_name(text: &str, mut name: ast::ObjectName) -> Result<ast::Ident> {
     }
 }
 
-fn unsupported(text: &str, message: &str, span: Span) -> Error {
+pub(crate) fn unsupported(text: &str, message: &str, span: Span) -> Error {
     Error::new(ErrorCode::Unsupported, message).with_position(position_of(text, span))
 }
 

@@ -3,6 +3,12 @@
 use sqlparser::ast;
 use sqlparser::tokenizer::Span;
 
+use crate::delete::{Delete, Truncate};
+use crate::index::{CreateIndex, DropIndex, Reindex};
+use crate::inspect::{Explain, Subject};
+use crate::update::Update;
+use crate::view::CreateView;
+
 /// One statement.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement {
@@ -10,10 +16,32 @@ pub enum Statement {
     Query(Box<ast::Query>),
     /// `CREATE TABLE`.
     CreateTable(CreateTable),
-    /// `INSERT INTO`.
+    /// `INSERT INTO` or `REPLACE INTO`.
     Insert(Insert),
+    /// `UPDATE`.
+    Update(Update),
+    /// `DELETE`.
+    Delete(Delete),
+    /// `TRUNCATE`.
+    Truncate(Truncate),
     /// `DROP TABLE` or `DROP VIEW`.
     Drop(Drop),
+    /// `CREATE VIEW`.
+    CreateView(CreateView),
+    /// `CREATE INDEX`.
+    CreateIndex(CreateIndex),
+    /// `DROP INDEX`.
+    DropIndex(DropIndex),
+    /// `REINDEX`.
+    Reindex(Reindex),
+    /// `SHOW TABLES`.
+    ShowTables,
+    /// `DESCRIBE`.
+    Describe(Subject),
+    /// `SUMMARIZE`.
+    Summarize(Subject),
+    /// `EXPLAIN`.
+    Explain(Explain),
 }
 
 /// `CREATE [OR REPLACE] TABLE [IF NOT EXISTS] name (column TYPE [NOT NULL], …)` or `… AS query`.
@@ -23,6 +51,8 @@ pub struct CreateTable {
     pub name: ast::Ident,
     /// The declared columns; empty when the query gives them.
     pub columns: Vec<ast::ColumnDef>,
+    /// The keys and checks that stand after the columns.
+    pub constraints: Vec<ast::TableConstraint>,
     /// The query that fills the table.
     pub query: Option<Box<ast::Query>>,
     /// Whether an existing table stays as it is, without an error.
@@ -31,7 +61,7 @@ pub struct CreateTable {
     pub or_replace: bool,
 }
 
-/// `INSERT INTO table [(column, …)] VALUES … | SELECT …`.
+/// `INSERT [OR REPLACE] INTO table [(column, …)] VALUES … | SELECT …`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Insert {
     /// The name of the table.
@@ -40,15 +70,37 @@ pub struct Insert {
     pub columns: Vec<ast::Ident>,
     /// Where the rows come from.
     pub source: Box<ast::Query>,
+    /// What happens to rows that have the same value in a key.
+    pub on_conflict: OnConflict,
 }
 
-/// `DROP TABLE [IF EXISTS] name`.
+/// What an insert does about rows that have the same value in a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// It fails.
+    Fail,
+    /// The earlier rows give way: `INSERT OR REPLACE`, `REPLACE`.
+    Replace,
+}
+
+/// `DROP TABLE [IF EXISTS] name` or `DROP VIEW [IF EXISTS] name`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drop {
+    /// Which of the two is dropped.
+    pub kind: DropKind,
     /// The name of the table or view.
     pub name: ast::Ident,
     /// Whether a missing table is no error.
     pub if_exists: bool,
+}
+
+/// What `DROP` forgets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DropKind {
+    /// `DROP TABLE`.
+    Table,
+    /// `DROP VIEW`.
+    View,
 }
 
 impl Insert {
