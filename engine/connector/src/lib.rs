@@ -16,7 +16,5 @@ pub use csv::{CsvOptions, CsvTable, open_csv};
 pub use file::LocalFile;
 pub use json::open_json;
 pub use listing::FileTable;
-pub use memory::{
-    Change, Check, KeyKind, KeyRule, MemoryTable, NumberedTable, ROW_NUMBER, TableRules, Writer,
-};
+pub use memory::{Change, Check, KeyKind, KeyRule, MemoryTable, NumberedTable, ROW_NUMBER, TableRules, Writer};
 pub use parquet::open_parquet;

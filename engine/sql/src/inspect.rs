@@ -127,8 +127,9 @@ impl Rest<'_> {
             _ => ExplainRun::Plan,
         };
         match self.peek() {
-            Some(token) if !self.is_query() => Err(unsupported(self.text, "EXPLAIN takes a query", token.span)
-                .with_hint("EXPLAIN [ANALYZE] SELECT …")),
+            Some(token) if !self.is_query() => {
+                Err(unsupported(self.text, "EXPLAIN takes a query", token.span).with_hint("EXPLAIN [ANALYZE] SELECT …"))
+            }
             _ => Ok(Explain { query: self.query()?, run }),
         }
     }

@@ -85,7 +85,8 @@ fn assignment(text: &str, assignment: ast::Assignment) -> Result<Assignment> {
 /// The one table that a statement changes, and its alias.
 pub(crate) fn target(text: &str, word: &str, hint: &str, table: TableWithJoins) -> Result<(Ident, Option<Ident>)> {
     let span = table.relation.span();
-    let refused = |what: &str| unsupported(text, &format!("unsupported target of {word}: {what}"), span).with_hint(hint);
+    let refused =
+        |what: &str| unsupported(text, &format!("unsupported target of {word}: {what}"), span).with_hint(hint);
     if !table.joins.is_empty() {
         return Err(refused("a join"));
     }

@@ -50,7 +50,10 @@ pub(crate) fn lower(text: &str, create: ast::CreateView) -> Result<CreateView> {
         ("COPY GRANTS", create.copy_grants),
         ("TO", create.to.is_some()),
         ("parameters", create.params.is_some()),
-        ("types of columns", create.columns.iter().any(|column| column.data_type.is_some() || column.options.is_some())),
+        (
+            "types of columns",
+            create.columns.iter().any(|column| column.data_type.is_some() || column.options.is_some()),
+        ),
         ("OR REPLACE with IF NOT EXISTS", create.or_replace && create.if_not_exists),
     ];
     if let Some((clause, _)) = clauses.iter().find(|(_, present)| *present) {

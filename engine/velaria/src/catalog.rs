@@ -1,18 +1,43 @@
-//! The names of one session: a flat set of views and tables, never shared with another session.
+//! The names of a session and what they stand for.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+mod sql_view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::error::Result as DataFusionResult;
+use velaria_connector::MemoryTable;
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::closest;
 
-/// The tables and views of one session, by name.
+pub(crate) use self::sql_view::{BoundView, SqlView};
+
+/// The tables, views and indexes of one session, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
-    tables: RwLock<BTreeMap<String, Arc<dyn TableProvider>>>,
+    names: RwLock<Names>,
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone)]
+pub(crate) enum Entry {
+    /// A table made by `CREATE TABLE`.
+    Table(Arc<MemoryTable>),
+    /// A view of a frame: of a file, of Arrow data, of a plan.
+    Frame(Arc<dyn TableProvider>),
+    /// A view made by `CREATE VIEW`.
+    View(Arc<SqlView>),
+}
+
+#[derive(Debug, Default)]
+struct Names {
+    entries: BTreeMap<String, Entry>,
+    /// The table of each index.
+    indexes: BTreeMap<String, String>,
+    /// Grows with each change of the entries.
+    version: u64,
 }
 
 /// The name of the one schema inside the one catalog that DataFusion is shown.
@@ -20,79 +45,207 @@ pub(crate) const SCHEMA: &str = "main";
 /// The name of that catalog.
 pub(crate) const CATALOG: &str = "velaria";
 
+/// Before the name of a table: its rows with their numbers. No statement can hold a NUL.
+const NUMBERED: &str = "\0rows of ";
+
+/// The name under which the rows of the table `name` are found with their numbers.
+pub(crate) fn numbered(name: &str) -> String {
+    format!("{NUMBERED}{name}")
+}
+
+impl Entry {
+    /// The table as the planner sees it.
+    fn provider(&self) -> Arc<dyn TableProvider> {
+        match self {
+            Self::Table(table) => Arc::<MemoryTable>::clone(table),
+            Self::Frame(table) => Arc::clone(table),
+            Self::View(view) => view.bound().table,
+        }
+    }
+
+    /// The word for what this is.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Table(_) => "table",
+            Self::Frame(_) | Self::View(_) => "view",
+        }
+    }
+}
+
+impl Names {
+    fn insert(&mut self, name: &str, entry: Entry) {
+        self.forget_indexes(name);
+        self.entries.insert(name.to_owned(), entry);
+        self.version += 1;
+    }
+
+    fn forget_indexes(&mut self, table: &str) {
+        self.indexes.retain(|_, own| own != table);
+    }
+
+    fn provider(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
+        let Some(table) = name.strip_prefix(NUMBERED) else { return self.entries.get(name).map(Entry::provider) };
+        match self.entries.get(table)? {
+            Entry::Table(table) => Some(Arc::new(table.numbered())),
+            Entry::Frame(_) | Entry::View(_) => None,
+        }
+    }
+
+    fn not_found(&self, name: &str) -> Error {
+        let error = Error::new(ErrorCode::TableNotFound, format!("view not found: {name}"));
+        match closest(name, self.entries.keys().map(String::as_str)) {
+            Some(meant) => error.with_hint(format!("did you mean \"{meant}\"?")),
+            None if self.entries.is_empty() => error.with_hint("the session has no views or tables yet"),
+            None => error,
+        }
+    }
+
+    /// Whether a view that reads `references` would read `name`, by whatever way.
+    fn reaches(&self, references: &BTreeSet<String>, name: &str) -> bool {
+        let mut waiting: Vec<String> = references.iter().cloned().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(next) = waiting.pop() {
+            if next == name.to_lowercase() {
+                return true;
+            }
+            let views = self.entries.iter().filter(|(own, _)| own.to_lowercase() == next);
+            for (_, entry) in views {
+                if let Entry::View(view) = entry {
+                    waiting.extend(view.references.iter().filter(|each| seen.insert((*each).clone())).cloned());
+                }
+            }
+        }
+        false
+    }
+}
+
 impl Catalog {
     /// The table called `name`, or an error that suggests what was meant.
     pub(crate) fn find(&self, name: &str) -> Result<Arc<dyn TableProvider>> {
-        let tables = self.read();
-        match tables.get(name) {
-            Some(table) => Ok(Arc::clone(table)),
-            None => {
-                let error = Error::new(ErrorCode::TableNotFound, format!("view not found: {name}"));
-                Err(match closest(name, tables.keys().map(String::as_str)) {
-                    Some(meant) => error.with_hint(format!("did you mean \"{meant}\"?")),
-                    None if tables.is_empty() => error.with_hint("the session has no views or tables yet"),
-                    None => error,
-                })
-            }
-        }
+        let names = self.read();
+        names.provider(name).ok_or_else(|| names.not_found(name))
+    }
+
+    /// What is called `name`, or an error that suggests what was meant.
+    pub(crate) fn entry(&self, name: &str) -> Result<Entry> {
+        let names = self.read();
+        names.entries.get(name).cloned().ok_or_else(|| names.not_found(name))
+    }
+
+    /// Every name with what it stands for, sorted by name.
+    pub(crate) fn entries(&self) -> Vec<(String, Entry)> {
+        self.read().entries.iter().map(|(name, entry)| (name.clone(), entry.clone())).collect()
     }
 
     /// The name as the catalog spells it: exact if there is such a name, else the only one that differs in case.
     pub(crate) fn spelling(&self, name: &str) -> Option<String> {
-        let tables = self.read();
-        if tables.contains_key(name) {
+        let names = self.read();
+        if names.entries.contains_key(name) {
             return Some(name.to_owned());
         }
-        let mut alike = tables.keys().filter(|known| known.to_lowercase() == name.to_lowercase());
+        let mut alike = names.entries.keys().filter(|known| known.to_lowercase() == name.to_lowercase());
         match (alike.next(), alike.next()) {
             (Some(only), None) => Some(only.clone()),
             _ => None,
         }
     }
 
-    /// Registers `table` under `name` and returns what stood there before.
-    pub(crate) fn replace(&self, name: &str, table: Arc<dyn TableProvider>) -> Option<Arc<dyn TableProvider>> {
-        self.tables.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), table)
+    /// Registers `entry` under `name`, whatever stood there before.
+    pub(crate) fn replace(&self, name: &str, entry: Entry) {
+        self.write().insert(name, entry);
     }
 
-    /// Registers `table` under a name that must be new.
-    pub(crate) fn create(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<()> {
-        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
-        if tables.contains_key(name) {
-            return Err(table_exists(name));
+    /// Registers `entry` under a name that must be new.
+    pub(crate) fn create(&self, name: &str, entry: Entry) -> Result<()> {
+        let mut names = self.write();
+        if let Some(taken) = names.entries.get(name) {
+            return Err(name_taken(name, taken));
         }
-        tables.insert(name.to_owned(), table);
+        names.insert(name, entry);
+        Ok(())
+    }
+
+    /// Registers a view, unless it would read itself.
+    pub(crate) fn create_view(&self, name: &str, view: Arc<SqlView>) -> Result<()> {
+        let mut names = self.write();
+        if names.reaches(&view.references, name) {
+            return Err(Error::new(ErrorCode::InvalidStatement, format!("view {name} would read itself"))
+                .with_hint("a view reads what its names stand for when it is used"));
+        }
+        names.insert(name, Entry::View(view));
         Ok(())
     }
 
     /// Removes `name` and tells whether it was there.
     pub(crate) fn remove(&self, name: &str) -> bool {
-        self.tables.write().unwrap_or_else(PoisonError::into_inner).remove(name).is_some()
+        let mut names = self.write();
+        names.forget_indexes(name);
+        names.version += 1;
+        names.entries.remove(name).is_some()
     }
 
-    // A poisoned lock still holds a whole map: every write is one insert or remove.
-    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<String, Arc<dyn TableProvider>>> {
-        self.tables.read().unwrap_or_else(PoisonError::into_inner)
+    /// A number that grows whenever a name changes its meaning.
+    pub(crate) fn version(&self) -> u64 {
+        self.read().version
+    }
+
+    /// Whether there is a view made by `CREATE VIEW`.
+    pub(crate) fn has_sql_views(&self) -> bool {
+        self.read().entries.values().any(|entry| matches!(entry, Entry::View(_)))
+    }
+
+    /// The table of an index, and the name of the index as it is spelt.
+    pub(crate) fn index(&self, name: &str) -> Option<(String, String)> {
+        let names = self.read();
+        let exact = names.indexes.get_key_value(name);
+        let found = exact.or_else(|| names.indexes.iter().find(|(own, _)| own.to_lowercase() == name.to_lowercase()));
+        found.map(|(index, table)| (index.clone(), table.clone()))
+    }
+
+    /// Registers an index under a name that must be new.
+    pub(crate) fn create_index(&self, name: &str, table: &str) -> Result<()> {
+        let mut names = self.write();
+        if names.indexes.contains_key(name) {
+            return Err(Error::new(ErrorCode::TableExists, format!("index already exists: {name}"))
+                .with_hint("drop it first, or give the new one another name"));
+        }
+        names.indexes.insert(name.to_owned(), table.to_owned());
+        Ok(())
+    }
+
+    /// Forgets an index.
+    pub(crate) fn remove_index(&self, name: &str) {
+        self.write().indexes.remove(name);
+    }
+
+    // A poisoned lock still holds whole maps: every write is one insert or remove.
+    fn read(&self) -> RwLockReadGuard<'_, Names> {
+        self.names.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Names> {
+        self.names.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The error for a name that is taken.
-pub(crate) fn table_exists(name: &str) -> Error {
-    Error::new(ErrorCode::TableExists, format!("table already exists: {name}"))
-        .with_hint("drop it first, or write CREATE OR REPLACE TABLE")
+/// The error for a name that stands for something already.
+pub(crate) fn name_taken(name: &str, entry: &Entry) -> Error {
+    let kind = entry.kind();
+    Error::new(ErrorCode::TableExists, format!("{kind} already exists: {name}"))
+        .with_hint(format!("drop it first, or write CREATE OR REPLACE {}", kind.to_uppercase()))
 }
 
 #[async_trait]
 impl SchemaProvider for Catalog {
     fn table_names(&self) -> Vec<String> {
-        self.read().keys().cloned().collect()
+        self.read().entries.keys().cloned().collect()
     }
 
     async fn table(&self, name: &str) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
-        Ok(self.read().get(name).cloned())
+        Ok(self.read().provider(name))
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.read().contains_key(name)
+        self.read().entries.contains_key(name)
     }
 }

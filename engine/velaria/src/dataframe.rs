@@ -5,20 +5,22 @@ use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
+use std::time::Instant;
 
 use arrow::array::{Array, Int64Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
+use datafusion::common::Column;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::{ViewTable, source_as_provider};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::functions_aggregate::expr_fn::count;
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::stream::Fuse;
 use futures::{Stream, StreamExt, TryStreamExt};
-use velaria_connector::{CsvTable, FileTable, MemoryTable};
+use velaria_connector::{CsvTable, FileTable, MemoryTable, NumberedTable};
 use velaria_contract::{Error, ErrorCode, Explain, Result};
 
 use crate::context::{Context, Spread};
@@ -109,9 +111,7 @@ impl DataFrame {
     /// # Errors
     /// Those of [`DataFrame::execute`].
     pub async fn count(&self) -> Result<u64> {
-        let counted = self.derive(|builder| {
-            builder.aggregate(Vec::<datafusion::logical_expr::Expr>::new(), vec![count(lit(1_i64)).alias("count")])
-        })?;
+        let counted = self.aggregate(vec![count(lit(1_i64)).alias("count")])?;
         let batches = counted.collect().await?;
         let first = batches.first().map(|batch| Arc::clone(batch.column(0)));
         first
@@ -149,6 +149,30 @@ impl DataFrame {
         let state = self.state();
         let physical = self.physical_plan(&state).await?;
         Ok(explain::explain(&self.inner.plan, physical.as_ref(), &state, self.spread()))
+    }
+
+    /// Runs the query, drops its rows, and tells how many rows each operator made and how long it took.
+    pub(crate) async fn analyze(&self) -> Result<Vec<String>> {
+        let state = self.state();
+        let physical = cooperative(self.physical_plan(&state).await?).map_err(|error| self.translate(&error))?;
+        let start = Instant::now();
+        let mut stream =
+            execute_stream(Arc::clone(&physical), state.task_ctx()).map_err(|error| self.translate(&error))?;
+        let mut rows = 0;
+        while let Some(batch) = stream.try_next().await.map_err(|error| self.translate(&error))? {
+            rows += batch.num_rows();
+        }
+        Ok(explain::measured(physical.as_ref(), rows, start.elapsed()))
+    }
+
+    /// The columns as the plan knows them.
+    pub(crate) fn columns(&self) -> Vec<Column> {
+        self.inner.plan.schema().columns()
+    }
+
+    /// One row of aggregates over all rows.
+    pub(crate) fn aggregate(&self, aggregates: Vec<Expr>) -> Result<Self> {
+        self.derive(|builder| builder.aggregate(Vec::<Expr>::new(), aggregates))
     }
 
     /// The table that a view of this frame is.
@@ -233,6 +257,9 @@ fn is_small(table: &dyn TableProvider) -> bool {
     let table = table as &dyn Any;
     if let Some(memory) = table.downcast_ref::<MemoryTable>() {
         return memory.rows() <= SERIAL_ROWS_MAX;
+    }
+    if let Some(numbered) = table.downcast_ref::<NumberedTable>() {
+        return numbered.rows() <= SERIAL_ROWS_MAX;
     }
     let file = (table.downcast_ref::<CsvTable>().map(CsvTable::file))
         .or_else(|| table.downcast_ref::<FileTable>().map(FileTable::file));

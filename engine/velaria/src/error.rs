@@ -90,12 +90,13 @@ impl<'a> Translator<'a> {
     }
 
     fn column_not_found(&self, field: &Column, valid: &[Column]) -> Error {
+        let valid: Vec<&Column> = valid.iter().filter(|column| !column.name.starts_with('\0')).collect();
         let in_relation = |column: &&Column| match (&field.relation, &column.relation) {
             (Some(wanted), Some(known)) => wanted.table() == known.table(),
             (Some(_), None) => false,
             (None, _) => true,
         };
-        let candidates: Vec<&Column> = valid.iter().filter(in_relation).collect();
+        let candidates: Vec<&Column> = valid.iter().copied().filter(in_relation).collect();
         let message = match &field.relation {
             Some(relation) if candidates.is_empty() => format!("unknown table or alias: {}", relation.table()),
             Some(relation) => format!("column not found in {}: {}", relation.table(), field.name),

@@ -3,6 +3,8 @@
 //! One operator a line, its inputs below it and two spaces further in. The words are ours, so that an upgrade of
 //! DataFusion does not move the contract.
 
+use std::time::Duration;
+
 use datafusion::common::tree_node::TreeNode;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Distinct, Expr, Join, LogicalPlan};
@@ -142,6 +144,37 @@ fn physical_lines(plan: &dyn ExecutionPlan, depth: usize, lines: &mut Vec<String
     for child in plan.children() {
         physical_lines(child.as_ref(), depth + 1, lines);
     }
+}
+
+/// The lines of `EXPLAIN ANALYZE`: what each operator of a plan that has run made, and the whole run.
+pub(crate) fn measured(plan: &dyn ExecutionPlan, rows: usize, elapsed: Duration) -> Vec<String> {
+    let mut lines = Vec::new();
+    measured_lines(plan, 0, &mut lines);
+    lines.push(format!("rows={rows}"));
+    lines.push(format!("elapsed_ms={}", milliseconds(elapsed)));
+    lines
+}
+
+fn measured_lines(plan: &dyn ExecutionPlan, depth: usize, lines: &mut Vec<String>) {
+    // What makes joins give way computes nothing itself, and is no operator of the plan that `EXPLAIN` shows.
+    let shown = plan.name() != "CooperativeExec";
+    if shown {
+        let name = plan.name().trim_end_matches("Exec");
+        let metrics = plan.metrics().map(|metrics| metrics.aggregate_by_name());
+        let rows = metrics.as_ref().and_then(|metrics| metrics.output_rows());
+        let time = metrics.as_ref().and_then(|metrics| metrics.elapsed_compute());
+        let rows = rows.map(|rows| format!(" rows={rows}")).unwrap_or_default();
+        let time = time.and_then(|nanos| u64::try_from(nanos).ok()).map(Duration::from_nanos).map(milliseconds);
+        let time = time.map(|time| format!(" time_ms={time}")).unwrap_or_default();
+        lines.push(format!("{:indent$}{name}{rows}{time}", "", indent = 2 * depth));
+    }
+    for child in plan.children() {
+        measured_lines(child.as_ref(), depth + usize::from(shown), lines);
+    }
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.3}", time.as_secs_f64() * 1000.0)
 }
 
 /// The columns that a scan reads.

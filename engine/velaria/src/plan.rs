@@ -1,9 +1,19 @@
 //! Statements to plans: names are bound, types are checked, nothing is read.
 
-pub(crate) mod ddl;
-pub(crate) mod dml;
+mod change;
+mod columns;
+pub(crate) mod command;
+mod ddl;
+mod describe;
+mod dml;
+mod explain;
 pub(crate) mod functions;
+mod index;
 mod names;
 pub(crate) mod query;
 pub(crate) mod rewrite;
+mod rules;
+mod summarize;
+mod target;
 pub(crate) mod types;
+mod view;

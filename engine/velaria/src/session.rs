@@ -9,10 +9,11 @@ use velaria_connector::{CsvOptions, open_csv, open_json, open_parquet};
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::Statement;
 
+use crate::catalog::Entry;
 use crate::config::SessionConfig;
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
-use crate::plan::{ddl, dml, query};
+use crate::plan::command;
 
 /// Up to this length a query may be planned on the thread of its caller.
 const INLINE_BYTES_MAX: usize = 4096;
@@ -80,17 +81,18 @@ impl Session {
         if name.is_empty() || name.contains('\0') {
             return Err(Error::new(ErrorCode::InvalidArgument, "a view needs a name without NUL characters"));
         }
-        self.context.catalog.replace(name, frame.as_table()?);
+        self.context.catalog.replace(name, Entry::Frame(frame.as_table()?));
         Ok(())
     }
 
     /// Runs one statement.
     ///
-    /// A query is planned now and runs when the rows of its frame are asked for. `CREATE TABLE`, `INSERT` and `DROP` run
-    /// now; their frame has one row: `ok`, `message`, `affected_rows`.
+    /// A query is planned now and runs when the rows of its frame are asked for. Every other statement runs now. Those
+    /// that change something have a frame of one row: `ok`, `message`, `affected_rows`.
     ///
     /// # Errors
-    /// Everything that can be wrong with the text, names and types of a statement; for `INSERT` also with its rows.
+    /// Everything that can be wrong with the text, names and types of a statement; for those that change rows also with
+    /// the rows.
     pub async fn sql(&self, text: &str) -> Result<DataFrame> {
         let context = &self.context;
         if text.len() > INLINE_BYTES_MAX {
@@ -102,15 +104,7 @@ impl Session {
             // Commands compute, and must not do so on the thread of a caller that polls once.
             tokio::task::yield_now().await;
         }
-        let done = match statement {
-            Statement::Query(query) => {
-                return Ok(DataFrame::from_query(context, text, query::bind(context, text, query).await?));
-            }
-            Statement::CreateTable(create) => ddl::create_table(context, text, create).await?,
-            Statement::Insert(insert) => dml::insert(context, text, insert).await?,
-            Statement::Drop(drop) => ddl::drop_table(context, text, &drop)?,
-        };
-        done.into_frame(context)
+        command::run(context, text, statement).await
     }
 
     fn frame(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<DataFrame> {

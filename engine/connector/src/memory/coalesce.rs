@@ -56,10 +56,8 @@ mod tests {
             push(&mut batches, RecordBatch::try_from_iter([("n", column)]).unwrap());
         }
         assert!(batches.len() < 20, "{}", batches.len());
-        let seen: Vec<i64> = batches
-            .iter()
-            .flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec())
-            .collect();
+        let seen: Vec<i64> =
+            batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
         assert_eq!(seen, (0..20_000).collect::<Vec<_>>());
     }
 }

@@ -218,9 +218,10 @@ impl<'a> Writer<'a> {
         for batch in self.table.snapshot().iter() {
             let encoded = self.keys.iter().map(|key| key.encode(batch)).collect::<Result<Vec<_>>>()?;
             let clashes = |row: &usize| {
-                encoded.iter().zip(given).any(|(keys, given)| {
-                    keys.get(*row).and_then(Option::as_ref).is_some_and(|key| given.contains(key))
-                })
+                encoded
+                    .iter()
+                    .zip(given)
+                    .any(|(keys, given)| keys.get(*row).and_then(Option::as_ref).is_some_and(|key| given.contains(key)))
             };
             rows.extend((0..batch.num_rows()).filter(clashes).map(|row| first + row as u64));
             first += batch.num_rows() as u64;
@@ -249,7 +250,8 @@ fn rewritten(
         }
     }
     // NULLs are looked for later, so that their message names the rule.
-    let nullable = batch.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
+    let nullable =
+        batch.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
     RecordBatch::try_new(Arc::new(arrow::datatypes::Schema::new(nullable)), columns)
 }
 

@@ -1,4 +1,4 @@
-//! `CREATE TABLE` and `DROP TABLE`: tables in memory with enforced types.
+//! `CREATE TABLE`, `DROP TABLE` and `DROP VIEW`: tables in memory with enforced types.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,62 +8,72 @@ use datafusion::common::DFSchema;
 use datafusion::logical_expr::ExprSchemable;
 use velaria_connector::MemoryTable;
 use velaria_contract::{Error, ErrorCode, Position, Result};
-use velaria_sql::ast::{CastKind, ColumnDef, ColumnOption, Expr, ExprWithAlias, Value};
-use velaria_sql::{CreateTable, Drop, position_of};
+use velaria_sql::ast::{CastKind, ColumnDef, Expr, ExprWithAlias, Value};
+use velaria_sql::{CreateTable, Drop, DropKind, position_of};
 
-use crate::catalog::table_exists;
+use crate::catalog::{Entry, name_taken};
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
 use crate::error::{TYPE_HINT, duplicate_column};
 use crate::plan::query;
+use crate::plan::rules;
+use crate::plan::target;
 use crate::result_frame::Done;
 
 /// Runs `CREATE TABLE`.
 pub(crate) async fn create_table(context: &Arc<Context>, text: &str, create: CreateTable) -> Result<Done> {
     let name = create.name.value.clone();
-    let taken = context.catalog.find(&name).is_ok();
-    if taken && create.if_not_exists {
-        return Ok(Done::new("create table ignored: already exists", 0));
-    }
-    if taken && !create.or_replace {
-        return Err(table_exists(&name).with_position(position_of(text, create.name.span)));
+    let taken = context.catalog.entry(&name).ok();
+    if let Some(taken) = &taken {
+        if create.if_not_exists {
+            return Ok(Done::new("create table ignored: already exists", 0));
+        }
+        if !create.or_replace {
+            return Err(name_taken(&name, taken).with_position(position_of(text, create.name.span)));
+        }
     }
     let (table, rows) = new_table(context, text, create).await?;
-    if taken {
-        context.catalog.replace(&name, Arc::new(table));
-    } else {
-        context.catalog.create(&name, Arc::new(table))?;
+    let table = Entry::Table(Arc::new(table));
+    match taken {
+        Some(_) => context.catalog.replace(&name, table),
+        None => context.catalog.create(&name, table)?,
     }
     Ok(Done::new("create table done", rows))
 }
 
 /// Runs `DROP TABLE` or `DROP VIEW`.
-pub(crate) fn drop_table(context: &Context, text: &str, drop: &Drop) -> Result<Done> {
-    let name = match drop.name.quote_style {
-        Some(_) => drop.name.value.clone(),
-        None => context.catalog.spelling(&drop.name.value).unwrap_or_else(|| drop.name.value.clone()),
+pub(crate) fn drop_entry(context: &Context, text: &str, drop: &Drop) -> Result<Done> {
+    let name = target::spelling(context, &drop.name);
+    let (kind, done, missing) = match drop.kind {
+        DropKind::Table => ("table", "drop table done", "drop table ignored: no such table"),
+        DropKind::View => ("view", "drop view done", "drop view ignored: no such view"),
     };
-    if context.catalog.remove(&name) {
-        return Ok(Done::new("drop table done", 0));
+    let found = match context.catalog.entry(&name) {
+        Err(_) if drop.if_exists => return Ok(Done::new(missing, 0)),
+        Err(error) => return Err(error.with_position(position_of(text, drop.name.span))),
+        Ok(found) => found,
+    };
+    if found.kind() != kind {
+        let message = format!("{} is a {}, not a {kind}", drop.name.value, found.kind());
+        return Err(Error::new(ErrorCode::TableKind, message)
+            .with_hint(format!("write DROP {}", found.kind().to_uppercase()))
+            .with_position(position_of(text, drop.name.span)));
     }
-    if drop.if_exists {
-        return Ok(Done::new("drop table ignored: no such table", 0));
-    }
-    match context.catalog.find(&name) {
-        Err(error) => Err(error.with_position(position_of(text, drop.name.span))),
-        // Another thread made it in between; it is not ours to drop.
-        Ok(_) => Ok(Done::new("drop table ignored: no such table", 0)),
-    }
+    context.catalog.remove(&name);
+    Ok(Done::new(done, 0))
 }
 
 async fn new_table(context: &Arc<Context>, text: &str, create: CreateTable) -> Result<(MemoryTable, usize)> {
-    let Some(source) = create.query else {
-        return Ok((MemoryTable::new(declared_schema(context, text, &create.columns)?, Vec::new())?, 0));
+    let Some(source) = create.query.clone() else {
+        let schema = declared_schema(context, text, &create.columns)?;
+        let (schema, rules) = rules::declared(context, text, &create, schema).await?;
+        return Ok((MemoryTable::with_rules(schema, rules)?, 0));
     };
-    if let Some(column) = create.columns.first() {
+    let listed = create.columns.first().map(|column| column.name.span);
+    if listed.is_some() || !create.constraints.is_empty() {
         return Err(Error::new(ErrorCode::Unsupported, "CREATE TABLE … AS takes its columns from the query")
             .with_hint("name the columns in the query with AS")
-            .with_position(position_of(text, column.name.span)));
+            .with_position(position_of(text, listed.unwrap_or(create.name.span))));
     }
     let bound = query::bind(context, text, source).await?;
     let frame = DataFrame::from_query(context, text, bound);
@@ -91,9 +101,8 @@ fn declared_schema(context: &Context, text: &str, columns: &[ColumnDef]) -> Resu
 }
 
 fn declared_field(context: &Context, text: &str, column: &ColumnDef) -> Result<Field> {
-    let nullable = is_nullable(text, column)?;
     let data_type = declared_type(context, column).map_err(|error| error.with_position(place_of_type(text, column)))?;
-    Ok(Field::new(&column.name.value, data_type, nullable))
+    Ok(Field::new(&column.name.value, data_type, rules::is_nullable(column)))
 }
 
 /// The word after the name of the column: the syntax tree keeps no place for types.
@@ -125,25 +134,6 @@ fn declared_type(context: &Context, column: &ColumnDef) -> Result<DataType> {
                 .with_hint(TYPE_HINT)
                 .with_source(error)
         })
-}
-
-fn is_nullable(text: &str, column: &ColumnDef) -> Result<bool> {
-    let mut nullable = true;
-    for option in &column.options {
-        match option.option {
-            ColumnOption::Null => nullable = true,
-            ColumnOption::NotNull => nullable = false,
-            _ => {
-                return Err(Error::new(
-                    ErrorCode::Unsupported,
-                    format!("unsupported column option: {}", option.option),
-                )
-                .with_hint("a column can be NULL or NOT NULL")
-                .with_position(position_of(text, column.name.span)));
-            }
-        }
-    }
-    Ok(nullable)
 }
 
 /// The first name that stands there a second time.

@@ -14,7 +14,7 @@ const BUILT_INTO_THE_PLANNER: [&str; 1] = ["unnest"];
 const CLOCK_FUNCTIONS: [&str; 5] = ["now", "current_timestamp", "current_date", "current_time", "today"];
 
 /// What the functions of a query say about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ClockUse {
     /// The same plan gives the same rows at any time.
     Never,

@@ -14,7 +14,7 @@ use crate::catalog::{CATALOG, SCHEMA};
 use crate::context::{Context, Spread};
 use crate::error::Translator;
 use crate::plan::functions::{self, ClockUse};
-use crate::plan::{names, rewrite};
+use crate::plan::{names, rewrite, view};
 
 /// A query whose names and types are checked.
 #[derive(Debug)]
@@ -26,9 +26,10 @@ pub(crate) struct BoundQuery {
 /// Binds `query`, which was read from `text`.
 pub(crate) async fn bind(context: &Context, text: &str, mut query: Box<Query>) -> Result<BoundQuery> {
     let state = context.state(Spread::Parallel);
+    let viewed = view::refresh(context, text, &query).await?;
     names::restore_case(&mut query, &context.catalog);
     rewrite::rewrite(&mut query);
-    let clock = functions::check(text, &query, state)?;
+    let clock = functions::check(text, &query, state)?.max(viewed);
     let statement = DataFusionStatement::Statement(Box::new(AstStatement::Query(query)));
     check_tables(context, text, &statement)?;
     let translate = |error: DataFusionError| Translator::new(text).translate(&error);

@@ -1,0 +1,34 @@
+//! Statements that are not queries: each runs at once and answers with a frame.
+
+use std::sync::Arc;
+
+use velaria_contract::Result;
+use velaria_sql::Statement;
+
+use crate::context::Context;
+use crate::dataframe::DataFrame;
+use crate::plan::{change, ddl, describe, dml, explain, index, query, summarize, view};
+
+/// Runs `statement`, which was read from `text`; a query is planned only.
+pub(crate) async fn run(context: &Arc<Context>, text: &str, statement: Statement) -> Result<DataFrame> {
+    let done = match statement {
+        Statement::Query(query) => {
+            return Ok(DataFrame::from_query(context, text, query::bind(context, text, query).await?));
+        }
+        Statement::ShowTables => return describe::show_tables(context),
+        Statement::Describe(subject) => return describe::describe(context, text, subject).await,
+        Statement::Summarize(subject) => return summarize::summarize(context, text, subject).await,
+        Statement::Explain(explained) => return explain::explain(context, text, explained).await,
+        Statement::CreateTable(create) => ddl::create_table(context, text, create).await?,
+        Statement::CreateView(create) => view::create(context, text, create).await?,
+        Statement::CreateIndex(create) => index::create(context, text, &create).await?,
+        Statement::Insert(insert) => dml::insert(context, text, insert).await?,
+        Statement::Update(update) => change::update(context, text, update).await?,
+        Statement::Delete(delete) => change::delete(context, text, delete).await?,
+        Statement::Truncate(truncate) => change::truncate(context, text, &truncate).await?,
+        Statement::Drop(drop) => ddl::drop_entry(context, text, &drop)?,
+        Statement::DropIndex(drop) => index::drop_index(context, text, &drop).await?,
+        Statement::Reindex(reindex) => index::reindex(context, text, &reindex)?,
+    };
+    done.into_frame(context)
+}
