@@ -158,8 +158,8 @@ impl Catalog {
     /// Registers `entry` under a name that must be new.
     pub(crate) fn create(&self, name: &str, entry: Entry) -> Result<()> {
         let mut names = self.write();
-        if let Some(taken) = names.entries.get(name) {
-            return Err(name_taken(name, taken));
+        if names.entries.contains_key(name) {
+            return Err(table_exists(name));
         }
         names.insert(name, entry);
         Ok(())
@@ -228,11 +228,20 @@ impl Catalog {
     }
 }
 
-/// The error for a name that stands for something already.
-pub(crate) fn name_taken(name: &str, entry: &Entry) -> Error {
-    let kind = entry.kind();
-    Error::new(ErrorCode::TableExists, format!("{kind} already exists: {name}"))
-        .with_hint(format!("drop it first, or write CREATE OR REPLACE {}", kind.to_uppercase()))
+/// The error of `CREATE TABLE` for a name that stands for something already.
+pub(crate) fn table_exists(name: &str) -> Error {
+    Error::new(ErrorCode::TableExists, format!("table already exists: {name}"))
+        .with_hint("drop it first, or write CREATE OR REPLACE TABLE")
+}
+
+/// The error of `CREATE VIEW` for a name that stands for something already.
+pub(crate) fn view_exists(name: &str, taken: &Entry) -> Error {
+    let hint = match taken {
+        // A definition may be replaced; the rows of a table are not thrown away by a word.
+        Entry::Table(_) => "drop the table first, or give the view another name",
+        Entry::Frame(_) | Entry::View(_) => "drop it first, or write CREATE OR REPLACE VIEW",
+    };
+    Error::new(ErrorCode::TableExists, format!("{} already exists: {name}", taken.kind())).with_hint(hint)
 }
 
 #[async_trait]

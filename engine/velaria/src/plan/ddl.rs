@@ -11,7 +11,7 @@ use velaria_contract::{Error, ErrorCode, Position, Result};
 use velaria_sql::ast::{CastKind, ColumnDef, Expr, ExprWithAlias, Value};
 use velaria_sql::{CreateTable, Drop, DropKind, position_of};
 
-use crate::catalog::{Entry, name_taken};
+use crate::catalog::{Entry, table_exists};
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
 use crate::error::{TYPE_HINT, duplicate_column};
@@ -23,20 +23,21 @@ use crate::result_frame::Done;
 /// Runs `CREATE TABLE`.
 pub(crate) async fn create_table(context: &Arc<Context>, text: &str, create: CreateTable) -> Result<Done> {
     let name = create.name.value.clone();
-    let taken = context.catalog.entry(&name).ok();
-    if let Some(taken) = &taken {
+    let taken = context.catalog.entry(&name).is_ok();
+    if taken {
         if create.if_not_exists {
             return Ok(Done::new("create table ignored: already exists", 0));
         }
         if !create.or_replace {
-            return Err(name_taken(&name, taken).with_position(position_of(text, create.name.span)));
+            return Err(table_exists(&name).with_position(position_of(text, create.name.span)));
         }
     }
     let (table, rows) = new_table(context, text, create).await?;
     let table = Entry::Table(Arc::new(table));
-    match taken {
-        Some(_) => context.catalog.replace(&name, table),
-        None => context.catalog.create(&name, table)?,
+    if taken {
+        context.catalog.replace(&name, table);
+    } else {
+        context.catalog.create(&name, table)?;
     }
     Ok(Done::new("create table done", rows))
 }

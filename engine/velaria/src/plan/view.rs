@@ -15,7 +15,7 @@ use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::ast::{Ident, Query, Statement as AstStatement};
 use velaria_sql::{CreateView, position_of};
 
-use crate::catalog::{BoundView, Entry, SqlView, name_taken};
+use crate::catalog::{BoundView, Entry, SqlView, view_exists};
 use crate::context::{Context, Spread};
 use crate::error::{Translator, duplicate_column};
 use crate::plan::functions::ClockUse;
@@ -32,7 +32,7 @@ pub(crate) async fn create(context: &Context, text: &str, create: CreateView) ->
         }
         let replaceable = create.or_replace && taken.kind() == "view";
         if !replaceable {
-            return Err(name_taken(&name, &taken).with_position(position));
+            return Err(view_exists(&name, &taken).with_position(position));
         }
     }
     let references = references(context, text, &create.query)?;
