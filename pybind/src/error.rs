@@ -40,6 +40,7 @@ fn class_name(kind: ErrorKind) -> &'static str {
         ErrorKind::Catalog => "CatalogError",
         ErrorKind::Usage => "UsageError",
         ErrorKind::Data => "DataError",
+        ErrorKind::Constraint => "IntegrityError",
         ErrorKind::FileNotFound => "FileMissingError",
         ErrorKind::Io => "IoError",
         ErrorKind::Resource => "ResourceError",

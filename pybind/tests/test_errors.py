@@ -22,6 +22,7 @@ KINDS: Dict[str, Tuple[Type[errors.Error], Tuple[type, ...]]] = {
     "Catalog": (errors.CatalogError, (errors.ProgrammingError, LookupError)),
     "Usage": (errors.UsageError, (errors.InterfaceError, ValueError)),
     "Data": (errors.DataError, (errors.DatabaseError, ValueError)),
+    "Constraint": (errors.IntegrityError, (errors.DatabaseError, ValueError)),
     "FileNotFound": (errors.FileMissingError, (errors.IoError, errors.OperationalError, FileNotFoundError, OSError)),
     "Io": (errors.IoError, (errors.OperationalError, OSError)),
     "Resource": (errors.ResourceError, (errors.OperationalError, MemoryError)),
@@ -79,13 +80,15 @@ def catch(call: Callable[[], Any]) -> errors.Error:
 def raisers(session: velaria.Session, folder: Path) -> Dict[str, Callable[[], Any]]:
     """A call for each kind that can be made to fail on purpose."""
     (folder / "ragged.csv").write_text("a,b\n1\n")
+    session.sql("CREATE TABLE keyed (id INT PRIMARY KEY)")
     return {
         "Parse": lambda: session.sql("SELECT 1 +"),
         "Plan": lambda: session.sql("SELECT nope FROM (SELECT 1 AS name) AS t"),
-        "Unsupported": lambda: session.sql("DELETE FROM t"),
+        "Unsupported": lambda: session.sql("ALTER TABLE t ADD COLUMN c INT"),
         "Catalog": lambda: session.sql("SELECT * FROM nowhere"),
         "Usage": lambda: session.read_csv("t.csv", delimiter=";;"),
         "Data": lambda: session.read_csv(folder / "ragged.csv").fetchall(),
+        "Constraint": lambda: session.sql("INSERT INTO keyed VALUES (1), (1)"),
         "FileNotFound": lambda: session.read_csv(folder / "nowhere.csv"),
         "Io": lambda: session.read_csv(folder),
     }

@@ -110,9 +110,9 @@ error_codes! {
     /// The statement or clause is not supported.
     Unsupported = "VEL-3001", Unsupported;
 
-    /// No table or view has this name.
+    /// No table, view or index has this name.
     TableNotFound = "VEL-4001", Catalog;
-    /// A table or view of this name exists already.
+    /// A table, view or index of this name exists already.
     TableExists = "VEL-4002", Catalog;
     /// The table is of a kind that does not allow this.
     TableKind = "VEL-4003", Catalog;

@@ -106,8 +106,8 @@ class OperationalError(DatabaseError):
     """The statement is right, but it could not be run now."""
 
 
-class IntegrityError(DatabaseError):
-    """Exists for the database API; nothing raises it."""
+class IntegrityError(DatabaseError, ValueError):
+    """Change the rows so that they keep the rules of the table."""
 
 
 class SqlError(ProgrammingError, ValueError):

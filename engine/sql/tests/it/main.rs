@@ -1,5 +1,7 @@
 //! Laws of the SQL front end, over generated text.
 
+mod statements;
+
 use proptest::prelude::*;
 use velaria_contract::ErrorKind;
 use velaria_sql::ast::{Expr, SelectItem, SetExpr, Value};
@@ -19,6 +21,16 @@ fn piece() -> impl Strategy<Value = String> {
             "CREATE TABLE",
             "INSERT INTO",
             "DROP TABLE",
+            "UPDATE",
+            "SET",
+            "DELETE FROM",
+            "CREATE VIEW",
+            "CREATE INDEX",
+            "SHOW TABLES",
+            "DESCRIBE",
+            "SUMMARIZE",
+            "EXPLAIN",
+            "REINDEX",
             "AS",
             "JOIN",
             "ON",
