@@ -23,12 +23,12 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use velaria_connector::{CsvTable, FileTable, MemoryTable, NumberedTable};
 use velaria_contract::{Error, ErrorCode, Explain, Result};
 
+use crate::clock::ClockUse;
 use crate::context::{Context, Spread};
 use crate::cooperate::cooperative;
 use crate::error::{Translator, duplicate_column};
 use crate::explain;
 use crate::output::{plain_batch, plain_schema};
-use crate::plan::functions::ClockUse;
 use crate::plan::query::{BoundQuery, analyze};
 
 /// Up to this many rows in memory a plan runs in one partition.

@@ -16,6 +16,7 @@
 //! Invariant: this crate binds names, lowers statements and hands over; it holds no algorithm.
 
 mod catalog;
+mod clock;
 mod config;
 mod context;
 mod cooperate;

@@ -15,7 +15,8 @@ use velaria_contract::{Error, ErrorCode, Result};
 
 use super::rules::{KeyKind, KeyRule};
 
-type EncodedKey = Box<[u8]>;
+/// The values of a key in one row, in bytes that are equal when they are.
+pub(super) type EncodedKey = Box<[u8]>;
 
 /// One key and the values that stand in the table.
 #[derive(Debug)]
@@ -42,6 +43,11 @@ impl UniqueKey {
 
     pub(super) fn is_index(&self, name: &str) -> bool {
         matches!(&self.rule.kind, KeyKind::Index(own) if own == name)
+    }
+
+    /// Whether the column at `index` is part of the key.
+    pub(super) fn reads(&self, index: usize) -> bool {
+        self.rule.columns.contains(&index)
     }
 
     /// The encoded key of each row; `None` where a column is NULL, which is equal to nothing.

@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 use tokio::sync::MutexGuard;
 use velaria_contract::{Error, ErrorCode, Result};
 
-use super::keys::UniqueKey;
+use super::keys::{EncodedKey, UniqueKey};
 use super::rules::KeyRule;
 use super::{MemoryTable, check_columns, coalesce};
 
@@ -112,7 +112,8 @@ impl<'a> Writer<'a> {
             }
             (first, rest) = (end, after);
         }
-        self.exchange(&old, &new)?;
+        let changes = |key: &&mut UniqueKey| change.columns.iter().any(|(index, _)| key.reads(*index));
+        exchange(&mut self.keys.iter_mut().filter(changes).collect::<Vec<_>>(), &old, &new)?;
         self.commit(batches);
         Ok(())
     }
@@ -154,16 +155,9 @@ impl<'a> Writer<'a> {
         Ok(batch)
     }
 
+    /// Changes the keys of all columns.
     fn exchange(&mut self, old: &[RecordBatch], new: &[RecordBatch]) -> Result<()> {
-        for index in 0..self.keys.len() {
-            let done = self.keys.get_mut(index).map_or(Ok(()), |key| key.exchange(old, new));
-            if let Err(error) = done {
-                // The keys before this one have taken the change already; the rows they had were unique.
-                self.keys.iter_mut().take(index).try_for_each(|key| key.exchange(new, old))?;
-                return Err(error);
-            }
-        }
-        Ok(())
+        exchange(&mut self.keys.iter_mut().collect::<Vec<_>>(), old, new)
     }
 
     fn commit(&self, batches: Vec<RecordBatch>) {
@@ -193,7 +187,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The rows of `batch` that no later row of it takes the place of, and the keys that its rows give.
-    fn last_of_each(&self, batch: &RecordBatch) -> Result<(RecordBatch, Vec<HashSet<Box<[u8]>>>)> {
+    fn last_of_each(&self, batch: &RecordBatch) -> Result<(RecordBatch, Vec<HashSet<EncodedKey>>)> {
         let encoded = self.keys.iter().map(|key| key.encode(batch)).collect::<Result<Vec<_>>>()?;
         let mut given = vec![HashSet::new(); encoded.len()];
         let mut kept = vec![true; batch.num_rows()];
@@ -208,7 +202,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The sorted numbers of the rows that have one of the `given` values in a key.
-    fn rows_with(&self, given: &[HashSet<Box<[u8]>>]) -> Result<Vec<u64>> {
+    fn rows_with(&self, given: &[HashSet<EncodedKey>]) -> Result<Vec<u64>> {
         let mut rows = Vec::new();
         let clash = self.keys.iter().zip(given).any(|(key, given)| given.iter().any(|value| key.contains(value)));
         if !clash {
@@ -228,6 +222,19 @@ impl<'a> Writer<'a> {
         }
         Ok(rows)
     }
+}
+
+/// Takes `old` out of the keys and puts `new` in; on an error nothing has changed.
+fn exchange(keys: &mut [&mut UniqueKey], old: &[RecordBatch], new: &[RecordBatch]) -> Result<()> {
+    for index in 0..keys.len() {
+        let done = keys.get_mut(index).map_or(Ok(()), |key| key.exchange(old, new));
+        if let Err(error) = done {
+            // The keys before this one have taken the change already; the rows they had were unique.
+            keys.iter_mut().take(index).try_for_each(|key| key.exchange(new, old))?;
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 /// `batch`, whose first row has the number `first`, with the new values of the rows in `hits`.

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use datafusion::catalog::TableProvider;
 use velaria_sql::ast::{Ident, Query};
 
-use crate::plan::functions::ClockUse;
+use crate::clock::ClockUse;
 
 /// A name for a query. The names in the query are looked up each time the view is used.
 #[derive(Debug)]

@@ -12,11 +12,11 @@ use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::ast::{SetExpr, Spanned};
 use velaria_sql::{Insert, OnConflict, position_of};
 
+use crate::clock::ClockUse;
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
 use crate::error::Translator;
 use crate::plan::columns::{check_assignable, positions};
-use crate::plan::functions::ClockUse;
 use crate::plan::query::{self, BoundQuery, analyze};
 use crate::plan::target;
 use crate::result_frame::Done;

@@ -7,20 +7,13 @@ use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::ast::{Expr, Function, Ident, ObjectNamePart, Query, TableFactor, Visit, Visitor};
 use velaria_sql::{closest, position_of};
 
+use crate::clock::ClockUse;
+
 /// Functions that the planner knows without a registration.
 const BUILT_INTO_THE_PLANNER: [&str; 1] = ["unnest"];
 
 /// Functions whose value is the time at which the query starts.
 const CLOCK_FUNCTIONS: [&str; 5] = ["now", "current_timestamp", "current_date", "current_time", "today"];
-
-/// What the functions of a query say about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum ClockUse {
-    /// The same plan gives the same rows at any time.
-    Never,
-    /// The plan holds the time at which the query starts.
-    AtStart,
-}
 
 /// Checks that every function of `query` exists.
 pub(crate) fn check(text: &str, query: &Query, state: &SessionState) -> Result<ClockUse> {

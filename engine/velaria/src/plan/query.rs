@@ -11,10 +11,10 @@ use velaria_sql::ast::{ObjectName, ObjectNamePart, Query, Statement as AstStatem
 use velaria_sql::{Span, position_of};
 
 use crate::catalog::{CATALOG, SCHEMA};
+use crate::clock::ClockUse;
 use crate::context::{Context, Spread};
 use crate::error::Translator;
-use crate::plan::functions::{self, ClockUse};
-use crate::plan::{names, rewrite, view};
+use crate::plan::{functions, names, rewrite, view};
 
 /// A query whose names and types are checked.
 #[derive(Debug)]

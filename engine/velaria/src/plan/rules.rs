@@ -14,10 +14,10 @@ use velaria_sql::ast::{
 };
 use velaria_sql::{CreateTable, Span, key_columns, position_of};
 
+use crate::clock::ClockUse;
 use crate::context::{Context, Spread};
 use crate::error::Translator;
 use crate::plan::columns::{check_assignable, positions};
-use crate::plan::functions::ClockUse;
 use crate::plan::query::{self, BoundQuery};
 use crate::plan::target::{item, template};
 

@@ -66,14 +66,14 @@ fn summary(context: &Arc<Context>, fields: &[Arc<Field>], totals: &RecordBatch) 
     let cell = |index: usize, part: usize| totals.columns().get(1 + index * PER_COLUMN + part);
     let indices = || 0..fields.len();
     let texts = |part: usize| -> ArrayRef {
-        let text = |index| cell(index, part).and_then(|cells| first_text(cells));
+        let text = |index| cell(index, part).and_then(first_text);
         Arc::new(indices().map(text).collect::<StringArray>())
     };
     let floats = |part: usize| -> ArrayRef {
-        let float = |index| cell(index, part).and_then(|cells| first_float(cells));
+        let float = |index| cell(index, part).and_then(first_float);
         Arc::new(indices().map(float).collect::<Float64Array>())
     };
-    let integer = |index, part| cell(index, part).and_then(|cells| first_integer(cells));
+    let integer = |index, part| cell(index, part).and_then(first_integer);
     let rows = totals.columns().first().and_then(first_integer).unwrap_or(0);
     let counts = || Arc::new(indices().map(|_| Some(rows)).collect::<Int64Array>()) as ArrayRef;
     let nulls = |index| integer(index, 8).map(|filled| percentage(rows - filled, rows));

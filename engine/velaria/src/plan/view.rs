@@ -16,9 +16,9 @@ use velaria_sql::ast::{Ident, Query, Statement as AstStatement};
 use velaria_sql::{CreateView, position_of};
 
 use crate::catalog::{BoundView, Entry, SqlView, view_exists};
+use crate::clock::ClockUse;
 use crate::context::{Context, Spread};
 use crate::error::{Translator, duplicate_column};
-use crate::plan::functions::ClockUse;
 use crate::plan::query;
 use crate::result_frame::Done;
 
