@@ -66,7 +66,12 @@ pub(crate) async fn changed_rows(
         }
     }
     *query.body = SetExpr::Select(select);
-    query::bind(context, text, query).await
+    let bound = query::bind(context, text, query).await?;
+    match context.catalog.entry(&target.name) {
+        Ok(Entry::Table(table)) if Arc::ptr_eq(&table, &target.table) => Ok(bound),
+        _ => Err(Error::new(ErrorCode::TableNotFound, format!("table was dropped meanwhile: {}", target.name))
+            .with_hint("another thread dropped or replaced it while the statement began")),
+    }
 }
 
 /// One item of a list, with a name that no statement can hold.
