@@ -20,6 +20,7 @@ use crate::clock::ClockUse;
 use crate::context::{Context, Spread};
 use crate::error::{Translator, duplicate_column};
 use crate::plan::query;
+use crate::plan::rewrite::shown_name;
 use crate::result_frame::Done;
 
 /// Runs `CREATE VIEW`.
@@ -89,7 +90,8 @@ async fn bind(context: &Context, text: &str, columns: &[Ident], query: &Query) -
     let version = context.catalog.version();
     let bound = query::bind(context, text, Box::new(query.clone())).await?;
     let plan = named(text, columns, bound.plan)?;
-    let names: Vec<&String> = plan.schema().fields().iter().map(|field| field.name()).collect();
+    // Columns of one name are kept apart inside, and would be one name for the reader of the view.
+    let names: Vec<&str> = plan.schema().fields().iter().map(|field| shown_name(field.name())).collect();
     if let Some((_, name)) =
         names.iter().enumerate().find(|(index, name)| names.iter().take(*index).any(|own| own == *name))
     {
