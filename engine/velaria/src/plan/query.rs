@@ -28,7 +28,7 @@ pub(crate) async fn bind(context: &Context, text: &str, mut query: Box<Query>) -
     let state = context.state(Spread::Parallel);
     let viewed = view::refresh(context, text, &query).await?;
     names::restore_case(&mut query, &context.catalog);
-    rewrite::rewrite(&mut query);
+    rewrite::rewrite(&mut query, &context.catalog);
     let clock = functions::check(text, &query, state)?.max(viewed);
     let statement = DataFusionStatement::Statement(Box::new(AstStatement::Query(query)));
     check_tables(context, text, &statement)?;

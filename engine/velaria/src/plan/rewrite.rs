@@ -4,24 +4,30 @@ mod duplicate_names;
 mod having;
 mod like_escape;
 mod named_window;
+mod using;
 
 use std::ops::ControlFlow;
 
 use velaria_sql::ast::{Expr, Query, Select, VisitMut, VisitorMut};
 
+use crate::catalog::Catalog;
+
 pub(crate) use duplicate_names::shown_name;
 
 /// Rewrites `query` in place. Names have their stored spelling already.
-pub(crate) fn rewrite(query: &mut Query) {
-    let _: ControlFlow<()> = query.visit(&mut Rewriter);
+pub(crate) fn rewrite(query: &mut Query, catalog: &Catalog) {
+    let _: ControlFlow<()> = query.visit(&mut Rewriter { catalog });
 }
 
-struct Rewriter;
+struct Rewriter<'a> {
+    catalog: &'a Catalog,
+}
 
-impl VisitorMut for Rewriter {
+impl VisitorMut for Rewriter<'_> {
     type Break = ();
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        using::write_out(select, self.catalog);
         named_window::inline(select);
         having::add_group(select);
         duplicate_names::keep_apart(select);
