@@ -5,6 +5,7 @@
 mod cast_names;
 mod guard;
 mod overflow;
+mod signed_zero;
 mod unnest;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ pub(crate) fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
     let mut builder = builder
         .with_analyzer_rule(Arc::new(unnest::UnnestSubqueries))
         .with_analyzer_rule(Arc::new(overflow::CheckOverflow))
+        .with_analyzer_rule(Arc::new(signed_zero::OneZero))
         .with_analyzer_rule(Arc::new(guard::GuardConditions))
         .with_physical_optimizer_rules(physical_rules());
     builder.expr_planners().get_or_insert_default().push(Arc::new(cast_names::NameCasts));
