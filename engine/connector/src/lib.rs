@@ -4,17 +4,21 @@
 //!
 //! Invariant: this crate never decides when to read and never sees a statement.
 
+mod access;
 mod csv;
 mod file;
 mod json;
 mod listing;
 mod memory;
 mod parquet;
+mod store;
 
 // The public interface.
+pub use access::FileAccess;
 pub use csv::{CsvOptions, CsvTable, open_csv};
 pub use file::LocalFile;
 pub use json::open_json;
 pub use listing::FileTable;
 pub use memory::MemoryTable;
 pub use parquet::open_parquet;
+pub use store::LocalFiles;

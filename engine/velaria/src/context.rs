@@ -6,20 +6,24 @@
 use std::sync::{Arc, LazyLock};
 
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList};
-use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig as DataFusionConfig;
+use velaria_connector::FileAccess;
 use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::catalog::{CATALOG, Catalog, SCHEMA};
 use crate::config::SessionConfig;
+use crate::limits;
 use crate::plan::types::TypeWords;
 use crate::rule;
+use crate::stop::Running;
 
 /// The shared part of a session.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) catalog: Arc<Catalog>,
+    pub(crate) access: FileAccess,
+    pub(crate) running: Running,
     parallel: SessionState,
     serial: SessionState,
 }
@@ -43,15 +47,21 @@ impl Context {
     pub(crate) fn new(config: &SessionConfig) -> Result<Self> {
         let catalog = Arc::new(Catalog::default());
         let catalogs = catalog_list(&catalog)?;
-        let runtime = Arc::new(RuntimeEnv::default());
-        let state = |partitions| {
-            SessionStateBuilder::new_from_existing(TEMPLATE.clone())
-                .with_config(datafusion_config(partitions))
+        let access = config.file_access()?;
+        let runtime = limits::runtime(config, &access)?;
+        let state = |partitions| -> Result<SessionState> {
+            let mut options = datafusion_config(partitions);
+            options.options_mut().extensions.insert(access.clone());
+            limits::fit(&mut options, config, partitions)?;
+            let builder = SessionStateBuilder::new_from_existing(TEMPLATE.clone())
+                .with_config(options)
                 .with_runtime_env(Arc::clone(&runtime))
-                .with_catalog_list(Arc::clone(&catalogs))
-                .build()
+                .with_catalog_list(Arc::clone(&catalogs));
+            Ok(builder.build())
         };
-        Ok(Self { catalog, parallel: state(config.target_partitions()?), serial: state(1) })
+        let (parallel, serial) = (state(config.target_partitions()?)?, state(1)?);
+        let running = Running::new(config.statement_timeout);
+        Ok(Self { catalog, access, running, parallel, serial })
     }
 
     /// The state that plans and runs with the given spread.

@@ -28,6 +28,7 @@ use crate::explain;
 use crate::output::{plain_batch, plain_schema};
 use crate::plan::functions::ClockUse;
 use crate::plan::query::{BoundQuery, analyze};
+use crate::stop::Stop;
 
 /// Up to this many rows in memory a plan runs in one partition.
 const SERIAL_ROWS_MAX: usize = 65_536;
@@ -127,10 +128,13 @@ impl DataFrame {
     /// # Errors
     /// Everything that can be known before the first row; the stream carries the rest.
     pub async fn execute(&self) -> Result<BatchStream> {
+        let stop = self.inner.context.running.begin();
         let state = self.state();
-        let physical = cooperative(self.physical_plan(&state).await?).map_err(|error| self.translate(&error))?;
+        let physical = self.physical_plan(&state).await?;
+        stop.check()?;
+        let physical = cooperative(physical, &stop).map_err(|error| self.translate(&error))?;
         let stream = execute_stream(physical, state.task_ctx()).map_err(|error| self.translate(&error))?;
-        Ok(BatchStream { frame: self.clone(), stream: stream.fuse() })
+        Ok(BatchStream { frame: self.clone(), stream: stream.fuse(), stop: Some(stop) })
     }
 
     /// Runs the query and keeps all of its rows.
@@ -252,6 +256,8 @@ pub struct BatchStream {
     frame: DataFrame,
     /// Fused: operators may panic when they are polled after their end, and consumers poll ahead.
     stream: Fuse<SendableRecordBatchStream>,
+    /// `None` once the query has ended.
+    stop: Option<Arc<Stop>>,
 }
 
 impl std::fmt::Debug for BatchStream {
@@ -268,11 +274,27 @@ impl BatchStream {
     }
 }
 
+impl Drop for BatchStream {
+    /// A part of the query may be computing on another thread: it stops as well.
+    fn drop(&mut self) {
+        if let Some(stop) = &self.stop {
+            stop.interrupt();
+        }
+    }
+}
+
 impl Stream for BatchStream {
     type Item = Result<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let Some(stop) = self.stop.clone() else { return Poll::Ready(None) };
+        stop.watch();
+        stop.waiting.register(task.waker());
+        stop.check()?;
         let polled = Pin::new(&mut self.stream).poll_next(task);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.stop = None;
+        }
         polled.map(|next| {
             next.map(|batch| {
                 batch

@@ -22,17 +22,19 @@ mod cooperate;
 mod dataframe;
 mod error;
 mod explain;
+mod limits;
 mod output;
 mod plan;
 mod result_frame;
 mod rule;
 mod runtime;
 mod session;
+mod stop;
 mod words;
 
 // The public interface.
 pub use arrow;
-pub use config::SessionConfig;
+pub use config::{SessionConfig, bytes_of, duration_of};
 pub use dataframe::{BatchStream, DataFrame};
 pub use runtime::{plan, wait};
 pub use session::Session;

@@ -13,6 +13,7 @@ use crate::config::SessionConfig;
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
 use crate::plan::{ddl, dml, query};
+use crate::stop::within;
 
 /// Up to this length a query may be planned on the thread of its caller.
 const INLINE_BYTES_MAX: usize = 4096;
@@ -97,11 +98,24 @@ impl Session {
             // `plan` polls once on the caller's thread, whose stack may be small: long statements recurse elsewhere.
             tokio::task::yield_now().await;
         }
+        let stop = context.running.begin();
         let statement = velaria_sql::parse(text)?;
+        stop.check()?;
         if !matches!(statement, Statement::Query(_)) {
             // Commands compute, and must not do so on the thread of a caller that polls once.
             tokio::task::yield_now().await;
         }
+        if let Some(change) = change(&statement) {
+            context.access.check_change(change)?;
+        }
+        let run = self.run(text, statement);
+        let frame = within(Arc::clone(&stop), run).await?;
+        stop.check()?;
+        Ok(frame)
+    }
+
+    async fn run(&self, text: &str, statement: Statement) -> Result<DataFrame> {
+        let context = &self.context;
         let done = match statement {
             Statement::Query(query) => {
                 return Ok(DataFrame::from_query(context, text, query::bind(context, text, query).await?));
@@ -113,7 +127,23 @@ impl Session {
         done.into_frame(context)
     }
 
+    /// Makes every statement of this session that runs now end with `VEL-8002`. It may be called from any thread; the
+    /// session goes on, and statements that begin later are not touched.
+    pub fn interrupt(&self) {
+        self.context.running.interrupt();
+    }
+
     fn frame(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<DataFrame> {
         DataFrame::from_table(&self.context, name, table)
+    }
+}
+
+/// The words of a statement that changes something, for the error of a session that is read-only.
+fn change(statement: &Statement) -> Option<&'static str> {
+    match statement {
+        Statement::Query(_) => None,
+        Statement::CreateTable(_) => Some("CREATE TABLE"),
+        Statement::Insert(_) => Some("INSERT"),
+        Statement::Drop(_) => Some("DROP"),
     }
 }
