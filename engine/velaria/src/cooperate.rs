@@ -20,9 +20,10 @@ use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::joins::utils::JoinFilter;
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, NestedLoopJoinExecBuilder};
 
+use crate::split::with_short_input;
 use crate::stop::Stop;
 
-/// `plan` with every join counted like a leaf and with conditions that notice `stop`.
+/// `plan` with every join counted like a leaf, with conditions that notice `stop`, and with batches that stay small.
 pub(crate) fn cooperative(
     plan: Arc<dyn ExecutionPlan>,
     stop: &Arc<Stop>,
@@ -32,7 +33,9 @@ pub(crate) fn cooperative(
             let join: Arc<dyn ExecutionPlan> = Arc::new(CooperativeExec::new(stoppable(node, stop)?));
             return Ok(Transformed::yes(join));
         }
-        Ok(Transformed::no(node))
+        let short = with_short_input(Arc::clone(&node))?;
+        let changed = !Arc::ptr_eq(&node, &short);
+        Ok(Transformed::new_transformed(short, changed))
     })?;
     Ok(wrapped.data)
 }

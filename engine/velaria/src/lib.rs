@@ -29,6 +29,7 @@ mod result_frame;
 mod rule;
 mod runtime;
 mod session;
+mod split;
 mod stop;
 mod words;
 

@@ -133,6 +133,11 @@ impl Session {
         self.context.running.interrupt();
     }
 
+    #[cfg(test)]
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
     fn frame(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<DataFrame> {
         DataFrame::from_table(&self.context, name, table)
     }

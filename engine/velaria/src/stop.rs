@@ -147,3 +147,51 @@ impl Watch {
         WATCH.scope(self, future).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::context::Spread;
+    use crate::{Session, SessionConfig, wait};
+
+    /// Queries that would run for hours, each held up in another operator.
+    const ENDLESS: [&str; 17] = [
+        "SELECT COUNT(*) FROM range(1000000000000) AS a(v) WHERE v % 7 = 9",
+        "SELECT COUNT(*) FROM range(10000000) AS a(v), range(10000000) AS b(w) WHERE (v * w) % 7 = 9",
+        "SELECT SUM(v) FROM range(10000000) AS a(v) CROSS JOIN range(10000000) AS b(w)",
+        "SELECT COUNT(*) FROM range(10000000) AS a(v) JOIN range(10000000) AS b(w) ON v % 2 = w % 2",
+        "SELECT COUNT(*) FROM range(10000000) AS a(v) JOIN range(10000000) AS b(w) ON v % 2 = w % 2 AND v * w = -1",
+        "SELECT COUNT(*) FROM range(10000000) AS a(v) LEFT JOIN range(10000000) AS b(w) ON v % 2 = w % 2 AND v * w = -1",
+        "SELECT COUNT(*) FROM range(10000000) AS a(v) FULL JOIN range(10000000) AS b(w) ON v * w = -1",
+        "SELECT COUNT(*) FROM range(10000000) AS a(v) WHERE EXISTS (SELECT 1 FROM range(10000000) AS b(w) WHERE v * w = -1)",
+        "SELECT v FROM range(100000000) AS a(v) ORDER BY v * 7919 % 1000003, v LIMIT 5 OFFSET 90000000",
+        "SELECT MAX(r) FROM (SELECT row_number() OVER (ORDER BY v % 1000003) AS r FROM range(50000000) AS a(v))",
+        "SELECT MAX(r) FROM (SELECT COUNT(*) OVER (PARTITION BY v % 3) AS r FROM range(100000000) AS a(v))",
+        "SELECT MAX(r) FROM (SELECT median(v) OVER (ORDER BY v ROWS BETWEEN 100000 PRECEDING AND CURRENT ROW) AS r \
+         FROM range(1000000) AS a(v))",
+        "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT COUNT(*) FROM t",
+        "SELECT COUNT(DISTINCT v * 7) FROM range(1000000000000) AS a(v)",
+        "SELECT SUM(u) FROM (SELECT unnest(range(0, 100000)) AS u FROM range(100000000) AS a(v))",
+        "SELECT MAX(array_length(array_distinct(range(0, 1000 + v)))) FROM range(1000000) AS a(v)",
+        "SELECT COUNT(*) FROM (SELECT v FROM range(1000000000000) AS a(v) UNION SELECT v FROM range(1000000000000) AS b(v))",
+    ];
+
+    #[test]
+    fn a_query_that_was_told_to_stop_leaves_nothing_running() {
+        for text in ENDLESS {
+            let config = SessionConfig::default().with_threads(2).with_memory_limit(1 << 30);
+            let session = Session::new(config.with_statement_timeout(Duration::from_millis(300))).unwrap();
+            let alive = Arc::downgrade(session.context().state(Spread::Serial).runtime_env());
+            let ended = wait(async move { session.sql(text).await?.collect().await }, || Ok(()));
+            let error = ended.unwrap_err();
+            assert!(matches!(error.code(), ErrorCode::Timeout | ErrorCode::OutOfMemory), "{text}: {}", error.report());
+            let told = Instant::now();
+            while alive.strong_count() > 0 {
+                assert!(told.elapsed() < Duration::from_secs(30), "still running: {text}");
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+}
