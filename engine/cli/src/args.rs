@@ -114,7 +114,8 @@ impl LimitArgs {
 
     /// The settings of a session that reads `input` and nothing else. Paths that are named are open to it, also to write.
     pub(crate) fn config_for(&self, input: &Path) -> SessionConfig {
-        let config = if self.allow_path.is_empty() { self.without_paths().with_read_only() } else { self.without_paths() };
+        let config =
+            if self.allow_path.is_empty() { self.without_paths().with_read_only() } else { self.without_paths() };
         config.with_allowed_paths(self.allow_path.iter().map(PathBuf::as_path).chain([input]))
     }
 

@@ -39,9 +39,12 @@ impl FileAccess {
     }
 
     /// The rules of the session that `config` belongs to.
-    #[must_use]
-    pub fn of(config: &ConfigOptions) -> Self {
-        config.extensions.get::<Self>().cloned().unwrap_or_default()
+    ///
+    /// # Errors
+    /// `VEL-9001` for a configuration that no session made: without rules nothing is opened.
+    pub fn of(config: &ConfigOptions) -> Result<Self> {
+        let rules = config.extensions.get::<Self>().cloned();
+        rules.ok_or_else(|| Error::new(ErrorCode::Internal, "the session has no rules for files"))
     }
 
     /// Whether only some paths may be opened.

@@ -19,8 +19,8 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use velaria_contract::{Error, ErrorCode, Result};
 
-use crate::{FileAccess, LocalFile};
 use crate::listing::{external, listing_options, listing_table, malformed, text_for_untyped};
+use crate::{FileAccess, LocalFile};
 
 const QUOTE: u8 = b'"';
 
@@ -80,15 +80,13 @@ struct Version {
 /// Those of [`LocalFile::open`]; `VEL-2006` for a column name that stands twice in the header; `VEL-5001`, `VEL-5002`
 /// with the line when the head of the file cannot be read.
 pub async fn open_csv(state: &dyn Session, path: &str, options: &CsvOptions) -> Result<CsvTable> {
-    let file = LocalFile::open(&FileAccess::of(state.config_options()), path)?;
+    let file = LocalFile::open(&FileAccess::of(state.config_options())?, path)?;
     diagnose::check_header(&file, options)?;
     let inferred = listing_options(Arc::new(format(options, true))).infer_schema(state, &file.url()).await;
     let schema = match inferred {
         Ok(schema) => text_for_untyped(&schema),
         Err(error) => {
-            return Err(
-                diagnose::first_fault(&file, options, None).unwrap_or_else(|| malformed(&file, "csv", error))
-            );
+            return Err(diagnose::first_fault(&file, options, None).unwrap_or_else(|| malformed(&file, "csv", error)));
         }
     };
     CsvTable::new(file, options.clone(), schema)

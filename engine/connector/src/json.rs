@@ -13,6 +13,6 @@ use crate::{FileAccess, FileTable, LocalFile};
 /// # Errors
 /// Those of [`LocalFile::open`], and `VEL-5008` when a line is not a JSON object.
 pub async fn open_json(state: &dyn Session, path: &str) -> Result<FileTable> {
-    let file = LocalFile::open(&FileAccess::of(state.config_options()), path)?;
+    let file = LocalFile::open(&FileAccess::of(state.config_options())?, path)?;
     FileTable::open(state, file, Arc::new(JsonFormat::default()), "json").await
 }

@@ -18,7 +18,7 @@ const FOOTER_BYTES: u64 = 8;
 /// # Errors
 /// Those of [`LocalFile::open`], and `VEL-5008` when the file is not Parquet.
 pub async fn open_parquet(state: &dyn Session, path: &str) -> Result<FileTable> {
-    let file = LocalFile::open(&FileAccess::of(state.config_options()), path)?;
+    let file = LocalFile::open(&FileAccess::of(state.config_options())?, path)?;
     check_footer(&file)?;
     let format = ParquetFormat::default().with_options(state.default_table_options().parquet);
     FileTable::open(state, file, Arc::new(format), "parquet").await

@@ -11,6 +11,7 @@ use datafusion::prelude::SessionConfig as DataFusionConfig;
 use velaria_connector::FileAccess;
 use velaria_contract::{Error, ErrorCode, Result};
 
+use crate::bounded::{self, Memory};
 use crate::catalog::{CATALOG, Catalog, SCHEMA};
 use crate::config::SessionConfig;
 use crate::limits;
@@ -40,7 +41,10 @@ pub(crate) enum Spread {
 /// The functions, rules and planners are the same in every session: they are built once.
 static TEMPLATE: LazyLock<SessionState> = LazyLock::new(|| {
     let builder = SessionStateBuilder::new_with_default_features().with_type_planner(Arc::new(TypeWords));
-    rule::register(builder).build()
+    let mut state = rule::register(builder).build();
+    // Only a registry that takes no functions refuses one.
+    let _ = bounded::register(&mut state);
+    state
 });
 
 impl Context {
@@ -52,12 +56,16 @@ impl Context {
         let state = |partitions| -> Result<SessionState> {
             let mut options = datafusion_config(partitions);
             options.options_mut().extensions.insert(access.clone());
+            options.options_mut().extensions.insert(Memory(Arc::clone(&runtime.memory_pool)));
             limits::fit(&mut options, config, partitions)?;
             let builder = SessionStateBuilder::new_from_existing(TEMPLATE.clone())
                 .with_config(options)
                 .with_runtime_env(Arc::clone(&runtime))
                 .with_catalog_list(Arc::clone(&catalogs));
-            Ok(builder.build())
+            let mut state = builder.build();
+            // Functions find the limits of the session here.
+            state.execution_props_mut().config_options = Some(Arc::clone(state.config_options()));
+            Ok(state)
         };
         let (parallel, serial) = (state(config.target_partitions()?)?, state(1)?);
         let running = Running::new(config.statement_timeout);

@@ -24,10 +24,7 @@ use crate::split::with_short_input;
 use crate::stop::Stop;
 
 /// `plan` with every join counted like a leaf, with conditions that notice `stop`, and with batches that stay small.
-pub(crate) fn cooperative(
-    plan: Arc<dyn ExecutionPlan>,
-    stop: &Arc<Stop>,
-) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+pub(crate) fn cooperative(plan: Arc<dyn ExecutionPlan>, stop: &Arc<Stop>) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
     let wrapped = plan.transform_up(|node| {
         if node.name().ends_with("JoinExec") {
             let join: Arc<dyn ExecutionPlan> = Arc::new(CooperativeExec::new(stoppable(node, stop)?));

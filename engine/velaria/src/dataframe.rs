@@ -12,6 +12,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::{ViewTable, source_as_provider};
 use datafusion::error::DataFusionError;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, lit};
@@ -21,6 +22,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use velaria_connector::{CsvTable, FileTable, MemoryTable};
 use velaria_contract::{Error, ErrorCode, Explain, Result};
 
+use crate::bounded;
 use crate::context::{Context, Spread};
 use crate::cooperate::cooperative;
 use crate::error::{Translator, duplicate_column};
@@ -134,7 +136,8 @@ impl DataFrame {
         stop.check()?;
         let physical = cooperative(physical, &stop).map_err(|error| self.translate(&error))?;
         let stream = execute_stream(physical, state.task_ctx()).map_err(|error| self.translate(&error))?;
-        Ok(BatchStream { frame: self.clone(), stream: stream.fuse(), stop: Some(stop) })
+        let pool = Arc::clone(&state.runtime_env().memory_pool);
+        Ok(BatchStream { frame: self.clone(), stream: stream.fuse(), pool, stop: Some(stop) })
     }
 
     /// Runs the query and keeps all of its rows.
@@ -142,7 +145,12 @@ impl DataFrame {
     /// # Errors
     /// Those of [`DataFrame::execute`], and those of its stream.
     pub async fn collect(&self) -> Result<Vec<RecordBatch>> {
-        self.execute().await?.try_collect().await
+        let mut stream = self.execute().await?;
+        let mut kept = Kept::new(&stream.pool);
+        while let Some(batch) = stream.try_next().await? {
+            kept.push(batch).map_err(|error| self.translate(&error))?;
+        }
+        Ok(kept.batches)
     }
 
     /// What the query will do. Nothing runs.
@@ -177,10 +185,8 @@ impl DataFrame {
 
     async fn physical_plan(&self, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
         // The plan is analysed already, so only the optimizer's own rules are left.
-        let optimized = state
-            .optimizer()
-            .optimize(self.inner.plan.clone(), state, |_, _| {})
-            .map_err(|error| self.translate(&error))?;
+        let optimize = || state.optimizer().optimize(self.inner.plan.clone(), state, |_, _| {});
+        let optimized = bounded::planning(optimize).map_err(|error| self.translate(&error))?;
         state.query_planner().create_physical_plan(&optimized, state).await.map_err(|error| self.translate(&error))
     }
 
@@ -251,11 +257,49 @@ fn check_names(schema: &SchemaRef) -> Result<()> {
     }
 }
 
+/// The rows of a result that are kept, counted while more of them come.
+struct Kept {
+    batches: Vec<RecordBatch>,
+    memory: MemoryReservation,
+    /// Counted, but not yet asked for: a small result asks for nothing.
+    bytes: usize,
+}
+
+impl Kept {
+    /// How much is asked for at a time.
+    const STEP_BYTES: usize = 1 << 20;
+
+    fn new(pool: &Arc<dyn MemoryPool>) -> Self {
+        Self { batches: Vec::new(), memory: MemoryConsumer::new("Result").register(pool), bytes: 0 }
+    }
+
+    fn push(&mut self, batch: RecordBatch) -> Result<(), DataFusionError> {
+        self.bytes += bytes_of(&batch)?;
+        if self.bytes >= Self::STEP_BYTES {
+            self.memory.try_grow(self.bytes)?;
+            self.bytes = 0;
+        }
+        self.batches.push(batch);
+        Ok(())
+    }
+}
+
+/// What the rows of `batch` take. A slice of a large table counts as its own rows only.
+fn bytes_of(batch: &RecordBatch) -> Result<usize, DataFusionError> {
+    let whole = batch.get_array_memory_size();
+    if whole < Kept::STEP_BYTES / 16 {
+        return Ok(whole);
+    }
+    let sizes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
+    Ok(sizes.sum::<Result<usize, _>>()?.min(whole))
+}
+
 /// The batches of a running query. Dropping it stops the query.
 pub struct BatchStream {
     frame: DataFrame,
     /// Fused: operators may panic when they are polled after their end, and consumers poll ahead.
     stream: Fuse<SendableRecordBatchStream>,
+    pool: Arc<dyn MemoryPool>,
     /// `None` once the query has ended.
     stop: Option<Arc<Stop>>,
 }
@@ -291,7 +335,8 @@ impl Stream for BatchStream {
         stop.watch();
         stop.waiting.register(task.waker());
         stop.check()?;
-        let polled = Pin::new(&mut self.stream).poll_next(task);
+        let Self { stream, pool, .. } = &mut *self;
+        let polled = bounded::with_pool(pool, || Pin::new(stream).poll_next(task));
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
             self.stop = None;
         }

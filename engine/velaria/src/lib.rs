@@ -15,6 +15,7 @@
 //!
 //! Invariant: this crate binds names, lowers statements and hands over; it holds no algorithm.
 
+mod bounded;
 mod catalog;
 mod config;
 mod context;

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::disk_manager::{DiskManager, DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SpillFile, TempFileFactory};
 use datafusion::prelude::SessionConfig as DataFusionConfig;
@@ -52,6 +52,13 @@ pub(crate) fn fit(options: &mut DataFusionConfig, config: &SessionConfig, partit
     let reservation = SORT_RESERVATION_BYTES.min(share);
     options.options_mut().execution.sort_spill_reservation_bytes = usize::try_from(reservation).unwrap_or(usize::MAX);
     Ok(())
+}
+
+/// The memory of functions that belong to no session; they are as bounded as the others.
+pub(crate) fn shared_pool() -> Arc<dyn MemoryPool> {
+    static POOL: LazyLock<Arc<dyn MemoryPool>> =
+        LazyLock::new(|| Arc::new(FairSpillPool::new(usize::try_from(*DEFAULT_LIMIT).unwrap_or(usize::MAX))));
+    Arc::clone(&POOL)
 }
 
 fn memory_limit(config: &SessionConfig) -> Result<u64> {
@@ -119,7 +126,10 @@ impl SpillDirectory {
         if let Some(parent) = parent
             && !parent.is_dir()
         {
-            return Err(Error::new(ErrorCode::InvalidArgument, format!("temp_dir is no directory: {}", parent.display())));
+            return Err(Error::new(
+                ErrorCode::InvalidArgument,
+                format!("temp_dir is no directory: {}", parent.display()),
+            ));
         }
         Ok(Self { parent: parent.map(Path::to_path_buf), made: Mutex::new(None) })
     }

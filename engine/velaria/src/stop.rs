@@ -32,8 +32,8 @@ struct Deadline {
 impl Stop {
     fn new(timeout: Option<Duration>) -> Self {
         // A deadline that no clock can show never comes.
-        let deadline = timeout
-            .and_then(|timeout| Instant::now().checked_add(timeout).map(|at| Deadline { at, timeout }));
+        let deadline =
+            timeout.and_then(|timeout| Instant::now().checked_add(timeout).map(|at| Deadline { at, timeout }));
         Self { state: AtomicU8::new(RUNNING), deadline, waiting: AtomicWaker::new() }
     }
 

@@ -34,7 +34,11 @@ pub(crate) fn check_header(file: &LocalFile, options: &CsvOptions) -> Result<()>
     match duplicate {
         None => Ok(()),
         Some((column, name)) => Err(Error::new(ErrorCode::DuplicateColumn, format!("duplicate column: {name}"))
-            .with_hint(format!("column {} of the header of {} repeats an earlier name", column + 1, file.path().display()))),
+            .with_hint(format!(
+                "column {} of the header of {} repeats an earlier name",
+                column + 1,
+                file.path().display()
+            ))),
     }
 }
 
