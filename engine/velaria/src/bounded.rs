@@ -21,12 +21,16 @@ use datafusion::logical_expr::{
     ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 
+use velaria_contract::{Error, ErrorCode};
+
 use crate::limits::shared_pool;
 
 use self::size::{Call, SIZES, Size};
 
 /// Up to this size nobody asks the pool: most results are tiny.
 const FREE_BYTES: u128 = 1 << 20;
+/// Beyond this size the answer is the same on every machine.
+const SENSE_BYTES_MAX: u128 = 1 << 40;
 /// The planner computes constants and prints them; larger ones are left to the execution.
 const CONSTANT_BYTES_MAX: u128 = 4 << 20;
 
@@ -113,11 +117,21 @@ impl Bounded {
         if PLANNING.get() && bytes > CONSTANT_BYTES_MAX {
             return Err(DataFusionError::ResourcesExhausted("the constant is too large".to_owned()));
         }
+        if bytes > SENSE_BYTES_MAX {
+            return Err(DataFusionError::External(Box::new(self.senseless(bytes))));
+        }
         let pool = POOL.with_borrow(Clone::clone).or_else(|| Memory::of(args));
         let pool = pool.unwrap_or_else(shared_pool);
         let reservation = MemoryConsumer::new(format!("{}()", self.inner.name())).register(&pool);
         reservation.try_grow(usize::try_from(bytes).unwrap_or(usize::MAX / 2))?;
         Ok(Some(reservation))
+    }
+}
+
+impl Bounded {
+    fn senseless(&self, bytes: u128) -> Error {
+        let message = format!("out of memory: the result of {} would have {} TiB", self.inner.name(), bytes >> 40);
+        Error::new(ErrorCode::OutOfMemory, message).with_hint("make the arguments smaller")
     }
 }
 

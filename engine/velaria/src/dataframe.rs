@@ -334,7 +334,10 @@ impl Stream for BatchStream {
         let Some(stop) = self.stop.clone() else { return Poll::Ready(None) };
         stop.watch();
         stop.waiting.register(task.waker());
-        stop.check()?;
+        if let Err(error) = stop.check() {
+            self.stop = None;
+            return Poll::Ready(Some(Err(error)));
+        }
         let Self { stream, pool, .. } = &mut *self;
         let polled = bounded::with_pool(pool, || Pin::new(stream).poll_next(task));
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {

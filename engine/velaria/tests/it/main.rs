@@ -5,6 +5,7 @@
 
 mod files;
 mod laws;
+mod limits;
 mod session;
 
 use velaria::arrow::array::RecordBatch;
