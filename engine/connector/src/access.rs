@@ -92,6 +92,17 @@ impl FileAccess {
             _ => Err(denied(path)),
         }
     }
+
+    /// Checks the place of `file`, which was made as `path` to become `target` in the same directory. Where `target` alone
+    /// is allowed, its directory is not, so the place of `target` counts.
+    pub(crate) fn check_beside(&self, file: &File, path: &Path, target: &Path) -> Result<()> {
+        let Some(allowed) = &self.rules.allowed else { return Ok(()) };
+        let place = real_path(file, path).ok().zip(target.file_name()).map(|(real, name)| real.with_file_name(name));
+        match place {
+            Some(place) if allowed.iter().any(|root| place.starts_with(root)) => Ok(()),
+            _ => Err(denied(target)),
+        }
+    }
 }
 
 /// Why a file was not opened.

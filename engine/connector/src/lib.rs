@@ -10,6 +10,7 @@ mod file;
 mod json;
 mod listing;
 mod memory;
+mod new_file;
 mod parquet;
 mod store;
 
@@ -20,5 +21,6 @@ pub use file::LocalFile;
 pub use json::open_json;
 pub use listing::FileTable;
 pub use memory::MemoryTable;
+pub use new_file::{Existing, NewFile};
 pub use parquet::open_parquet;
 pub use store::LocalFiles;

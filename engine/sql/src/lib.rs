@@ -6,6 +6,7 @@
 //! Invariant: this crate never sees a catalog, a file or a plan.
 
 mod clauses;
+mod copy;
 mod diagnostic;
 mod limits;
 mod names;
@@ -13,6 +14,7 @@ mod parser;
 mod statement;
 
 // The public interface.
+pub use copy::{Copy, Format};
 pub use diagnostic::{closest, lower_first, position_of};
 pub use limits::{CHAIN_OPERATORS_MAX, EXPRESSION_DEPTH_MAX, STATEMENT_BYTES_MAX};
 pub use parser::parse;

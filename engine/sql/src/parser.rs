@@ -6,11 +6,13 @@
 use sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
 use sqlparser::ast::{self, ObjectNamePart, ObjectType, Spanned, TableObject};
 use sqlparser::dialect::GenericDialect;
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenizer};
 use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::clauses;
+use crate::copy;
 use crate::diagnostic::{self, closest, position_of};
 use crate::limits::{self, EXPRESSION_DEPTH_MAX};
 use crate::names;
@@ -19,7 +21,7 @@ use crate::statement::{CreateTable, Drop, Insert, Statement};
 const DIALECT: GenericDialect = GenericDialect {};
 
 /// The first words of the statements that exist, for the suggestion when another word stands there.
-const FIRST_WORDS: [&str; 6] = ["SELECT", "WITH", "VALUES", "CREATE", "INSERT", "DROP"];
+const FIRST_WORDS: [&str; 7] = ["SELECT", "WITH", "VALUES", "CREATE", "INSERT", "DROP", "COPY"];
 
 /// Reads exactly one statement; one semicolon may follow it.
 ///
@@ -36,6 +38,11 @@ pub fn parse(text: &str) -> Result<Statement> {
     limits::check_tokens(text, &tokens)?;
     let mut parser =
         Parser::new(&DIALECT).with_recursion_limit(EXPRESSION_DEPTH_MAX).with_tokens_with_locations(tokens);
+    if parser.parse_keyword(Keyword::COPY) {
+        let copy = copy::parse(text, &mut parser)?;
+        expect_end(text, &parser)?;
+        return Ok(Statement::Copy(copy));
+    }
     let parsed = parser.parse_statement().map_err(|error| diagnostic::from_parser(text, &error))?;
     expect_end(text, &parser)?;
     lower(text, parsed)
@@ -113,7 +120,7 @@ fn lower(text: &str, parsed: ast::Statement) -> Result<Statement> {
     }
 }
 
-fn lower_query(text: &str, mut query: Box<ast::Query>) -> Result<Box<ast::Query>> {
+pub(crate) fn lower_query(text: &str, mut query: Box<ast::Query>) -> Result<Box<ast::Query>> {
     clauses::check(text, &query)?;
     names::name_outputs(&mut query);
     Ok(query)
@@ -198,7 +205,7 @@ fn single_name(text: &str, mut names: Vec<ast::ObjectName>) -> Result<ast::Ident
 }
 
 /// Tables live in one flat catalog: a qualified name has no meaning.
-fn plain_name(text: &str, mut name: ast::ObjectName) -> Result<ast::Ident> {
+pub(crate) fn plain_name(text: &str, mut name: ast::ObjectName) -> Result<ast::Ident> {
     let span = name.span();
     match (name.0.pop(), name.0.is_empty()) {
         (Some(ObjectNamePart::Identifier(ident)), true) => Ok(ident),
@@ -207,7 +214,7 @@ fn plain_name(text: &str, mut name: ast::ObjectName) -> Result<ast::Ident> {
     }
 }
 
-fn unsupported(text: &str, message: &str, span: Span) -> Error {
+pub(crate) fn unsupported(text: &str, message: &str, span: Span) -> Error {
     Error::new(ErrorCode::Unsupported, message).with_position(position_of(text, span))
 }
 
@@ -250,7 +257,7 @@ mod tests {
     #[test]
     fn statements_that_reach_files_or_settings_do_not_exist() {
         for text in
-            ["COPY t TO 'x'", "SET x = 1", "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 'x'", "ATTACH 'x'"]
+            ["COPY t FROM 'x'", "SET x = 1", "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 'x'", "ATTACH 'x'"]
         {
             assert_eq!(code(text), ErrorCode::Unsupported, "{text}");
         }

@@ -3,6 +3,8 @@
 use sqlparser::ast;
 use sqlparser::tokenizer::Span;
 
+use crate::copy::Copy;
+
 /// One statement.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement {
@@ -12,6 +14,8 @@ pub enum Statement {
     CreateTable(CreateTable),
     /// `INSERT INTO`.
     Insert(Insert),
+    /// `COPY … TO`.
+    Copy(Copy),
     /// `DROP TABLE` or `DROP VIEW`.
     Drop(Drop),
 }

@@ -23,6 +23,9 @@ const TICK: Duration = Duration::from_millis(20);
 /// How long an interrupted query may take to give its threads back before it is left behind.
 const GRACE: Duration = Duration::from_millis(200);
 
+/// How long the caller waits for an interrupted query to let go of what it holds.
+const FAREWELL: Duration = Duration::from_millis(50);
+
 /// Planning and expression evaluation recurse; the memory is only reserved, not used.
 const STACK_BYTES: usize = 16 << 20;
 
@@ -64,6 +67,9 @@ where
                     watch.interrupt();
                     task.abort();
                     threads().stopping.push((Instant::now(), task.abort_handle()));
+                    // The sender goes with the query: what it holds, such as a half-written file, is nearly always gone
+                    // before the caller goes on.
+                    let _ = receiver.recv_timeout(FAREWELL);
                     return Err(interrupt);
                 }
             }

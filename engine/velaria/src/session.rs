@@ -12,7 +12,7 @@ use velaria_sql::Statement;
 use crate::config::SessionConfig;
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
-use crate::plan::{ddl, dml, query};
+use crate::plan::{copy, ddl, dml, query};
 use crate::stop::within;
 
 /// Up to this length a query may be planned on the thread of its caller.
@@ -122,6 +122,7 @@ impl Session {
             }
             Statement::CreateTable(create) => ddl::create_table(context, text, create).await?,
             Statement::Insert(insert) => dml::insert(context, text, insert).await?,
+            Statement::Copy(statement) => copy::copy(context, text, statement).await?,
             Statement::Drop(drop) => ddl::drop_table(context, text, &drop)?,
         };
         done.into_frame(context)
@@ -149,6 +150,7 @@ fn change(statement: &Statement) -> Option<&'static str> {
         Statement::Query(_) => None,
         Statement::CreateTable(_) => Some("CREATE TABLE"),
         Statement::Insert(_) => Some("INSERT"),
+        Statement::Copy(_) => Some("COPY"),
         Statement::Drop(_) => Some("DROP"),
     }
 }
