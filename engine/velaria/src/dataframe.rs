@@ -260,7 +260,8 @@ fn check_names(schema: &SchemaRef) -> Result<()> {
 /// The rows of a result that are kept, counted while more of them come.
 struct Kept {
     batches: Vec<RecordBatch>,
-    memory: MemoryReservation,
+    pool: Arc<dyn MemoryPool>,
+    memory: Option<MemoryReservation>,
     /// Counted, but not yet asked for: a small result asks for nothing.
     bytes: usize,
 }
@@ -270,13 +271,14 @@ impl Kept {
     const STEP_BYTES: usize = 1 << 20;
 
     fn new(pool: &Arc<dyn MemoryPool>) -> Self {
-        Self { batches: Vec::new(), memory: MemoryConsumer::new("Result").register(pool), bytes: 0 }
+        Self { batches: Vec::new(), pool: Arc::clone(pool), memory: None, bytes: 0 }
     }
 
     fn push(&mut self, batch: RecordBatch) -> Result<(), DataFusionError> {
         self.bytes += bytes_of(&batch)?;
         if self.bytes >= Self::STEP_BYTES {
-            self.memory.try_grow(self.bytes)?;
+            let memory = self.memory.get_or_insert_with(|| MemoryConsumer::new("Result").register(&self.pool));
+            memory.try_grow(self.bytes)?;
             self.bytes = 0;
         }
         self.batches.push(batch);
