@@ -28,6 +28,9 @@ expect "missing file" '"error_type": "file_not_found"' 1 "$@" csv-sql --csv miss
 expect "usage error" 'the following arguments are required: --query' 1 "$@" csv-sql --csv scores.csv
 expect "unknown column" '"code": "VEL-2001"' 1 "$@" csv-sql --csv scores.csv --query "SELECT nope FROM input_table"
 [ ! -s stderr.txt ] || die "errors of contract commands belong on standard output: $(cat stderr.txt)"
+expect "read-only" '"code": "VEL-6004"' 1 "$@" csv-sql --csv scores.csv --query "DROP VIEW input_table"
+expect "timeout" '"code": "VEL-8003"' 1 "$@" sql --timeout 0.2 "SELECT COUNT(*) FROM range(1000000000000000) AS t(v) WHERE v % 7 = 9"
+expect "memory limit" '"code": "VEL-8001"' 1 "$@" sql --memory-limit 16MiB "SELECT array_agg(v) FROM range(100000000) AS t(v)"
 expect "help" 'Example:' 0 "$@" csv-sql --help
 "$@" csv-sql --csv scores.csv --query "$query" -o parquet > result.parquet
 [ "$(head -c 4 result.parquet)" = PAR1 ] || die "parquet: no magic"

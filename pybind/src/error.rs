@@ -43,6 +43,8 @@ fn class_name(kind: ErrorKind) -> &'static str {
         ErrorKind::Constraint => "IntegrityError",
         ErrorKind::FileNotFound => "FileMissingError",
         ErrorKind::Io => "IoError",
+        ErrorKind::AccessDenied => "AccessDeniedError",
+        ErrorKind::Timeout => "TimeoutError",
         ErrorKind::Resource => "ResourceError",
         ErrorKind::Cancelled => "CancelledError",
         // A kind that this table does not know is the fault of this table.

@@ -2,15 +2,52 @@
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyAny, PyTuple};
+use pyo3::types::{PyAny, PyInt, PyTuple};
 use velaria::{CsvOptions, Error, ErrorCode, SessionConfig};
 
 use crate::arrow_in;
 use crate::dataframe::DataFrame;
 use crate::error::{to_py, wrong_type};
 use crate::runtime::{plan, wait};
+
+/// A number of bytes, or a text such as `1GiB` that says one.
+struct Bytes(u64);
+
+impl FromPyObject<'_, '_> for Bytes {
+    type Error = PyErr;
+
+    fn extract(obj: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        if let Ok(text) = obj.extract::<String>() {
+            return velaria::bytes_of(&text).map(Self).map_err(|error| to_py(obj.py(), &error));
+        }
+        if !obj.is_instance_of::<PyInt>() {
+            return Err(wrong_type(obj.py(), "memory_limit expects a number of bytes, or text such as '1GiB'"));
+        }
+        let message = || Error::new(ErrorCode::InvalidArgument, format!("not a number of bytes: {}", *obj));
+        obj.extract().map(Self).map_err(|_| to_py(obj.py(), &message()))
+    }
+}
+
+/// A time: a `timedelta`, or a number of seconds.
+struct Seconds(Duration);
+
+impl FromPyObject<'_, '_> for Seconds {
+    type Error = PyErr;
+
+    fn extract(obj: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let seconds = match obj.getattr("total_seconds") {
+            Ok(total) => total.call0()?.extract::<f64>(),
+            Err(_) => obj.extract::<f64>(),
+        };
+        let Ok(seconds) = seconds else {
+            return Err(wrong_type(obj.py(), "statement_timeout expects a number of seconds or a timedelta"));
+        };
+        velaria::duration_of(seconds).map(Self).map_err(|error| to_py(obj.py(), &error))
+    }
+}
 
 /// An isolated set of views and tables.
 #[pyclass(frozen, module = "velaria")]
@@ -28,10 +65,39 @@ impl Session {
 
 #[pymethods]
 impl Session {
-    /// A session with an empty catalog.
+    /// A session with an empty catalog, and with limits.
     #[new]
-    fn new(py: Python<'_>) -> PyResult<Self> {
-        let session = velaria::Session::new(SessionConfig::default()).map_err(|error| to_py(py, &error))?;
+    #[pyo3(signature = (*, memory_limit=None, threads=None, temp_dir=None, statement_timeout=None, read_only=false,
+        allowed_paths=None))]
+    fn new(
+        py: Python<'_>,
+        memory_limit: Option<Bytes>,
+        threads: Option<usize>,
+        temp_dir: Option<PathBuf>,
+        statement_timeout: Option<Seconds>,
+        read_only: bool,
+        allowed_paths: Option<Vec<PathBuf>>,
+    ) -> PyResult<Self> {
+        let mut config = SessionConfig::default();
+        if let Some(Bytes(bytes)) = memory_limit {
+            config = config.with_memory_limit(bytes);
+        }
+        if let Some(threads) = threads {
+            config = config.with_threads(threads);
+        }
+        if let Some(path) = temp_dir {
+            config = config.with_temp_dir(path);
+        }
+        if let Some(Seconds(timeout)) = statement_timeout {
+            config = config.with_statement_timeout(timeout);
+        }
+        if read_only {
+            config = config.with_read_only();
+        }
+        if let Some(paths) = allowed_paths {
+            config = config.with_allowed_paths(paths);
+        }
+        let session = velaria::Session::new(config).map_err(|error| to_py(py, &error))?;
         Ok(Self { session: Mutex::new(Some(session)) })
     }
 
@@ -75,6 +141,12 @@ impl Session {
     fn sql(&self, py: Python<'_>, text: &str) -> PyResult<DataFrame> {
         let (session, text) = (self.open(py)?, text.to_owned());
         plan(py, async move { session.sql(&text).await }).map(DataFrame::new)
+    }
+
+    /// Ends the statements of this session that other threads run now.
+    fn interrupt(&self, py: Python<'_>) -> PyResult<()> {
+        self.open(py)?.interrupt();
+        Ok(())
     }
 
     /// Forgets the views and tables. Frames that were made keep working.

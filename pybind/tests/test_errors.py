@@ -25,6 +25,8 @@ KINDS: Dict[str, Tuple[Type[errors.Error], Tuple[type, ...]]] = {
     "Constraint": (errors.IntegrityError, (errors.DatabaseError, ValueError)),
     "FileNotFound": (errors.FileMissingError, (errors.IoError, errors.OperationalError, FileNotFoundError, OSError)),
     "Io": (errors.IoError, (errors.OperationalError, OSError)),
+    "AccessDenied": (errors.AccessDeniedError, (errors.IoError, errors.OperationalError, PermissionError, OSError)),
+    "Timeout": (errors.TimeoutError, (errors.OperationalError, TimeoutError, OSError)),
     "Resource": (errors.ResourceError, (errors.OperationalError, MemoryError)),
     "Cancelled": (errors.CancelledError, (errors.OperationalError,)),
     "Internal": (errors.InternalError, (errors.DatabaseError,)),
@@ -91,6 +93,9 @@ def raisers(session: velaria.Session, folder: Path) -> Dict[str, Callable[[], An
         "Constraint": lambda: session.sql("INSERT INTO keyed VALUES (1), (1)"),
         "FileNotFound": lambda: session.read_csv(folder / "nowhere.csv"),
         "Io": lambda: session.read_csv(folder),
+        "AccessDenied": lambda: velaria.Session(allowed_paths=[folder / "in"]).read_csv(folder / "ragged.csv"),
+        "Resource": lambda: session.sql("SELECT repeat('x', 2000000000000)").fetchall(),
+        "Timeout": lambda: velaria.Session(statement_timeout=0.01).sql("SELECT COUNT(*) FROM range(1000000000000000)").fetchall(),
     }
 
 

@@ -1,10 +1,12 @@
 //! The arguments of every command, declared once for parsing and help.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use velaria::SessionConfig;
 
 use crate::failure::Failure;
 use crate::output::Format;
@@ -54,6 +56,8 @@ pub(crate) struct CsvSqlArgs {
     pub(crate) table: String,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
 }
 
 /// `sql`.
@@ -67,6 +71,70 @@ pub(crate) struct SqlArgs {
     pub(crate) jsonl: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// What the session of a command may use.
+#[derive(Debug, Args)]
+pub(crate) struct LimitArgs {
+    /// The most memory for what running queries keep, such as 512MB or 2GiB [default: 75 % of what there is]
+    #[arg(long, value_name = "BYTES", value_parser = velaria::bytes_of)]
+    memory_limit: Option<u64>,
+    /// The number of threads that a query may use [default: one for each core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// The directory for temporary files [default: that of the system]
+    #[arg(long, value_name = "DIR")]
+    temp_dir: Option<PathBuf>,
+    /// The most seconds that a statement may run [default: no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+    /// Refuse statements that change a table or write a file
+    #[arg(long)]
+    read_only: bool,
+    /// Open only this file, or files beneath this directory; may be repeated
+    #[arg(long, value_name = "PATH")]
+    allow_path: Vec<PathBuf>,
+}
+
+fn seconds(text: &str) -> velaria::Result<Duration> {
+    velaria::duration_of(text.parse().unwrap_or(f64::NAN))
+}
+
+impl LimitArgs {
+    /// The settings of a session that may open every file unless some are named.
+    pub(crate) fn config(&self) -> SessionConfig {
+        let config = self.without_paths();
+        match self.allow_path.as_slice() {
+            [] => config,
+            paths => config.with_allowed_paths(paths),
+        }
+    }
+
+    /// The settings of a session that reads `input` and nothing else. Paths that are named are open to it, also to write.
+    pub(crate) fn config_for(&self, input: &Path) -> SessionConfig {
+        let config =
+            if self.allow_path.is_empty() { self.without_paths().with_read_only() } else { self.without_paths() };
+        config.with_allowed_paths(self.allow_path.iter().map(PathBuf::as_path).chain([input]))
+    }
+
+    fn without_paths(&self) -> SessionConfig {
+        let mut config = SessionConfig::default();
+        if let Some(bytes) = self.memory_limit {
+            config = config.with_memory_limit(bytes);
+        }
+        if let Some(threads) = self.threads {
+            config = config.with_threads(threads);
+        }
+        if let Some(path) = &self.temp_dir {
+            config = config.with_temp_dir(path);
+        }
+        if let Some(timeout) = self.timeout {
+            config = config.with_statement_timeout(timeout);
+        }
+        if self.read_only { config.with_read_only() } else { config }
+    }
 }
 
 /// How results are printed.

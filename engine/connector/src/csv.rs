@@ -19,8 +19,8 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use velaria_contract::{Error, ErrorCode, Result};
 
-use crate::LocalFile;
 use crate::listing::{external, listing_options, listing_table, malformed, text_for_untyped};
+use crate::{FileAccess, LocalFile};
 
 const QUOTE: u8 = b'"';
 
@@ -80,15 +80,13 @@ struct Version {
 /// Those of [`LocalFile::open`]; `VEL-2006` for a column name that stands twice in the header; `VEL-5001`, `VEL-5002`
 /// with the line when the head of the file cannot be read.
 pub async fn open_csv(state: &dyn Session, path: &str, options: &CsvOptions) -> Result<CsvTable> {
-    let file = LocalFile::open(path)?;
-    diagnose::check_header(file.path(), options)?;
+    let file = LocalFile::open(&FileAccess::of(state.config_options())?, path)?;
+    diagnose::check_header(&file, options)?;
     let inferred = listing_options(Arc::new(format(options, true))).infer_schema(state, &file.url()).await;
     let schema = match inferred {
         Ok(schema) => text_for_untyped(&schema),
         Err(error) => {
-            return Err(
-                diagnose::first_fault(file.path(), options, None).unwrap_or_else(|| malformed(&file, "csv", error))
-            );
+            return Err(diagnose::first_fault(&file, options, None).unwrap_or_else(|| malformed(&file, "csv", error)));
         }
     };
     CsvTable::new(file, options.clone(), schema)
@@ -122,7 +120,7 @@ impl CsvTable {
     /// This reads the file from the start and is meant for the moment after a scan has failed.
     #[must_use]
     pub fn first_fault(&self) -> Option<Error> {
-        diagnose::first_fault(self.file.path(), &self.options, Some(&self.schema()))
+        diagnose::first_fault(&self.file, &self.options, Some(&self.schema()))
     }
 
     /// Whether the file may be cut at line ends, which needs that no quoted field holds one.
@@ -134,7 +132,7 @@ impl CsvTable {
         {
             return answer;
         }
-        let answer = quotes::splittable(self.file.path(), QUOTE, threads);
+        let answer = quotes::splittable(&self.file, QUOTE, threads);
         *known = Some((version, answer));
         answer
     }

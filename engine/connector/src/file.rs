@@ -8,22 +8,27 @@ use datafusion::datasource::listing::ListingTableUrl;
 use url::Url;
 use velaria_contract::{Error, ErrorCode, Result};
 
+use crate::FileAccess;
+use crate::access::OpenError;
+
 /// A regular file that existed and had content when it was opened.
 #[derive(Debug, Clone)]
 pub struct LocalFile {
     path: PathBuf,
     url: ListingTableUrl,
     bytes: u64,
+    access: FileAccess,
 }
 
 impl LocalFile {
     /// Checks `path`, relative to the working directory, without reading from it.
     ///
     /// # Errors
-    /// `VEL-6001` for a missing file, `VEL-6002` for anything that is not a regular file (a pipe or device could block
+    /// `VEL-6004` when the session may not open it, whether it exists or not. `VEL-6001` for a missing file, `VEL-6002` for anything that is not a regular file (a pipe or device could block
     /// for ever), `VEL-6003` when the operating system refuses, `VEL-5007` for a file of zero bytes.
-    pub fn open(path: &str) -> Result<Self> {
+    pub fn open(access: &FileAccess, path: &str) -> Result<Self> {
         let absolute = std::path::absolute(path).map_err(|error| io_error(Path::new(path), &error))?;
+        access.check_path(&absolute)?;
         let metadata = fs::metadata(&absolute).map_err(|error| io_error(&absolute, &error))?;
         if metadata.is_dir() {
             return Err(not_a_file(&absolute, "is a directory").with_hint("name one file inside it"));
@@ -32,12 +37,12 @@ impl LocalFile {
             return Err(not_a_file(&absolute, "is not a regular file"));
         }
         // Opening finds out about missing permission now and not in the middle of a query.
-        fs::File::open(&absolute).map_err(|error| io_error(&absolute, &error))?;
+        access.open(&absolute).map_err(|error| open_error(&absolute, error))?;
         if metadata.len() == 0 {
             return Err(Error::new(ErrorCode::EmptyFile, format!("file is empty: {}", absolute.display()))
                 .with_hint("a file needs at least a header line to have columns"));
         }
-        Ok(Self { url: listing_url(&absolute)?, path: absolute, bytes: metadata.len() })
+        Ok(Self { url: listing_url(&absolute)?, path: absolute, bytes: metadata.len(), access: access.clone() })
     }
 
     /// Checks that the file is still there: a listing of a missing file would be a table without rows.
@@ -45,7 +50,15 @@ impl LocalFile {
     /// # Errors
     /// Those of [`LocalFile::open`].
     pub(crate) fn check(&self) -> Result<()> {
-        Self::open(&self.path.to_string_lossy()).map(|_| ())
+        Self::open(&self.access, &self.path.to_string_lossy()).map(|_| ())
+    }
+
+    /// The content, from its start.
+    ///
+    /// # Errors
+    /// `VEL-6001`, `VEL-6003` and `VEL-6004` as for [`LocalFile::open`].
+    pub(crate) fn reader(&self) -> Result<fs::File> {
+        self.access.open(&self.path).map_err(|error| open_error(&self.path, error))
     }
 
     /// The absolute path.
@@ -76,6 +89,13 @@ fn not_a_file(path: &Path, why: &str) -> Error {
     Error::new(ErrorCode::NotAFile, format!("cannot read source file: {} {why}", path.display()))
 }
 
+fn open_error(path: &Path, error: OpenError) -> Error {
+    match error {
+        OpenError::Denied(error) => error,
+        OpenError::Io(error) => io_error(path, &error),
+    }
+}
+
 fn io_error(path: &Path, error: &io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::NotFound => {
@@ -95,15 +115,19 @@ fn io_error(path: &Path, error: &io::Error) -> Error {
 mod tests {
     use super::*;
 
+    fn open(path: &str) -> Result<LocalFile> {
+        LocalFile::open(&FileAccess::default(), path)
+    }
+
     #[test]
     fn missing_files_directories_and_empty_files_are_told_apart() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name).display().to_string();
         fs::write(at("empty.csv"), "").unwrap();
-        assert_eq!(LocalFile::open(&at("missing.csv")).unwrap_err().code(), ErrorCode::FileNotFound);
-        assert_eq!(LocalFile::open(&at(".")).unwrap_err().code(), ErrorCode::NotAFile);
-        assert_eq!(LocalFile::open(&at("empty.csv")).unwrap_err().code(), ErrorCode::EmptyFile);
-        assert_eq!(LocalFile::open("/dev/null").unwrap_err().code(), ErrorCode::NotAFile);
+        assert_eq!(open(&at("missing.csv")).unwrap_err().code(), ErrorCode::FileNotFound);
+        assert_eq!(open(&at(".")).unwrap_err().code(), ErrorCode::NotAFile);
+        assert_eq!(open(&at("empty.csv")).unwrap_err().code(), ErrorCode::EmptyFile);
+        assert_eq!(open("/dev/null").unwrap_err().code(), ErrorCode::NotAFile);
     }
 
     #[test]
@@ -111,7 +135,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a[1]*? %.csv");
         fs::write(&path, "a\n1\n").unwrap();
-        let file = LocalFile::open(path.to_str().unwrap()).unwrap();
+        let file = open(path.to_str().unwrap()).unwrap();
         assert_eq!(file.bytes(), 4);
         assert!(file.url().get_glob().is_none());
     }

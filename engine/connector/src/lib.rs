@@ -4,17 +4,23 @@
 //!
 //! Invariant: this crate never decides when to read and never sees a statement.
 
+mod access;
 mod csv;
 mod file;
 mod json;
 mod listing;
 mod memory;
+mod new_file;
 mod parquet;
+mod store;
 
 // The public interface.
+pub use access::FileAccess;
 pub use csv::{CsvOptions, CsvTable, open_csv};
 pub use file::LocalFile;
 pub use json::open_json;
 pub use listing::FileTable;
 pub use memory::{Change, Check, KeyKind, KeyRule, MemoryTable, NumberedTable, ROW_NUMBER, TableRules, Writer};
+pub use new_file::{Existing, NewFile};
 pub use parquet::open_parquet;
+pub use store::LocalFiles;

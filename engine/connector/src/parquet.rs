@@ -1,6 +1,5 @@
 //! Parquet files.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use datafusion::catalog::Session;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use velaria_contract::{Error, ErrorCode, Result};
 
-use crate::{FileTable, LocalFile};
+use crate::{FileAccess, FileTable, LocalFile};
 
 const MAGIC: &[u8; 4] = b"PAR1";
 /// The length of the metadata (4 bytes, little-endian) and the magic stand at the very end of the file.
@@ -19,7 +18,7 @@ const FOOTER_BYTES: u64 = 8;
 /// # Errors
 /// Those of [`LocalFile::open`], and `VEL-5008` when the file is not Parquet.
 pub async fn open_parquet(state: &dyn Session, path: &str) -> Result<FileTable> {
-    let file = LocalFile::open(path)?;
+    let file = LocalFile::open(&FileAccess::of(state.config_options())?, path)?;
     check_footer(&file)?;
     let format = ParquetFormat::default().with_options(state.default_table_options().parquet);
     FileTable::open(state, file, Arc::new(format), "parquet").await
@@ -41,7 +40,7 @@ fn check_footer(file: &LocalFile) -> Result<()> {
 
 fn read_footer(file: &LocalFile) -> io::Result<[u8; FOOTER_BYTES as usize]> {
     let mut footer = [0; FOOTER_BYTES as usize];
-    let mut reader = File::open(file.path())?;
+    let mut reader = file.reader().map_err(io::Error::other)?;
     reader.seek(SeekFrom::End(-(FOOTER_BYTES as i64)))?;
     reader.read_exact(&mut footer)?;
     Ok(footer)

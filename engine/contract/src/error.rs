@@ -36,8 +36,12 @@ pub enum ErrorKind {
     FileNotFound,
     /// Make the file readable or writable, then try again.
     Io,
+    /// Ask whoever made the session for the access.
+    AccessDenied,
     /// Give the query more memory, or make it smaller.
     Resource,
+    /// Give the query more time, or make it smaller.
+    Timeout,
     /// Nothing: the caller asked for it.
     Cancelled,
     /// Report a bug.
@@ -148,6 +152,8 @@ error_codes! {
     NotAFile = "VEL-6002", Io;
     /// The operating system refused to read or write.
     Io = "VEL-6003", Io;
+    /// The session may not open this file or make this change.
+    AccessDenied = "VEL-6004", AccessDenied;
 
     /// An argument of a call is not valid.
     InvalidArgument = "VEL-7001", Usage;
@@ -158,6 +164,8 @@ error_codes! {
     OutOfMemory = "VEL-8001", Resource;
     /// The query was cancelled.
     Cancelled = "VEL-8002", Cancelled;
+    /// The time limit was reached.
+    Timeout = "VEL-8003", Timeout;
 
     /// The engine is at fault.
     Internal = "VEL-9001", Internal;

@@ -6,6 +6,7 @@
 //! Invariant: this crate never sees a catalog, a file or a plan.
 
 mod clauses;
+mod copy;
 mod delete;
 mod diagnostic;
 mod index;
@@ -18,6 +19,7 @@ mod update;
 mod view;
 
 // The public interface.
+pub use copy::{Copy, Format};
 pub use delete::{Delete, Truncate};
 pub use diagnostic::{closest, lower_first, position_of};
 pub use index::{CreateIndex, DropIndex, Reindex, Uniqueness, key_columns};

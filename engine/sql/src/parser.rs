@@ -6,11 +6,13 @@
 use sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
 use sqlparser::ast::{self, ObjectNamePart, ObjectType, Spanned, SqliteOnConflict, TableObject};
 use sqlparser::dialect::GenericDialect;
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenizer};
 use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::clauses;
+use crate::copy;
 use crate::delete;
 use crate::diagnostic::{self, closest, position_of};
 use crate::index::{self, DropIndex};
@@ -24,7 +26,7 @@ use crate::view;
 const DIALECT: GenericDialect = GenericDialect {};
 
 /// The first words of the statements that exist, for the suggestion when another word stands there.
-const FIRST_WORDS: [&str; 15] = [
+const FIRST_WORDS: [&str; 16] = [
     "SELECT",
     "WITH",
     "VALUES",
@@ -35,6 +37,7 @@ const FIRST_WORDS: [&str; 15] = [
     "DELETE",
     "TRUNCATE",
     "DROP",
+    "COPY",
     "REINDEX",
     "SHOW",
     "DESCRIBE",
@@ -62,6 +65,11 @@ pub fn parse(text: &str) -> Result<Statement> {
         return statement;
     }
     let mut parser = sql_parser(tokens);
+    if parser.parse_keyword(Keyword::COPY) {
+        let copy = copy::parse(text, &mut parser)?;
+        expect_end(text, &parser)?;
+        return Ok(Statement::Copy(copy));
+    }
     let parsed = parser.parse_statement().map_err(|error| diagnostic::from_parser(text, &error))?;
     expect_end(text, &parser)?;
     lower(text, parsed)
@@ -299,7 +307,7 @@ mod tests {
     #[test]
     fn statements_that_reach_files_or_settings_do_not_exist() {
         for text in
-            ["COPY t TO 'x'", "SET x = 1", "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 'x'", "ATTACH 'x'"]
+            ["COPY t FROM 'x'", "SET x = 1", "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 'x'", "ATTACH 'x'"]
         {
             assert_eq!(code(text), ErrorCode::Unsupported, "{text}");
         }

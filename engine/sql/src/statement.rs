@@ -3,6 +3,7 @@
 use sqlparser::ast;
 use sqlparser::tokenizer::Span;
 
+use crate::copy::Copy;
 use crate::delete::{Delete, Truncate};
 use crate::index::{CreateIndex, DropIndex, Reindex};
 use crate::inspect::{Explain, Subject};
@@ -24,6 +25,8 @@ pub enum Statement {
     Delete(Delete),
     /// `TRUNCATE`.
     Truncate(Truncate),
+    /// `COPY … TO`.
+    Copy(Copy),
     /// `DROP TABLE` or `DROP VIEW`.
     Drop(Drop),
     /// `CREATE VIEW`.

@@ -6,20 +6,25 @@
 use std::sync::{Arc, LazyLock};
 
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList};
-use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig as DataFusionConfig;
+use velaria_connector::FileAccess;
 use velaria_contract::{Error, ErrorCode, Result};
 
+use crate::bounded::{self, Memory};
 use crate::catalog::{CATALOG, Catalog, SCHEMA};
 use crate::config::SessionConfig;
+use crate::limits;
 use crate::plan::types::TypeWords;
 use crate::rule;
+use crate::stop::Running;
 
 /// The shared part of a session.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) catalog: Arc<Catalog>,
+    pub(crate) access: FileAccess,
+    pub(crate) running: Running,
     parallel: SessionState,
     serial: SessionState,
 }
@@ -36,22 +41,35 @@ pub(crate) enum Spread {
 /// The functions, rules and planners are the same in every session: they are built once.
 static TEMPLATE: LazyLock<SessionState> = LazyLock::new(|| {
     let builder = SessionStateBuilder::new_with_default_features().with_type_planner(Arc::new(TypeWords));
-    rule::register(builder).build()
+    let mut state = rule::register(builder).build();
+    // Only a registry that takes no functions refuses one.
+    let _ = bounded::register(&mut state);
+    state
 });
 
 impl Context {
     pub(crate) fn new(config: &SessionConfig) -> Result<Self> {
         let catalog = Arc::new(Catalog::default());
         let catalogs = catalog_list(&catalog)?;
-        let runtime = Arc::new(RuntimeEnv::default());
-        let state = |partitions| {
-            SessionStateBuilder::new_from_existing(TEMPLATE.clone())
-                .with_config(datafusion_config(partitions))
+        let access = config.file_access()?;
+        let runtime = limits::runtime(config, &access)?;
+        let state = |partitions| -> Result<SessionState> {
+            let mut options = datafusion_config(partitions);
+            options.options_mut().extensions.insert(access.clone());
+            options.options_mut().extensions.insert(Memory(Arc::clone(&runtime.memory_pool)));
+            limits::fit(&mut options, config, partitions)?;
+            let builder = SessionStateBuilder::new_from_existing(TEMPLATE.clone())
+                .with_config(options)
                 .with_runtime_env(Arc::clone(&runtime))
-                .with_catalog_list(Arc::clone(&catalogs))
-                .build()
+                .with_catalog_list(Arc::clone(&catalogs));
+            let mut state = builder.build();
+            // Functions find the limits of the session here.
+            state.execution_props_mut().config_options = Some(Arc::clone(state.config_options()));
+            Ok(state)
         };
-        Ok(Self { catalog, parallel: state(config.target_partitions()?), serial: state(1) })
+        let (parallel, serial) = (state(config.target_partitions()?)?, state(1)?);
+        let running = Running::new(config.statement_timeout);
+        Ok(Self { catalog, access, running, parallel, serial })
     }
 
     /// The state that plans and runs with the given spread.

@@ -14,6 +14,7 @@ use datafusion::common::Column;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::{ViewTable, source_as_provider};
 use datafusion::error::DataFusionError;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
@@ -23,6 +24,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use velaria_connector::{CsvTable, FileTable, MemoryTable, NumberedTable};
 use velaria_contract::{Error, ErrorCode, Explain, Result};
 
+use crate::bounded;
 use crate::clock::ClockUse;
 use crate::context::{Context, Spread};
 use crate::cooperate::cooperative;
@@ -30,6 +32,7 @@ use crate::error::{Translator, duplicate_column};
 use crate::explain;
 use crate::output::{plain_batch, plain_schema};
 use crate::plan::query::{BoundQuery, analyze};
+use crate::stop::Stop;
 
 /// Up to this many rows in memory a plan runs in one partition.
 const SERIAL_ROWS_MAX: usize = 65_536;
@@ -127,10 +130,18 @@ impl DataFrame {
     /// # Errors
     /// Everything that can be known before the first row; the stream carries the rest.
     pub async fn execute(&self) -> Result<BatchStream> {
+        let stop = self.inner.context.running.begin();
         let state = self.state();
-        let physical = cooperative(self.physical_plan(&state).await?).map_err(|error| self.translate(&error))?;
+        let physical = self.physical_plan(&state).await?;
+        stop.check()?;
+        let physical = cooperative(physical, &stop).map_err(|error| self.translate(&error))?;
+        self.stream(physical, &state, stop)
+    }
+
+    fn stream(&self, physical: Arc<dyn ExecutionPlan>, state: &SessionState, stop: Arc<Stop>) -> Result<BatchStream> {
         let stream = execute_stream(physical, state.task_ctx()).map_err(|error| self.translate(&error))?;
-        Ok(BatchStream { frame: self.clone(), stream: stream.fuse() })
+        let pool = Arc::clone(&state.runtime_env().memory_pool);
+        Ok(BatchStream { frame: self.clone(), stream: stream.fuse(), pool, stop: Some(stop) })
     }
 
     /// Runs the query and keeps all of its rows.
@@ -138,7 +149,12 @@ impl DataFrame {
     /// # Errors
     /// Those of [`DataFrame::execute`], and those of its stream.
     pub async fn collect(&self) -> Result<Vec<RecordBatch>> {
-        self.execute().await?.try_collect().await
+        let mut stream = self.execute().await?;
+        let mut kept = Kept::new(&stream.pool);
+        while let Some(batch) = stream.try_next().await? {
+            kept.push(batch).map_err(|error| self.translate(&error))?;
+        }
+        Ok(kept.batches)
     }
 
     /// What the query will do. Nothing runs.
@@ -153,13 +169,15 @@ impl DataFrame {
 
     /// Runs the query, drops its rows, and tells how many rows each operator made and how long it took.
     pub(crate) async fn analyze(&self) -> Result<Vec<String>> {
+        let stop = self.inner.context.running.begin();
         let state = self.state();
-        let physical = cooperative(self.physical_plan(&state).await?).map_err(|error| self.translate(&error))?;
+        let physical = self.physical_plan(&state).await?;
+        stop.check()?;
+        let physical = cooperative(physical, &stop).map_err(|error| self.translate(&error))?;
         let start = Instant::now();
-        let mut stream =
-            execute_stream(Arc::clone(&physical), state.task_ctx()).map_err(|error| self.translate(&error))?;
+        let mut stream = self.stream(Arc::clone(&physical), &state, stop)?;
         let mut rows = 0;
-        while let Some(batch) = stream.try_next().await.map_err(|error| self.translate(&error))? {
+        while let Some(batch) = stream.try_next().await? {
             rows += batch.num_rows();
         }
         Ok(explain::measured(physical.as_ref(), rows, start.elapsed()))
@@ -197,10 +215,8 @@ impl DataFrame {
 
     async fn physical_plan(&self, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
         // The plan is analysed already, so only the optimizer's own rules are left.
-        let optimized = state
-            .optimizer()
-            .optimize(self.inner.plan.clone(), state, |_, _| {})
-            .map_err(|error| self.translate(&error))?;
+        let optimize = || state.optimizer().optimize(self.inner.plan.clone(), state, |_, _| {});
+        let optimized = bounded::planning(optimize).map_err(|error| self.translate(&error))?;
         state.query_planner().create_physical_plan(&optimized, state).await.map_err(|error| self.translate(&error))
     }
 
@@ -274,11 +290,53 @@ fn check_names(schema: &SchemaRef) -> Result<()> {
     }
 }
 
+/// The rows of a result that are kept, counted while more of them come.
+struct Kept {
+    batches: Vec<RecordBatch>,
+    pool: Arc<dyn MemoryPool>,
+    memory: Option<MemoryReservation>,
+    /// Counted, but not yet asked for: a small result asks for nothing.
+    bytes: usize,
+}
+
+impl Kept {
+    /// How much is asked for at a time.
+    const STEP_BYTES: usize = 1 << 20;
+
+    fn new(pool: &Arc<dyn MemoryPool>) -> Self {
+        Self { batches: Vec::new(), pool: Arc::clone(pool), memory: None, bytes: 0 }
+    }
+
+    fn push(&mut self, batch: RecordBatch) -> Result<(), DataFusionError> {
+        self.bytes += bytes_of(&batch)?;
+        if self.bytes >= Self::STEP_BYTES {
+            let memory = self.memory.get_or_insert_with(|| MemoryConsumer::new("Result").register(&self.pool));
+            memory.try_grow(self.bytes)?;
+            self.bytes = 0;
+        }
+        self.batches.push(batch);
+        Ok(())
+    }
+}
+
+/// What the rows of `batch` take. A slice of a large table counts as its own rows only.
+fn bytes_of(batch: &RecordBatch) -> Result<usize, DataFusionError> {
+    let whole = batch.get_array_memory_size();
+    if whole < Kept::STEP_BYTES / 16 {
+        return Ok(whole);
+    }
+    let sizes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
+    Ok(sizes.sum::<Result<usize, _>>()?.min(whole))
+}
+
 /// The batches of a running query. Dropping it stops the query.
 pub struct BatchStream {
     frame: DataFrame,
     /// Fused: operators may panic when they are polled after their end, and consumers poll ahead.
     stream: Fuse<SendableRecordBatchStream>,
+    pool: Arc<dyn MemoryPool>,
+    /// `None` once the query has ended.
+    stop: Option<Arc<Stop>>,
 }
 
 impl std::fmt::Debug for BatchStream {
@@ -295,11 +353,31 @@ impl BatchStream {
     }
 }
 
+impl Drop for BatchStream {
+    /// A part of the query may be computing on another thread: it stops as well.
+    fn drop(&mut self) {
+        if let Some(stop) = &self.stop {
+            stop.interrupt();
+        }
+    }
+}
+
 impl Stream for BatchStream {
     type Item = Result<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        let polled = Pin::new(&mut self.stream).poll_next(task);
+        let Some(stop) = self.stop.clone() else { return Poll::Ready(None) };
+        stop.watch();
+        stop.waiting.register(task.waker());
+        if let Err(error) = stop.check() {
+            self.stop = None;
+            return Poll::Ready(Some(Err(error)));
+        }
+        let Self { stream, pool, .. } = &mut *self;
+        let polled = bounded::with_pool(pool, || Pin::new(stream).poll_next(task));
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.stop = None;
+        }
         polled.map(|next| {
             next.map(|batch| {
                 batch

@@ -3,6 +3,7 @@
 //! Where DataFusion hands out structure it is used; where it hands out text, the patterns stand in `error/text.rs` and
 //! nowhere else, so that an upgrade breaks the corpus in one place.
 
+mod memory;
 mod text;
 
 use std::collections::BTreeSet;
@@ -50,10 +51,7 @@ impl<'a> Translator<'a> {
             DataFusionError::NotImplemented(message) => text::from_not_implemented(message),
             DataFusionError::Execution(message) => text::from_execution(message),
             DataFusionError::ArrowError(error, _) => self.arrow_error(error),
-            DataFusionError::ResourcesExhausted(message) => {
-                Error::new(ErrorCode::OutOfMemory, lower_first(&clean(message)))
-                    .with_hint("give the query more memory, or make it smaller")
-            }
+            DataFusionError::ResourcesExhausted(message) => memory::from_exhausted(message),
             DataFusionError::SQL(error, _) => Error::new(ErrorCode::Syntax, clean(&error.to_string())),
             DataFusionError::IoError(error) => Error::new(ErrorCode::Io, clean(&error.to_string())),
             DataFusionError::ObjectStore(error) => from_object_store(error),
@@ -178,6 +176,9 @@ fn internal(message: &str) -> Error {
 
 fn from_object_store(error: &object_store::Error) -> Error {
     match error {
+        object_store::Error::Generic { source, .. } if source.is::<Error>() => {
+            source.downcast_ref::<Error>().cloned().unwrap_or_else(|| internal("an error without a cause"))
+        }
         object_store::Error::NotFound { path, .. } => {
             Error::new(ErrorCode::FileNotFound, format!("cannot stat source file: /{}", path.trim_start_matches('/')))
                 .with_hint("the file was there when it was opened and is gone now")

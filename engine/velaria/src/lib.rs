@@ -15,6 +15,7 @@
 //!
 //! Invariant: this crate binds names, lowers statements and hands over; it holds no algorithm.
 
+mod bounded;
 mod catalog;
 mod clock;
 mod config;
@@ -23,17 +24,20 @@ mod cooperate;
 mod dataframe;
 mod error;
 mod explain;
+mod limits;
 mod output;
 mod plan;
 mod result_frame;
 mod rule;
 mod runtime;
 mod session;
+mod split;
+mod stop;
 mod words;
 
 // The public interface.
 pub use arrow;
-pub use config::SessionConfig;
+pub use config::{SessionConfig, bytes_of, duration_of};
 pub use dataframe::{BatchStream, DataFrame};
 pub use runtime::{plan, wait};
 pub use session::Session;

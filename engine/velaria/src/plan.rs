@@ -3,6 +3,7 @@
 mod change;
 mod columns;
 pub(crate) mod command;
+mod copy;
 mod ddl;
 mod describe;
 mod dml;

@@ -1,8 +1,7 @@
 //! The process-wide threads on which queries run, and the way to wait for one and still be interruptible.
 //!
-//! A query that was told to stop gives its thread back at its next batch. The one operator that may compute for minutes
-//! without a batch is the nested-loop join of large inputs whose condition matches nothing: such a query is left behind
-//! on its threads, and the process goes on with new ones.
+//! A query that was told to stop gives its thread back at its next batch, or inside of a join (`cooperate.rs`). One that
+//! does not is left behind on its threads, and the process goes on with new ones.
 
 use std::future::Future;
 use std::io;
@@ -16,11 +15,16 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::AbortHandle;
 use velaria_contract::{Error, ErrorCode, Result};
 
+use crate::stop::Watch;
+
 /// How long an interrupt may go unseen.
 const TICK: Duration = Duration::from_millis(20);
 
 /// How long an interrupted query may take to give its threads back before it is left behind.
 const GRACE: Duration = Duration::from_millis(200);
+
+/// How long the caller waits for an interrupted query to let go of what it holds.
+const FAREWELL: Duration = Duration::from_millis(50);
 
 /// Planning and expression evaluation recurse; the memory is only reserved, not used.
 const STACK_BYTES: usize = 16 << 20;
@@ -41,24 +45,31 @@ static THREADS: Mutex<Threads> = Mutex::new(Threads { current: None, stopping: V
 /// notice an interrupt. [`plan`] is for futures that are short.
 ///
 /// # Errors
-/// What the future returns. What `check` returns, after the query was told to stop. `VEL-9001` when the query panicked.
+/// What the future returns. What `check` returns, after the query was told to stop. `VEL-8003` when the statement runs
+/// beyond its time limit and `VEL-8002` when its session was interrupted, even while an operator computes. `VEL-9001` when the query panicked.
 pub fn wait<T, F>(future: F, mut check: impl FnMut() -> Result<()>) -> Result<T>
 where
     T: Send + 'static,
     F: Future<Output = Result<T>> + Send + 'static,
 {
     let (sender, receiver) = mpsc::sync_channel(1);
+    let watch = Watch::default();
+    let watched = watch.clone().over(future);
     let task = handle()?.spawn(async move {
         // The receiver is gone only when the caller was interrupted and no longer wants the answer.
-        let _ = sender.send(future.await);
+        let _ = sender.send(watched.await);
     });
     loop {
         match receiver.recv_timeout(TICK) {
             Ok(result) => return result,
             Err(RecvTimeoutError::Timeout) => {
-                if let Err(interrupt) = check() {
+                if let Err(interrupt) = check().and_then(|()| watch.check()) {
+                    watch.interrupt();
                     task.abort();
                     threads().stopping.push((Instant::now(), task.abort_handle()));
+                    // The sender goes with the query: what it holds, such as a half-written file, is nearly always gone
+                    // before the caller goes on.
+                    let _ = receiver.recv_timeout(FAREWELL);
                     return Err(interrupt);
                 }
             }

@@ -14,6 +14,7 @@ use crate::config::SessionConfig;
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
 use crate::plan::command;
+use crate::stop::within;
 
 /// Up to this length a query may be planned on the thread of its caller.
 const INLINE_BYTES_MAX: usize = 4096;
@@ -99,15 +100,56 @@ impl Session {
             // `plan` polls once on the caller's thread, whose stack may be small: long statements recurse elsewhere.
             tokio::task::yield_now().await;
         }
+        let stop = context.running.begin();
         let statement = velaria_sql::parse(text)?;
+        stop.check()?;
         if !matches!(statement, Statement::Query(_)) {
             // Commands compute, and must not do so on the thread of a caller that polls once.
             tokio::task::yield_now().await;
         }
-        command::run(context, text, statement).await
+        if let Some(change) = change(&statement) {
+            context.access.check_change(change)?;
+        }
+        let run = command::run(context, text, statement);
+        let frame = within(Arc::clone(&stop), run).await?;
+        stop.check()?;
+        Ok(frame)
+    }
+
+    /// Makes every statement of this session that runs now end with `VEL-8002`. It may be called from any thread; the
+    /// session goes on, and statements that begin later are not touched.
+    pub fn interrupt(&self) {
+        self.context.running.interrupt();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.context
     }
 
     fn frame(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<DataFrame> {
         DataFrame::from_table(&self.context, name, table)
+    }
+}
+
+/// The words of a statement that changes something, for the error of a session that is read-only.
+fn change(statement: &Statement) -> Option<&'static str> {
+    match statement {
+        Statement::Query(_)
+        | Statement::ShowTables
+        | Statement::Describe(_)
+        | Statement::Summarize(_)
+        | Statement::Explain(_) => None,
+        Statement::CreateTable(_) => Some("CREATE TABLE"),
+        Statement::CreateView(_) => Some("CREATE VIEW"),
+        Statement::CreateIndex(_) => Some("CREATE INDEX"),
+        Statement::Insert(_) => Some("INSERT"),
+        Statement::Update(_) => Some("UPDATE"),
+        Statement::Delete(_) => Some("DELETE"),
+        Statement::Truncate(_) => Some("TRUNCATE"),
+        Statement::Copy(_) => Some("COPY"),
+        Statement::Drop(_) => Some("DROP"),
+        Statement::DropIndex(_) => Some("DROP INDEX"),
+        Statement::Reindex(_) => Some("REINDEX"),
     }
 }

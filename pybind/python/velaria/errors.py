@@ -9,6 +9,7 @@ import builtins
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 __all__ = [
+    "AccessDeniedError",
     "ArgumentTypeError",
     "CancelledError",
     "CatalogError",
@@ -28,6 +29,7 @@ __all__ = [
     "ProgrammingError",
     "ResourceError",
     "SqlError",
+    "TimeoutError",
     "UnsupportedError",
     "UsageError",
     "Warning",
@@ -150,8 +152,16 @@ class FileMissingError(IoError, FileNotFoundError):
     """Name a file that exists."""
 
 
+class AccessDeniedError(IoError, PermissionError):
+    """Ask whoever made the session for the access."""
+
+
 class ResourceError(OperationalError, MemoryError):
     """Give the query more memory, or make it smaller."""
+
+
+class TimeoutError(OperationalError, builtins.TimeoutError):
+    """Give the query more time, or make it smaller."""
 
 
 class CancelledError(OperationalError):

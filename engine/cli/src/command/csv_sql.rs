@@ -1,7 +1,7 @@
 //! `csv-sql`: one query over one CSV file.
 
 use serde::Serialize;
-use velaria::{CsvOptions, Session, SessionConfig, wait};
+use velaria::{CsvOptions, Session, wait};
 
 use crate::args::CsvSqlArgs;
 use crate::cell::Objects;
@@ -36,9 +36,10 @@ pub(crate) fn run(args: &CsvSqlArgs, io: &mut Io<'_>, check: Check<'_>) -> Resul
 
 fn query(args: &CsvSqlArgs, check: Check<'_>) -> velaria::Result<Table> {
     let (path, name, text) = (args.csv.display().to_string(), args.table.clone(), args.query.clone());
+    let config = args.limits.config_for(&args.csv);
     let frame = wait(
         async move {
-            let session = Session::new(SessionConfig::default())?;
+            let session = Session::new(config)?;
             let frame = session.read_csv(&path, &CsvOptions::default()).await?;
             session.create_temp_view(&name, &frame)?;
             session.sql(&text).await

@@ -5,7 +5,7 @@
 
 use arrow::datatypes::Schema;
 use serde::{Deserialize, Serialize};
-use velaria::{CsvOptions, DataFrame, Error, ErrorCode, Session, SessionConfig, json, wait};
+use velaria::{CsvOptions, DataFrame, Error, ErrorCode, Session, json, wait};
 
 use crate::args::SqlArgs;
 use crate::cell::{Objects, Rows};
@@ -23,7 +23,7 @@ struct ResultJson<'a> {
 }
 
 pub(crate) fn run(args: &SqlArgs, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Failure> {
-    let session = Session::new(SessionConfig::default())?;
+    let session = Session::new(args.limits.config())?;
     if args.jsonl {
         return serve(&session, io, check);
     }

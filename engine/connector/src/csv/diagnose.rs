@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
 
 use arrow::compute::kernels::cast_utils::Parser;
 use arrow::datatypes::{
@@ -16,10 +15,11 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 use velaria_contract::{Error, ErrorCode, Result};
 
 use super::CsvOptions;
+use crate::LocalFile;
 
 /// Refuses a header that is not UTF-8 or that names a column twice.
-pub(crate) fn check_header(path: &Path, options: &CsvOptions) -> Result<()> {
-    let Some(mut reader) = open(path, options) else { return Ok(()) };
+pub(crate) fn check_header(file: &LocalFile, options: &CsvOptions) -> Result<()> {
+    let Some(mut reader) = open(file, options) else { return Ok(()) };
     let mut header = ByteRecord::new();
     match reader.read_byte_record(&mut header) {
         Ok(true) => {}
@@ -28,19 +28,23 @@ pub(crate) fn check_header(path: &Path, options: &CsvOptions) -> Result<()> {
     let names: Vec<&str> = header
         .iter()
         .enumerate()
-        .map(|(column, bytes)| std::str::from_utf8(bytes).map_err(|_| invalid_encoding(path, &header, column)))
+        .map(|(column, bytes)| std::str::from_utf8(bytes).map_err(|_| invalid_encoding(file, &header, column)))
         .collect::<Result<_>>()?;
     let duplicate = names.iter().enumerate().find(|(column, name)| names[..*column].contains(name));
     match duplicate {
         None => Ok(()),
         Some((column, name)) => Err(Error::new(ErrorCode::DuplicateColumn, format!("duplicate column: {name}"))
-            .with_hint(format!("column {} of the header of {} repeats an earlier name", column + 1, path.display()))),
+            .with_hint(format!(
+                "column {} of the header of {} repeats an earlier name",
+                column + 1,
+                file.path().display()
+            ))),
     }
 }
 
 /// The first record that breaks the rules of the file, or that does not fit `schema`.
-pub(crate) fn first_fault(path: &Path, options: &CsvOptions, schema: Option<&Schema>) -> Option<Error> {
-    let mut reader = open(path, options)?;
+pub(crate) fn first_fault(file: &LocalFile, options: &CsvOptions, schema: Option<&Schema>) -> Option<Error> {
+    let mut reader = open(file, options)?;
     let mut record = ByteRecord::new();
     if !reader.read_byte_record(&mut record).ok()? {
         return None;
@@ -48,24 +52,24 @@ pub(crate) fn first_fault(path: &Path, options: &CsvOptions, schema: Option<&Sch
     let width = record.len();
     while reader.read_byte_record(&mut record).ok()? {
         if record.len() != width {
-            return Some(ragged(path, &record, width));
+            return Some(ragged(file, &record, width));
         }
         for (column, bytes) in record.iter().enumerate() {
-            let Ok(text) = std::str::from_utf8(bytes) else { return Some(invalid_encoding(path, &record, column)) };
+            let Ok(text) = std::str::from_utf8(bytes) else { return Some(invalid_encoding(file, &record, column)) };
             let Some(field) = schema.and_then(|schema| schema.fields().get(column)) else { continue };
             if !text.is_empty() && !parses(text, field.data_type()) {
-                return Some(wrong_type(path, &record, field.name(), text, field.data_type()));
+                return Some(wrong_type(file, &record, field.name(), text, field.data_type()));
             }
         }
     }
     None
 }
 
-fn open(path: &Path, options: &CsvOptions) -> Option<Reader<BufReader<File>>> {
-    let file = File::open(path).ok()?;
+fn open(file: &LocalFile, options: &CsvOptions) -> Option<Reader<BufReader<File>>> {
+    let content = file.reader().ok()?;
     let mut builder = ReaderBuilder::new();
     builder.delimiter(options.delimiter).has_headers(false).flexible(true);
-    Some(builder.from_reader(BufReader::new(file)))
+    Some(builder.from_reader(BufReader::new(content)))
 }
 
 /// Whether `text` can be read as `data_type`, by the parsers that the decoder uses.
@@ -83,37 +87,37 @@ fn parses(text: &str, data_type: &DataType) -> bool {
     }
 }
 
-fn ragged(path: &Path, record: &ByteRecord, width: usize) -> Error {
-    let message = format!("{}: expected {width} fields, found {}", place(path, record), record.len());
+fn ragged(file: &LocalFile, record: &ByteRecord, width: usize) -> Error {
+    let message = format!("{}: expected {width} fields, found {}", place(file, record), record.len());
     Error::new(ErrorCode::RaggedRow, message)
         .with_hint("every record must have the fields of the header; check quotes and delimiter")
 }
 
-fn invalid_encoding(path: &Path, record: &ByteRecord, column: usize) -> Error {
+fn invalid_encoding(file: &LocalFile, record: &ByteRecord, column: usize) -> Error {
     let start = record.position().map_or(0, |position| position.byte());
-    let message = format!("{}: field {} is not valid UTF-8", place(path, record), column + 1);
+    let message = format!("{}: field {} is not valid UTF-8", place(file, record), column + 1);
     Error::new(ErrorCode::InvalidEncoding, message)
         .with_hint(format!("the record starts at byte {start}; convert the file to UTF-8 first"))
 }
 
-fn wrong_type(path: &Path, record: &ByteRecord, column: &str, text: &str, data_type: &DataType) -> Error {
-    let message = format!("{}: cannot read '{}' in column {column} as {data_type}", place(path, record), excerpt(text));
+fn wrong_type(file: &LocalFile, record: &ByteRecord, column: &str, text: &str, data_type: &DataType) -> Error {
+    let message = format!("{}: cannot read '{}' in column {column} as {data_type}", place(file, record), excerpt(text));
     Error::new(ErrorCode::Cast, message)
         .with_hint("the type of a column is found in the first 1,000 records; a later record does not fit it")
 }
 
-fn place(path: &Path, record: &ByteRecord) -> String {
-    let line = record.position().map_or(0, |position| position.line() + blank_lines(path, position.byte()));
-    format!("{}:{line}", path.display())
+fn place(file: &LocalFile, record: &ByteRecord) -> String {
+    let line = record.position().map_or(0, |position| position.line() + blank_lines(file, position.byte()));
+    format!("{}:{line}", file.path().display())
 }
 
 /// The number of empty lines from `start` on: the reader skips them and counts them to the record that follows.
-fn blank_lines(path: &Path, start: u64) -> u64 {
-    let Ok(mut file) = File::open(path) else { return 0 };
-    if file.seek(SeekFrom::Start(start)).is_err() {
+fn blank_lines(file: &LocalFile, start: u64) -> u64 {
+    let Ok(mut content) = file.reader() else { return 0 };
+    if content.seek(SeekFrom::Start(start)).is_err() {
         return 0;
     }
-    let bytes = BufReader::new(file).bytes().map_while(std::result::Result::ok);
+    let bytes = BufReader::new(content).bytes().map_while(std::result::Result::ok);
     bytes.take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|byte| *byte == b'\n').fold(0, |lines, _| lines + 1)
 }
 
@@ -131,11 +135,15 @@ mod tests {
 
     use super::*;
 
+    fn local(path: &std::path::Path) -> LocalFile {
+        LocalFile::open(&crate::FileAccess::default(), path.to_str().unwrap()).unwrap()
+    }
+
     fn fault(content: &[u8], schema: Option<&Schema>) -> Option<Error> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.csv");
         std::fs::write(&path, content).unwrap();
-        first_fault(&path, &CsvOptions::default(), schema)
+        first_fault(&local(&path), &CsvOptions::default(), schema)
     }
 
     #[test]
@@ -164,7 +172,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.csv");
         std::fs::write(&path, "a,b,a\n1,2,3\n").unwrap();
-        let error = check_header(&path, &CsvOptions::default()).unwrap_err();
+        let error = check_header(&local(&path), &CsvOptions::default()).unwrap_err();
         assert_eq!(error.message(), "duplicate column: a");
     }
 }

@@ -3,29 +3,29 @@
 //! A line end inside a quoted field is data. Quotes come in pairs (a doubled quote is two of them), so a line end is
 //! data exactly when an odd number of quotes stands before it.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::LocalFile;
 
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// Whether every line end of the file stands outside of quotes; a file that cannot be read cannot be cut either.
 ///
 /// Most files hold no quote at all, which `threads` parts find out at the same time; only the others are read in order.
-pub(crate) fn splittable(path: &Path, quote: u8, threads: usize) -> bool {
-    holds_no_quote(path, quote, threads) || File::open(path).is_ok_and(|file| never_hold_line_ends(file, quote))
+pub(crate) fn splittable(file: &LocalFile, quote: u8, threads: usize) -> bool {
+    holds_no_quote(file, quote, threads) || file.reader().is_ok_and(|content| never_hold_line_ends(content, quote))
 }
 
-fn holds_no_quote(path: &Path, quote: u8, threads: usize) -> bool {
-    let Ok(bytes) = path.metadata().map(|metadata| metadata.len()) else { return false };
+fn holds_no_quote(file: &LocalFile, quote: u8, threads: usize) -> bool {
+    let Ok(bytes) = file.path().metadata().map(|metadata| metadata.len()) else { return false };
     let part_bytes = bytes.div_ceil(threads.max(1) as u64).max(1);
     let found = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for start in (0..bytes).step_by(usize::try_from(part_bytes).unwrap_or(usize::MAX)) {
             let found = &found;
             scope.spawn(move || {
-                if !part_holds_no_quote(path, quote, start, part_bytes, found) {
+                if !part_holds_no_quote(file, quote, start, part_bytes, found) {
                     found.store(true, Ordering::Relaxed);
                 }
             });
@@ -34,12 +34,12 @@ fn holds_no_quote(path: &Path, quote: u8, threads: usize) -> bool {
     !found.load(Ordering::Relaxed)
 }
 
-fn part_holds_no_quote(path: &Path, quote: u8, start: u64, bytes: u64, stop: &AtomicBool) -> bool {
-    let Ok(mut file) = File::open(path) else { return false };
-    if file.seek(SeekFrom::Start(start)).is_err() {
+fn part_holds_no_quote(file: &LocalFile, quote: u8, start: u64, bytes: u64, stop: &AtomicBool) -> bool {
+    let Ok(mut content) = file.reader() else { return false };
+    if content.seek(SeekFrom::Start(start)).is_err() {
         return false;
     }
-    let mut part = file.take(bytes);
+    let mut part = content.take(bytes);
     let mut chunk = vec![0; CHUNK_BYTES];
     while !stop.load(Ordering::Relaxed) {
         match part.read(&mut chunk) {
@@ -109,11 +109,14 @@ mod tests {
         let path = dir.path().join("x.csv");
         for (text, expected) in [("a,b\n1,2\n", true), ("a\n\"x\"\n", true), ("a\n\"x\ny\"\n", false)] {
             std::fs::write(&path, text).unwrap();
+            let file = LocalFile::open(&crate::FileAccess::default(), path.to_str().unwrap()).unwrap();
             for threads in 1..5 {
-                assert_eq!(splittable(&path, b'"', threads), expected, "{text:?} in {threads} parts");
+                assert_eq!(splittable(&file, b'"', threads), expected, "{text:?} in {threads} parts");
             }
         }
-        assert!(!splittable(&dir.path().join("missing.csv"), b'"', 2));
+        let file = LocalFile::open(&crate::FileAccess::default(), path.to_str().unwrap()).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(!splittable(&file, b'"', 2));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use velaria_sql::Statement;
 
 use crate::context::Context;
 use crate::dataframe::DataFrame;
-use crate::plan::{change, ddl, describe, dml, explain, index, query, summarize, view};
+use crate::plan::{change, copy, ddl, describe, dml, explain, index, query, summarize, view};
 
 /// Runs `statement`, which was read from `text`; a query is planned only.
 pub(crate) async fn run(context: &Arc<Context>, text: &str, statement: Statement) -> Result<DataFrame> {
@@ -23,6 +23,7 @@ pub(crate) async fn run(context: &Arc<Context>, text: &str, statement: Statement
         Statement::CreateView(create) => view::create(context, text, create).await?,
         Statement::CreateIndex(create) => index::create(context, text, &create).await?,
         Statement::Insert(insert) => dml::insert(context, text, insert).await?,
+        Statement::Copy(statement) => copy::copy(context, text, statement).await?,
         Statement::Update(update) => change::update(context, text, update).await?,
         Statement::Delete(delete) => change::delete(context, text, delete).await?,
         Statement::Truncate(truncate) => change::truncate(context, text, &truncate).await?,

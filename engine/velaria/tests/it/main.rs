@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failure of the test")]
 
 mod changes;
+mod copy;
 mod files;
 mod laws;
+mod limits;
 mod session;
 
 use velaria::arrow::array::RecordBatch;

@@ -51,8 +51,7 @@ fn a_view_with_two_columns_of_one_name_is_refused() {
 }
 
 /// An interrupt ends a query that computes for hours, and nothing of it keeps a thread of the engine: the query after it
-/// needs one. (A nested-loop join gives none back; `runtime.rs` tests that others then get new ones, and the Python tests
-/// interrupt one in a process of its own.)
+/// needs one. (`stop.rs` tests the same of every operator, `runtime.rs` that others get new threads if one does not stop.)
 #[test]
 fn a_compute_bound_query_stops_when_it_is_told_to() {
     let session = session(2);

@@ -1,0 +1,132 @@
+//! `COPY … TO`: batches go into a file as they are made, and the file gets its name when all of them are there.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::csv::WriterBuilder;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use arrow::ipc::writer::StreamWriter;
+use arrow::json::LineDelimitedWriter;
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::errors::ParquetError;
+use futures::TryStreamExt;
+use velaria_connector::{Existing, NewFile};
+use velaria_contract::{Error, ErrorCode, Result};
+use velaria_sql::{Copy, Format, position_of};
+
+use crate::context::Context;
+use crate::dataframe::DataFrame;
+use crate::plan::query;
+use crate::result_frame::Done;
+
+/// Runs `COPY … TO`.
+pub(crate) async fn copy(context: &Arc<Context>, text: &str, statement: Copy) -> Result<Done> {
+    let format = format(text, &statement)?;
+    let Copy { source, path, path_span, header, delimiter, overwrite, .. } = statement;
+    let bound = query::bind(context, text, source).await?;
+    let frame = DataFrame::from_query(context, text, bound);
+    let existing = if overwrite { Existing::Replace } else { Existing::Keep };
+    let place = |error: Error| error.with_position(position_of(text, path_span));
+    let file = NewFile::create(&context.access, &path, existing).map_err(place)?;
+    let mut writer = Writer::new(format, BufWriter::new(file), &frame.schema(), header, delimiter)?;
+    let mut stream = frame.execute().await?;
+    let mut rows = 0;
+    while let Some(batch) = stream.try_next().await? {
+        rows += batch.num_rows();
+        writer.write(&batch)?;
+    }
+    let file = writer.finish()?.into_inner().map_err(|error| unwritten(error.into_error()))?;
+    file.commit().map_err(place)?;
+    Ok(Done::new("copy done", rows))
+}
+
+/// The format that was asked for, or else the one that the path ends with.
+fn format(text: &str, statement: &Copy) -> Result<Format> {
+    let ending = || Path::new(&statement.path).extension()?.to_str().and_then(Format::named);
+    statement.format.or_else(ending).ok_or_else(|| {
+        Error::new(ErrorCode::InvalidStatement, "the format of the file is not known")
+            .with_hint("add (FORMAT csv), json, parquet or arrow, or let the path end with one of them")
+            .with_position(position_of(text, statement.path_span))
+    })
+}
+
+type Out = BufWriter<NewFile>;
+
+/// A writer of one of the formats.
+enum Writer {
+    Csv(Box<arrow::csv::Writer<Out>>),
+    Json(LineDelimitedWriter<Out>),
+    Parquet(Box<ArrowWriter<Out>>),
+    Arrow(Box<StreamWriter<Out>>),
+}
+
+impl Writer {
+    fn new(format: Format, out: Out, schema: &SchemaRef, header: bool, delimiter: u8) -> Result<Self> {
+        Ok(match format {
+            Format::Csv => {
+                let mut writer = WriterBuilder::new().with_header(header).with_delimiter(delimiter).build(out);
+                // A file without rows has a header as well, and a type that CSV does not have is found now.
+                writer.write(&RecordBatch::new_empty(Arc::clone(schema))).map_err(from_arrow)?;
+                Self::Csv(Box::new(writer))
+            }
+            Format::Json => Self::Json(LineDelimitedWriter::new(out)),
+            Format::Parquet => {
+                Self::Parquet(Box::new(ArrowWriter::try_new(out, Arc::clone(schema), None).map_err(from_parquet)?))
+            }
+            Format::Arrow => Self::Arrow(Box::new(StreamWriter::try_new(out, schema).map_err(from_arrow)?)),
+        })
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        match self {
+            Self::Csv(writer) => writer.write(batch).map_err(from_arrow),
+            Self::Json(writer) => writer.write(batch).map_err(from_arrow),
+            Self::Parquet(writer) => writer.write(batch).map_err(from_parquet),
+            Self::Arrow(writer) => writer.write(batch).map_err(from_arrow),
+        }
+    }
+
+    fn finish(self) -> Result<Out> {
+        let mut out = match self {
+            Self::Csv(writer) => writer.into_inner(),
+            Self::Json(mut writer) => {
+                writer.finish().map_err(from_arrow)?;
+                writer.into_inner()
+            }
+            Self::Parquet(writer) => writer.into_inner().map_err(from_parquet)?,
+            Self::Arrow(writer) => writer.into_inner().map_err(from_arrow)?,
+        };
+        out.flush().map_err(unwritten)?;
+        Ok(out)
+    }
+}
+
+fn from_arrow(error: ArrowError) -> Error {
+    match error {
+        ArrowError::IoError(_, error) => unwritten(error),
+        other => unsupported(&other),
+    }
+}
+
+fn from_parquet(error: ParquetError) -> Error {
+    match error {
+        ParquetError::External(error) => match error.downcast::<std::io::Error>() {
+            Ok(error) => unwritten(*error),
+            Err(error) => unsupported(&error),
+        },
+        other => unsupported(&other),
+    }
+}
+
+fn unsupported(error: &dyn std::fmt::Display) -> Error {
+    let text = error.to_string();
+    let reason = text.rsplit("error: ").next().unwrap_or(&text).trim().to_owned();
+    Error::new(ErrorCode::Unsupported, "cannot write these columns in this format").with_hint(reason)
+}
+
+fn unwritten(error: std::io::Error) -> Error {
+    Error::new(ErrorCode::Io, "cannot write the file").with_hint(error.to_string()).with_source(error)
+}
