@@ -7,6 +7,7 @@
 
 mod clauses;
 mod diagnostic;
+mod expression;
 mod limits;
 mod names;
 mod parser;
@@ -14,6 +15,7 @@ mod statement;
 
 // The public interface.
 pub use diagnostic::{closest, lower_first, position_of};
+pub use expression::parse_expression;
 pub use limits::{CHAIN_OPERATORS_MAX, EXPRESSION_DEPTH_MAX, STATEMENT_BYTES_MAX};
 pub use parser::parse;
 pub use sqlparser::ast;

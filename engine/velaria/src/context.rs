@@ -6,13 +6,16 @@
 use std::sync::{Arc, LazyLock};
 
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList};
+use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig as DataFusionConfig;
 use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::catalog::{CATALOG, Catalog, SCHEMA};
 use crate::config::SessionConfig;
+use crate::function;
+use crate::plan::date_arithmetic::DateArithmetic;
 use crate::plan::types::TypeWords;
 use crate::rule;
 
@@ -34,18 +37,27 @@ pub(crate) enum Spread {
 }
 
 /// The functions, rules and planners are the same in every session: they are built once.
-static TEMPLATE: LazyLock<SessionState> = LazyLock::new(|| {
+static TEMPLATE: LazyLock<DataFusionResult<SessionState>> = LazyLock::new(|| {
     let builder = SessionStateBuilder::new_with_default_features().with_type_planner(Arc::new(TypeWords));
-    rule::register(builder).build()
+    let mut state = rule::register(builder).build();
+    function::register(&mut state)?;
+    state.register_expr_planner(Arc::new(DateArithmetic))?;
+    Ok(state)
 });
+
+/// The state that every session starts from.
+pub(crate) fn template() -> Result<&'static SessionState> {
+    TEMPLATE.as_ref().map_err(|error| Error::new(ErrorCode::Internal, format!("cannot set up the functions: {error}")))
+}
 
 impl Context {
     pub(crate) fn new(config: &SessionConfig) -> Result<Self> {
         let catalog = Arc::new(Catalog::default());
         let catalogs = catalog_list(&catalog)?;
         let runtime = Arc::new(RuntimeEnv::default());
+        let template = template()?;
         let state = |partitions| {
-            SessionStateBuilder::new_from_existing(TEMPLATE.clone())
+            SessionStateBuilder::new_from_existing(template.clone())
                 .with_config(datafusion_config(partitions))
                 .with_runtime_env(Arc::clone(&runtime))
                 .with_catalog_list(Arc::clone(&catalogs))

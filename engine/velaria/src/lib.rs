@@ -13,7 +13,8 @@
 //! # Ok::<(), velaria::Error>(())
 //! ```
 //!
-//! Invariant: this crate binds names, lowers statements and hands over; it holds no algorithm.
+//! Invariant: this crate binds names, lowers statements and hands over; it holds no algorithm other than the functions
+//! of SQL.
 
 mod catalog;
 mod config;
@@ -22,6 +23,8 @@ mod cooperate;
 mod dataframe;
 mod error;
 mod explain;
+mod function;
+mod function_list;
 mod output;
 mod plan;
 mod result_frame;
@@ -34,6 +37,7 @@ mod words;
 pub use arrow;
 pub use config::SessionConfig;
 pub use dataframe::{BatchStream, DataFrame};
+pub use function_list::{FunctionEntry, FunctionKind, functions};
 pub use runtime::{plan, wait};
 pub use session::Session;
 pub use velaria_connector::CsvOptions;

@@ -13,6 +13,7 @@ use velaria_sql::{Span, position_of};
 use crate::catalog::{CATALOG, SCHEMA};
 use crate::context::{Context, Spread};
 use crate::error::Translator;
+use crate::plan::calls;
 use crate::plan::functions::{self, ClockUse};
 use crate::plan::{names, rewrite};
 
@@ -28,6 +29,7 @@ pub(crate) async fn bind(context: &Context, text: &str, mut query: Box<Query>) -
     let state = context.state(Spread::Parallel);
     names::restore_case(&mut query, &context.catalog);
     rewrite::rewrite(&mut query);
+    calls::rewrite(text, &mut query, state)?;
     let clock = functions::check(text, &query, state)?;
     let statement = DataFusionStatement::Statement(Box::new(AstStatement::Query(query)));
     check_tables(context, text, &statement)?;
