@@ -31,8 +31,16 @@ pub(super) const GUARDS: &[(&str, Before)] = &[
     ("to_timestamp", timestamp_in_range),
     // Refuses NULL without a type: year(NULL).
     ("date_part", null_of_null),
-    // Fails as an internal error: array_normalize([[1]]).
-    ("array_normalize", flat_list),
+    // Fail as an internal error: array_sum([[1]]).
+    ("array_sum", flat_lists),
+    ("array_avg", flat_lists),
+    ("array_product", flat_lists),
+    ("array_normalize", flat_lists),
+    ("array_add", flat_lists),
+    ("array_subtract", flat_lists),
+    ("array_scale", flat_lists),
+    ("inner_product", flat_lists),
+    ("cosine_distance", flat_lists),
     // Fails as an internal error: array_resize([1], -1).
     ("array_resize", size_not_negative),
 ];
@@ -165,14 +173,14 @@ fn timestamp_in_range(args: &ScalarFunctionArgs) -> Result<Option<ColumnarValue>
     Err(overflow("the timestamp is out of range"))
 }
 
-fn flat_list(args: &ScalarFunctionArgs) -> Result<Option<ColumnarValue>> {
+fn flat_lists(args: &ScalarFunctionArgs) -> Result<Option<ColumnarValue>> {
     let nested = args.args.iter().any(|value| match value.data_type() {
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
             item.data_type().is_nested()
         }
         _ => false,
     });
-    if nested { Err(invalid("array_normalize takes a list of numbers")) } else { Ok(None) }
+    if nested { Err(invalid("a list of lists is no list of numbers")) } else { Ok(None) }
 }
 
 fn null_of_null(args: &ScalarFunctionArgs) -> Result<Option<ColumnarValue>> {
