@@ -11,7 +11,7 @@ use crate::corpus::{self, CorpusFile, DataFile, data_files, slt_files};
 use crate::engine::{CliSurface, EngineSurface, PythonSurface, Surface, default_cli, default_python};
 use crate::report::{FileReport, Report, SkippedRecords, SurfaceReport};
 use crate::suite::{Suite, SurfaceName};
-use crate::{Error, Result, find_root, update, workload};
+use crate::{Error, Result, find_root, functions, update, workload};
 
 /// Runs the corpus on every surface with the same expected results.
 #[derive(Debug, Parser)]
@@ -19,6 +19,15 @@ use crate::{Error, Result, find_root, update, workload};
 enum Command {
     /// Run a suite.
     Run(Run),
+    /// Run the example of every function, and compare docs/sql/functions.md with it.
+    Functions(Functions),
+}
+
+#[derive(Debug, clap::Args)]
+struct Functions {
+    /// Write the page instead of comparing it.
+    #[arg(long)]
+    write: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -48,8 +57,11 @@ struct Run {
 
 /// Runs the command; `0` when everything passed, `1` when something failed, `2` when the command cannot run.
 pub fn main(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
-    let Command::Run(run) = Command::parse_from(args);
-    match execute(&run, out) {
+    let done = match Command::parse_from(args) {
+        Command::Run(run) => execute(&run, out),
+        Command::Functions(functions) => execute_functions(&functions, out),
+    };
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -58,6 +70,22 @@ pub fn main(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: 
             ExitCode::from(2)
         }
     }
+}
+
+fn execute_functions(functions: &Functions, out: &mut dyn Write) -> Result<bool> {
+    let current = std::env::current_dir().map_err(Error::io(Path::new(".")))?;
+    let root = find_root(&current)?;
+    let page = functions::page(&root)?;
+    let path = root.join(functions::PAGE);
+    if functions.write {
+        std::fs::write(&path, page).map_err(Error::io(&path))?;
+        return Ok(true);
+    }
+    let is_fresh = std::fs::read_to_string(&path).map_err(Error::io(&path))? == page;
+    if !is_fresh {
+        writeln!(out, "{} is stale: write it with `velaria-conformance functions --write`", functions::PAGE)?;
+    }
+    Ok(is_fresh)
 }
 
 fn execute(run: &Run, out: &mut dyn Write) -> Result<bool> {

@@ -16,6 +16,7 @@ mod suite;
 mod update;
 
 pub mod engine;
+pub mod functions;
 pub mod render;
 pub mod workload;
 

@@ -59,7 +59,11 @@ impl Serialize for Cell<'_> {
                 }
                 pairs.end()
             }
-            _ => serializer.collect_str(&formatter(array).map_err(S::Error::custom)?.value(row)),
+            // Dates beyond the year 262142 have no text: `collect_str` would panic on them.
+            _ => {
+                let formatter = formatter(array).map_err(S::Error::custom)?;
+                serializer.serialize_str(&formatter.value(row).try_to_string().map_err(S::Error::custom)?)
+            }
         }
     }
 }

@@ -7,7 +7,8 @@ use crate::{Error, ErrorCode, Result};
 /// `value` as a JSON document, indented by two spaces and ended by a newline.
 ///
 /// # Errors
-/// `VEL-9001` when the value holds something that JSON cannot, such as a map with non-text keys.
+/// `VEL-9001` when the value holds something that JSON cannot, such as a map with non-text keys; `VEL-5011` when a part
+/// of it has no text.
 pub fn to_pretty<T: Serialize>(value: &T) -> Result<String> {
     finish(serde_json::to_string_pretty(value))
 }
@@ -15,16 +16,24 @@ pub fn to_pretty<T: Serialize>(value: &T) -> Result<String> {
 /// `value` as a JSON document on one line, ended by a newline.
 ///
 /// # Errors
-/// `VEL-9001` when the value holds something that JSON cannot, such as a map with non-text keys.
+/// `VEL-9001` when the value holds something that JSON cannot, such as a map with non-text keys; `VEL-5011` when a part
+/// of it has no text.
 pub fn to_line<T: Serialize>(value: &T) -> Result<String> {
     finish(serde_json::to_string(value))
 }
 
 fn finish(written: serde_json::Result<String>) -> Result<String> {
-    let mut text =
-        written.map_err(|source| Error::new(ErrorCode::Internal, "cannot write JSON").with_source(source))?;
+    let mut text = written.map_err(unwritten)?;
     text.push('\n');
     Ok(text)
+}
+
+/// A value that says itself that it has no text, such as a date beyond the calendar, is the statement's affair.
+fn unwritten(source: serde_json::Error) -> Error {
+    if source.is_data() {
+        return Error::new(ErrorCode::InvalidValue, format!("cannot print a value: {source}"));
+    }
+    Error::new(ErrorCode::Internal, "cannot write JSON").with_source(source)
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 use std::sync::{Arc, LazyLock};
 
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList};
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::error::Result as DataFusionResult;
+use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig as DataFusionConfig;
 use velaria_connector::FileAccess;
 use velaria_contract::{Error, ErrorCode, Result};
@@ -14,7 +15,9 @@ use velaria_contract::{Error, ErrorCode, Result};
 use crate::bounded::{self, Memory};
 use crate::catalog::{CATALOG, Catalog, SCHEMA};
 use crate::config::SessionConfig;
+use crate::function;
 use crate::limits;
+use crate::plan::date_arithmetic::DateArithmetic;
 use crate::plan::types::TypeWords;
 use crate::rule;
 use crate::stop::Running;
@@ -39,13 +42,20 @@ pub(crate) enum Spread {
 }
 
 /// The functions, rules and planners are the same in every session: they are built once.
-static TEMPLATE: LazyLock<SessionState> = LazyLock::new(|| {
+static TEMPLATE: LazyLock<DataFusionResult<SessionState>> = LazyLock::new(|| {
     let builder = SessionStateBuilder::new_with_default_features().with_type_planner(Arc::new(TypeWords));
     let mut state = rule::register(builder).build();
-    // Only a registry that takes no functions refuses one.
-    let _ = bounded::register(&mut state);
-    state
+    function::register(&mut state)?;
+    state.register_expr_planner(Arc::new(DateArithmetic))?;
+    // Last: it bounds what the others have registered.
+    bounded::register(&mut state)?;
+    Ok(state)
 });
+
+/// The state that every session starts from.
+pub(crate) fn template() -> Result<&'static SessionState> {
+    TEMPLATE.as_ref().map_err(|error| Error::new(ErrorCode::Internal, format!("cannot set up the functions: {error}")))
+}
 
 impl Context {
     pub(crate) fn new(config: &SessionConfig) -> Result<Self> {
@@ -53,12 +63,13 @@ impl Context {
         let catalogs = catalog_list(&catalog)?;
         let access = config.file_access()?;
         let runtime = limits::runtime(config, &access)?;
+        let template = template()?;
         let state = |partitions| -> Result<SessionState> {
             let mut options = datafusion_config(partitions);
             options.options_mut().extensions.insert(access.clone());
             options.options_mut().extensions.insert(Memory(Arc::clone(&runtime.memory_pool)));
             limits::fit(&mut options, config, partitions)?;
-            let builder = SessionStateBuilder::new_from_existing(TEMPLATE.clone())
+            let builder = SessionStateBuilder::new_from_existing(template.clone())
                 .with_config(options)
                 .with_runtime_env(Arc::clone(&runtime))
                 .with_catalog_list(Arc::clone(&catalogs));

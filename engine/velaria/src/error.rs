@@ -57,8 +57,8 @@ impl<'a> Translator<'a> {
             DataFusionError::ObjectStore(error) => from_object_store(error),
             DataFusionError::ParquetError(error) => Error::new(ErrorCode::MalformedFile, clean(&error.to_string())),
             DataFusionError::External(error) => self.external(error.as_ref()),
+            DataFusionError::Internal(message) => text::from_internal(message).unwrap_or_else(|| internal(message)),
             DataFusionError::Configuration(message)
-            | DataFusionError::Internal(message)
             | DataFusionError::Substrait(message)
             | DataFusionError::Ffi(message) => internal(message),
             DataFusionError::ExecutionJoin(error) => internal(&error.to_string()),

@@ -13,7 +13,8 @@
 //! # Ok::<(), velaria::Error>(())
 //! ```
 //!
-//! Invariant: this crate binds names, lowers statements and hands over; it holds no algorithm.
+//! Invariant: this crate binds names, lowers statements and hands over; it holds no algorithm other than the functions
+//! of SQL.
 
 mod bounded;
 mod catalog;
@@ -24,6 +25,8 @@ mod cooperate;
 mod dataframe;
 mod error;
 mod explain;
+mod function;
+mod function_list;
 mod limits;
 mod output;
 mod plan;
@@ -39,6 +42,7 @@ mod words;
 pub use arrow;
 pub use config::{SessionConfig, bytes_of, duration_of};
 pub use dataframe::{BatchStream, DataFrame};
+pub use function_list::{FunctionEntry, FunctionKind, functions};
 pub use runtime::{plan, wait};
 pub use session::Session;
 pub use velaria_connector::CsvOptions;

@@ -1,9 +1,11 @@
 //! Statements to plans: names are bound, types are checked, nothing is read.
 
+mod calls;
 mod change;
 mod columns;
 pub(crate) mod command;
 mod copy;
+pub(crate) mod date_arithmetic;
 mod ddl;
 mod describe;
 mod dml;
@@ -14,6 +16,7 @@ mod names;
 pub(crate) mod query;
 pub(crate) mod rewrite;
 mod rules;
+pub(crate) mod spellings;
 mod summarize;
 mod target;
 pub(crate) mod types;

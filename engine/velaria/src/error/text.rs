@@ -12,6 +12,7 @@ use crate::words::sql_words;
 pub(super) fn from_plan(message: &str) -> Error {
     let message = clean(message);
     not_grouped(&message)
+        .or_else(|| own_signature(&message))
         .or_else(|| signature(&message))
         .or_else(|| operator(&message))
         .or_else(|| fixed(&message, PLAN_TEXTS))
@@ -35,6 +36,11 @@ pub(super) fn from_execution(message: &str) -> Error {
     cast(&message)
         .or_else(|| fixed(&message, EXECUTION_TEXTS))
         .unwrap_or_else(|| Error::new(ErrorCode::InvalidValue, lower_first(&sql_words(&message))))
+}
+
+/// What DataFusion takes for a bug of its own, although the statement is to blame.
+pub(super) fn from_internal(message: &str) -> Option<Error> {
+    fixed(message, INTERNAL_TEXTS)
 }
 
 /// A value that could not be converted.
@@ -140,6 +146,12 @@ const NOT_IMPLEMENTED_TEXTS: &[FixedText] = &[
     ),
 ];
 
+const INTERNAL_TEXTS: &[FixedText] = &[
+    ("Uncomparable values", ErrorCode::TypeMismatch, "values of this type have no order", ""),
+    ("Min/Max accumulator not implemented", ErrorCode::TypeMismatch, "values of this type have no order", ""),
+    ("Nth value indices are 1 based", ErrorCode::InvalidValue, "nth_value counts places from 1", ""),
+];
+
 const EXECUTION_TEXTS: &[FixedText] = &[
     ("regex parse error", ErrorCode::InvalidValue, "invalid regular expression", ""),
     ("egular expression", ErrorCode::InvalidValue, "invalid regular expression", ""),
@@ -174,6 +186,14 @@ fn not_grouped(message: &str) -> Option<Error> {
         Error::new(ErrorCode::NotGrouped, format!("non-aggregate field must appear in GROUP BY: {column}"))
             .with_hint("group by it, or put it into an aggregate such as MIN or FIRST_VALUE"),
     )
+}
+
+/// What a function of our own says about its arguments, without the list of candidates that DataFusion appends.
+fn own_signature(message: &str) -> Option<Error> {
+    let (_, said) = message.split_once("user-defined coercion failed with: ")?;
+    let said = said.split(" No function matches").next()?;
+    let said = said.strip_prefix("Error during planning: ").unwrap_or(said);
+    Some(Error::new(ErrorCode::TypeMismatch, lower_first(&sql_words(said.trim_end_matches('.')))))
 }
 
 /// `No function matches the given name and argument types 'upper(Int64)'`.
@@ -249,6 +269,7 @@ fn cast(message: &str) -> Option<Error> {
     if message.contains("is too large to store in a Decimal")
         || message.contains("verflow")
         || message.contains("out of range")
+        || message.contains("exceeds the representable")
     {
         return Some(overflow(lower_first(&sql_words(message))));
     }

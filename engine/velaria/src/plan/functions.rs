@@ -8,6 +8,7 @@ use velaria_sql::ast::{Expr, Function, Ident, ObjectNamePart, Query, TableFactor
 use velaria_sql::{closest, position_of};
 
 use crate::clock::ClockUse;
+use crate::plan::spellings;
 
 /// Functions that the planner knows without a registration.
 const BUILT_INTO_THE_PLANNER: [&str; 1] = ["unnest"];
@@ -64,6 +65,7 @@ impl Checker<'_> {
             || self.state.aggregate_functions().contains_key(name)
             || self.state.window_functions().contains_key(name)
             || self.state.higher_order_functions().contains_key(name)
+            || spellings::names().any(|known| known == name)
             || BUILT_INTO_THE_PLANNER.contains(&name)
     }
 
@@ -71,7 +73,8 @@ impl Checker<'_> {
         let known = (self.state.scalar_functions().keys())
             .chain(self.state.aggregate_functions().keys())
             .chain(self.state.window_functions().keys())
-            .map(String::as_str);
+            .map(String::as_str)
+            .chain(spellings::names());
         self.suggest(ident, known)
     }
 

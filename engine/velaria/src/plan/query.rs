@@ -14,7 +14,7 @@ use crate::catalog::{CATALOG, SCHEMA};
 use crate::clock::ClockUse;
 use crate::context::{Context, Spread};
 use crate::error::Translator;
-use crate::plan::{functions, names, rewrite, view};
+use crate::plan::{calls, functions, names, rewrite, view};
 
 /// A query whose names and types are checked.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub(crate) async fn bind(context: &Context, text: &str, mut query: Box<Query>) -
     let viewed = view::refresh(context, text, &query).await?;
     names::restore_case(&mut query, &context.catalog);
     rewrite::rewrite(&mut query, &context.catalog);
+    calls::rewrite(text, &mut query, state)?;
     let clock = functions::check(text, &query, state)?.max(viewed);
     let statement = DataFusionStatement::Statement(Box::new(AstStatement::Query(query)));
     check_tables(context, text, &statement)?;

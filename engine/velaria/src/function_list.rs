@@ -1,0 +1,85 @@
+//! The functions that statements can call, as data: for documentation and for the checks that nothing is missing there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use velaria_contract::Result;
+
+use crate::context::template;
+use crate::plan::spellings;
+
+/// How a function is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum FunctionKind {
+    /// One value for each row.
+    Scalar,
+    /// One value for a group of rows.
+    Aggregate,
+    /// One value for each row, from the rows around it.
+    Window,
+    /// A table.
+    Table,
+    /// A spelling of another expression.
+    Spelling,
+}
+
+/// A function by its first name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FunctionEntry {
+    /// The name in lower case.
+    pub name: String,
+    /// How it is called.
+    pub kind: FunctionKind,
+    /// Its other names, sorted.
+    pub aliases: Vec<String>,
+}
+
+/// All functions, sorted by name. A name that is both an aggregate and a window function stands there once.
+///
+/// # Errors
+/// `VEL-9001` when the functions cannot be set up, which would be a bug.
+pub fn functions() -> Result<Vec<FunctionEntry>> {
+    let state = template()?;
+    let mut found = Found::default();
+    let (scalar, aggregate, window) = (FunctionKind::Scalar, FunctionKind::Aggregate, FunctionKind::Window);
+    (state.scalar_functions().values()).for_each(|function| found.add(function.name(), scalar, function.aliases()));
+    (state.higher_order_functions().values())
+        .for_each(|function| found.add(function.name(), scalar, function.aliases()));
+    (state.aggregate_functions().values())
+        .for_each(|function| found.add(function.name(), aggregate, function.aliases()));
+    (state.window_functions().values()).for_each(|function| found.add(function.name(), window, function.aliases()));
+    state.table_functions().keys().for_each(|name| found.add(name, FunctionKind::Table, &[]));
+    for (names, ..) in spellings::SPELLINGS {
+        if let [name, aliases @ ..] = names {
+            let aliases: Vec<String> = aliases.iter().map(|&alias| alias.to_owned()).collect();
+            found.add(name, FunctionKind::Spelling, &aliases);
+        }
+    }
+    for name in spellings::OTHER_SPELLINGS {
+        found.add(name, FunctionKind::Spelling, &[]);
+    }
+    Ok(found.into_entries())
+}
+
+#[derive(Default)]
+struct Found {
+    entries: BTreeMap<String, (FunctionKind, BTreeSet<String>)>,
+}
+
+impl Found {
+    fn add(&mut self, name: &str, kind: FunctionKind, aliases: &[String]) {
+        let entry = self.entries.entry(name.to_lowercase()).or_insert_with(|| (kind, BTreeSet::new()));
+        entry.1.extend(aliases.iter().map(|alias| alias.to_lowercase()));
+    }
+
+    fn into_entries(self) -> Vec<FunctionEntry> {
+        self.entries
+            .into_iter()
+            .map(|(name, (kind, mut aliases))| {
+                aliases.remove(&name);
+                FunctionEntry { name, kind, aliases: aliases.into_iter().collect() }
+            })
+            .collect()
+    }
+}
