@@ -3,9 +3,13 @@
 //! Each rule says what upstream does, so that it can be removed when upstream does the same.
 
 mod cast_names;
+mod fence;
 mod guard;
+mod identity;
+mod in_list;
 mod overflow;
 mod signed_zero;
+mod union_names;
 mod unnest;
 
 use std::sync::Arc;
@@ -18,6 +22,8 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 /// `builder` with the rules of this module.
 pub(crate) fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
     let mut builder = builder
+        .with_analyzer_rule(Arc::new(union_names::NameArms))
+        .with_analyzer_rule(Arc::new(in_list::ColumnsLeft))
         .with_analyzer_rule(Arc::new(unnest::UnnestSubqueries))
         .with_analyzer_rule(Arc::new(overflow::CheckOverflow))
         .with_analyzer_rule(Arc::new(signed_zero::OneZero))
@@ -33,9 +39,13 @@ pub(crate) fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
 
 /// Upstream's rules for physical plans, with the ones of this module in the place of those that they correct.
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    let fenced: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(guard::FencedProjections::default());
+    let corrections: [Arc<dyn PhysicalOptimizerRule + Send + Sync>; 3] = [
+        Arc::new(fence::FencedProjections::default()),
+        Arc::new(fence::FencedFilters::before_joins()),
+        Arc::new(fence::FencedFilters::after_joins()),
+    ];
     let corrected = |rule: Arc<dyn PhysicalOptimizerRule + Send + Sync>| {
-        if rule.name() == fenced.name() { Arc::clone(&fenced) } else { rule }
+        corrections.iter().find(|own| own.name() == rule.name()).map_or(rule, Arc::clone)
     };
     PhysicalOptimizer::new().rules.into_iter().map(corrected).collect()
 }

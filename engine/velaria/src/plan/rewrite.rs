@@ -1,5 +1,6 @@
 //! Standard SQL that the planner does not know, in words that it knows: one rewrite of the syntax tree a file.
 
+mod distinct_from;
 mod duplicate_names;
 mod having;
 mod like_escape;
@@ -35,6 +36,7 @@ impl VisitorMut for Rewriter<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        distinct_from::bind_tighter(expr);
         like_escape::use_backslash(expr);
         ControlFlow::Continue(())
     }

@@ -4,8 +4,6 @@
 //! booleans into AND and OR, and computes a projection below a filter where that saves columns. Each makes an error of a
 //! row that the query leaves out (apache/datafusion#8910 and its kin). The standard permits it; nobody expects it.
 
-mod fence;
-
 use std::mem;
 
 use datafusion::arrow::datatypes::DataType;
@@ -18,8 +16,6 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, binary_expr, cast, lit};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
-
-pub(crate) use fence::FencedProjections;
 
 /// Computes what may fail only for the rows that the conditions beside it let through.
 #[derive(Debug)]

@@ -68,8 +68,8 @@ fn rewrite_negation(inner: Expr, schema: &DFSchema) -> Result<Transformed<Expr>>
 }
 
 fn can_overflow(left: &Expr, op: Operator, right: &Expr, schema: &DFSchema) -> Result<bool> {
-    use Operator::{BitwiseShiftLeft, BitwiseShiftRight, Divide, Minus, Modulo, Multiply, Plus};
-    if !matches!(op, Plus | Minus | Multiply | Divide | Modulo | BitwiseShiftLeft | BitwiseShiftRight) {
+    use Operator::{BitwiseShiftLeft, BitwiseShiftRight, BitwiseXor, Divide, Minus, Modulo, Multiply, Plus};
+    if !matches!(op, Plus | Minus | Multiply | Divide | Modulo | BitwiseShiftLeft | BitwiseShiftRight | BitwiseXor) {
         return Ok(false);
     }
     let (left, right) = (left.get_type(schema)?, right.get_type(schema)?);

@@ -13,10 +13,10 @@ mod single;
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DataFusionError, JoinType, Result};
+use datafusion::common::{Column, DataFusionError, JoinType, Result, not_impl_err};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, Subquery};
+use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, Projection, Subquery};
 use datafusion::optimizer::AnalyzerRule;
 
 use attach::Attachment;
@@ -72,6 +72,7 @@ fn has_subquery(plan: &LogicalPlan) -> Result<bool> {
 fn rewrite_node(node: LogicalPlan, names: &mut Names) -> Result<Transformed<LogicalPlan>> {
     let node = match node {
         LogicalPlan::Join(join) if join.join_type == JoinType::Inner => filter_of_join(join)?,
+        LogicalPlan::Join(join) if holds_subquery(join.filter.as_ref())? => return rewrite_outer_join(join, names),
         other => other,
     };
     let (LogicalPlan::Filter(_)
@@ -94,11 +95,63 @@ fn rewrite_node(node: LogicalPlan, names: &mut Names) -> Result<Transformed<Logi
     }
 }
 
+fn holds_subquery(expr: Option<&Expr>) -> Result<bool> {
+    expr.map_or(Ok(false), |expr| expr.exists(|expr| Ok(subquery_of(expr).is_some())))
+}
+
+/// The subqueries in the condition of an outer join as columns of the side that they speak of.
+fn rewrite_outer_join(join: Join, names: &mut Names) -> Result<Transformed<LogicalPlan>> {
+    match outer_join(&join, names) {
+        Ok(plan) => Ok(Transformed::yes(plan)),
+        Err(DataFusionError::NotImplemented(_)) => Ok(Transformed::no(LogicalPlan::Join(join))),
+        Err(error) => Err(error),
+    }
+}
+
+fn outer_join(join: &Join, names: &mut Names) -> Result<LogicalPlan> {
+    if !matches!(join.join_type, JoinType::Left | JoinType::Right | JoinType::Full) {
+        return not_impl_err!("a subquery in the condition of this join");
+    }
+    let Some(filter) = join.filter.clone() else { return not_impl_err!("a join without a condition") };
+    let columns: Vec<Expr> = join.schema.columns().into_iter().map(Expr::Column).collect();
+    let (right, filter) = attach_to_side(&join.right, filter, names)?;
+    let (left, filter) = attach_to_side(&join.left, filter, names)?;
+    if holds_subquery(Some(&filter))? {
+        return not_impl_err!("a subquery about both sides of an outer join");
+    }
+    let joined = Join::try_new(
+        Arc::new(left),
+        Arc::new(right),
+        join.on.clone(),
+        Some(filter),
+        join.join_type,
+        join.join_constraint,
+        join.null_equality,
+        join.null_aware,
+    )?;
+    let joined = Arc::new(LogicalPlan::Join(joined));
+    Ok(LogicalPlan::Projection(Projection::try_new(columns, joined)?))
+}
+
+/// `side` with the subqueries of `filter` that use no columns but its own, and the filter with their values.
+fn attach_to_side(side: &LogicalPlan, filter: Expr, names: &mut Names) -> Result<(LogicalPlan, Expr)> {
+    let mut attachment = Attachment::new(side.clone(), names);
+    let filter = filter.transform_down(|expr| {
+        let Some(subquery) = subquery_of(&expr) else { return Ok(Transformed::no(expr)) };
+        let mut used = outer_columns(&subquery.subquery)?;
+        used.extend(expr.column_refs().into_iter().cloned());
+        if used.iter().any(|column| !side.schema().has_column(column)) {
+            return Ok(Transformed::new(expr, false, TreeNodeRecursion::Jump));
+        }
+        Ok(Transformed::new(attachment.attach(expr)?, true, TreeNodeRecursion::Jump))
+    })?;
+    Ok((attachment.into_plan(), filter.data))
+}
+
 /// A subquery in the condition of an inner join, as one in WHERE.
-fn filter_of_join(mut join: datafusion::logical_expr::Join) -> Result<LogicalPlan> {
-    let holds_subquery = |expr: &Expr| expr.exists(|expr| Ok(subquery_of(expr).is_some()));
+fn filter_of_join(mut join: Join) -> Result<LogicalPlan> {
     match join.filter.take() {
-        Some(filter) if holds_subquery(&filter)? => {
+        Some(filter) if holds_subquery(Some(&filter))? => {
             Ok(LogicalPlan::Filter(Filter::try_new(filter, Arc::new(LogicalPlan::Join(join)))?))
         }
         filter => {
@@ -111,7 +164,7 @@ fn filter_of_join(mut join: datafusion::logical_expr::Join) -> Result<LogicalPla
 fn unnest(node: &LogicalPlan, easy: &Easy, names: &mut Names) -> Result<LogicalPlan> {
     let inputs = node.inputs();
     let Some(input) = inputs.first() else {
-        return Err(DataFusionError::NotImplemented("a subquery without an input".to_owned()));
+        return not_impl_err!("a subquery without an input");
     };
     let columns: Vec<Expr> = node.schema().columns().into_iter().map(Expr::Column).collect();
     let input = if matches!(node, LogicalPlan::Sort(_)) { with_hidden_columns(node, input)? } else { (*input).clone() };

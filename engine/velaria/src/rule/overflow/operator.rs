@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, Datum, PrimitiveArray};
+use datafusion::arrow::compute::kernels::bitwise::bitwise_xor;
 use datafusion::arrow::compute::kernels::cmp;
 use datafusion::arrow::compute::kernels::numeric::{add, div, mul, rem, sub};
 use datafusion::arrow::compute::{self, try_binary};
@@ -36,6 +37,7 @@ fn function(op: Operator) -> Arc<ScalarUDF> {
             (Operator::Modulo, "checked_modulo"),
             (Operator::BitwiseShiftLeft, "checked_shift_left"),
             (Operator::BitwiseShiftRight, "checked_shift_right"),
+            (Operator::BitwiseXor, "strict_xor"),
         ];
         let build = |(op, name)| (op, Arc::new(ScalarUDF::new_from_impl(Checked::new(op, name))));
         operators.into_iter().map(build).collect()
@@ -73,6 +75,10 @@ impl ScalarUDFImpl for Checked {
         }
     }
 
+    fn is_strict(&self) -> bool {
+        true
+    }
+
     // The name of a column that has no other is the operator as it was written.
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
         match args {
@@ -90,6 +96,7 @@ impl ScalarUDFImpl for Checked {
             Operator::Divide => apply(left, right, |left, right| by_nonzero(left, right, div)),
             Operator::Modulo => apply(left, right, |left, right| by_nonzero(left, right, rem)),
             Operator::BitwiseShiftLeft | Operator::BitwiseShiftRight => shift(self.op, left, right),
+            Operator::BitwiseXor => xor(left, right),
             op => return internal_err!("{op} cannot overflow"),
         }?;
         check_digits(result)
@@ -138,6 +145,27 @@ fn check_digits(result: ColumnarValue) -> Result<ColumnarValue> {
         ColumnarValue::Scalar(_) => {}
     }
     Ok(result)
+}
+
+/// Upstream takes `x ^ x` for 0, also where `x` is NULL.
+fn xor(left: &ColumnarValue, right: &ColumnarValue) -> Result<ColumnarValue> {
+    let rows = match (left, right) {
+        (ColumnarValue::Array(array), _) | (_, ColumnarValue::Array(array)) => array.len(),
+        _ => 1,
+    };
+    let (left, right) = (left.to_array(rows)?, right.to_array(rows)?);
+    let result: ArrayRef = match left.data_type() {
+        DataType::Int8 => Arc::new(bitwise_xor(left.as_primitive::<Int8Type>(), right.as_primitive())?),
+        DataType::Int16 => Arc::new(bitwise_xor(left.as_primitive::<Int16Type>(), right.as_primitive())?),
+        DataType::Int32 => Arc::new(bitwise_xor(left.as_primitive::<Int32Type>(), right.as_primitive())?),
+        DataType::Int64 => Arc::new(bitwise_xor(left.as_primitive::<Int64Type>(), right.as_primitive())?),
+        DataType::UInt8 => Arc::new(bitwise_xor(left.as_primitive::<UInt8Type>(), right.as_primitive())?),
+        DataType::UInt16 => Arc::new(bitwise_xor(left.as_primitive::<UInt16Type>(), right.as_primitive())?),
+        DataType::UInt32 => Arc::new(bitwise_xor(left.as_primitive::<UInt32Type>(), right.as_primitive())?),
+        DataType::UInt64 => Arc::new(bitwise_xor(left.as_primitive::<UInt64Type>(), right.as_primitive())?),
+        other => return exec_err!("cannot compute ^ of {other}"),
+    };
+    Ok(ColumnarValue::Array(result))
 }
 
 fn shift(op: Operator, left: &ColumnarValue, right: &ColumnarValue) -> Result<ColumnarValue> {

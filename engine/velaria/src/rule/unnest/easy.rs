@@ -30,9 +30,11 @@ impl Easy {
         let mut easy = Self { exprs: Vec::new() };
         let schema = merge_schema(&node.inputs());
         let is_filter = matches!(node, LogicalPlan::Filter(_));
+        let inputs = node.inputs();
+        let input = inputs.first().copied();
         for expr in node.expressions() {
             let place = if is_filter { Place::Conjunct } else { Place::Value };
-            easy.visit(&expr, place, is_filter, &schema)?;
+            easy.visit(&expr, place, is_filter, input, &schema)?;
         }
         Ok(easy)
     }
@@ -53,19 +55,26 @@ impl Easy {
         Ok(left)
     }
 
-    fn visit(&mut self, expr: &Expr, place: Place, is_filter: bool, schema: &DFSchema) -> Result<()> {
+    fn visit(
+        &mut self,
+        expr: &Expr,
+        place: Place,
+        is_filter: bool,
+        input: Option<&LogicalPlan>,
+        schema: &DFSchema,
+    ) -> Result<()> {
         let is_easy = match expr {
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
-                self.visit(left, place, is_filter, schema)?;
-                return self.visit(right, place, is_filter, schema);
+                self.visit(left, place, is_filter, input, schema)?;
+                return self.visit(right, place, is_filter, input, schema);
             }
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
                 let below = if place == Place::Value { place } else { Place::Positive };
-                self.visit(left, below, is_filter, schema)?;
-                return self.visit(right, below, is_filter, schema);
+                self.visit(left, below, is_filter, input, schema)?;
+                return self.visit(right, below, is_filter, input, schema);
             }
             Expr::Exists(exists) => is_filter && is_plain(&exists.subquery, schema)?,
-            Expr::InSubquery(within) => is_filter && is_easy_in(within, place, schema)?,
+            Expr::InSubquery(within) => is_filter && is_easy_in(within, place, input, schema)?,
             Expr::SetComparison(comparison) => is_filter && is_plain(&comparison.subquery, schema)?,
             Expr::ScalarSubquery(subquery) => is_easy_scalar(subquery, schema)?,
             _ => false,
@@ -74,14 +83,14 @@ impl Easy {
             self.exprs.push(expr.clone());
         }
         expr.apply_children(|child| {
-            self.visit(child, Place::Value, is_filter, schema)?;
+            self.visit(child, Place::Value, is_filter, input, schema)?;
             Ok(TreeNodeRecursion::Continue)
         })?;
         Ok(())
     }
 }
 
-fn is_easy_in(within: &InSubquery, place: Place, schema: &DFSchema) -> Result<bool> {
+fn is_easy_in(within: &InSubquery, place: Place, input: Option<&LogicalPlan>, schema: &DFSchema) -> Result<bool> {
     if !is_plain(&within.subquery, schema)? {
         return Ok(false);
     }
@@ -89,10 +98,29 @@ fn is_easy_in(within: &InSubquery, place: Place, schema: &DFSchema) -> Result<bo
         Place::Value => false,
         // The join that knows what NULL means in NOT IN takes one key, which must be a column.
         Place::Conjunct if within.negated => {
-            within.expr.any_column_refs() && outer_columns(&within.subquery.subquery)?.is_empty()
+            is_stored(&within.expr, input) && outer_columns(&within.subquery.subquery)?.is_empty()
         }
         Place::Conjunct | Place::Positive => !within.negated,
     })
+}
+
+/// Whether `expr` is a column of a table, which no simplification makes a constant.
+fn is_stored(expr: &Expr, input: Option<&LogicalPlan>) -> bool {
+    let (Expr::Column(column), Some(input)) = (expr, input) else { return false };
+    match input {
+        LogicalPlan::TableScan(_) => true,
+        LogicalPlan::Filter(filter) => is_stored(expr, Some(&filter.input)),
+        LogicalPlan::SubqueryAlias(alias) => {
+            let index = alias.schema.maybe_index_of_column(column);
+            let inner = index.and_then(|index| alias.input.schema().columns().into_iter().nth(index));
+            inner.is_some_and(|inner| is_stored(&Expr::Column(inner), Some(&alias.input)))
+        }
+        LogicalPlan::Join(join) => {
+            let side = [&join.left, &join.right].into_iter().find(|side| side.schema().has_column(column));
+            side.is_some_and(|side| is_stored(expr, Some(side)))
+        }
+        _ => false,
+    }
 }
 
 fn is_easy_scalar(subquery: &Subquery, schema: &DFSchema) -> Result<bool> {
