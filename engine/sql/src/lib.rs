@@ -5,16 +5,24 @@
 //!
 //! Invariant: this crate never sees a catalog, a file or a plan.
 
+mod balance;
 mod clauses;
 mod diagnostic;
+mod expansion;
 mod limits;
+mod membership;
 mod names;
+mod nesting;
 mod parser;
+mod stack;
 mod statement;
 
 // The public interface.
 pub use diagnostic::{closest, lower_first, position_of};
-pub use limits::{CHAIN_OPERATORS_MAX, EXPRESSION_DEPTH_MAX, STATEMENT_BYTES_MAX};
+pub use limits::{
+    CALL_DEPTH_MAX, CHAIN_OPERATORS_MAX, EXPANDED_TABLES_MAX, EXPRESSION_DEPTH_MAX, FROM_TABLES_MAX, IN_LIST_MAX,
+    SELECT_ITEMS_MAX, SET_ARMS_MAX, STATEMENT_BYTES_MAX, SUBQUERY_DEPTH_MAX, TOKENS_MAX, WITH_NAMES_MAX,
+};
 pub use parser::parse;
 pub use sqlparser::ast;
 pub use sqlparser::tokenizer::Span;

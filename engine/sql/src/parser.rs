@@ -10,10 +10,13 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenizer};
 use velaria_contract::{Error, ErrorCode, Result};
 
+use crate::balance::balance;
 use crate::clauses;
 use crate::diagnostic::{self, closest, position_of};
-use crate::limits::{self, EXPRESSION_DEPTH_MAX};
+use crate::limits::{self, GRAMMAR_DEPTH_MAX};
 use crate::names;
+use crate::nesting;
+use crate::stack;
 use crate::statement::{CreateTable, Drop, Insert, Statement};
 
 const DIALECT: GenericDialect = GenericDialect {};
@@ -33,9 +36,14 @@ pub fn parse(text: &str) -> Result<Statement> {
     limits::check_text(text)?;
     let tokens = single_statement(text, tokenize(text)?)?;
     check_first_word(text, &tokens)?;
-    limits::check_tokens(text, &tokens)?;
+    limits::check_count(text, &tokens)?;
+    nesting::check(text, &tokens)?;
+    stack::with_room(tokens.len(), || parse_tokens(text, tokens))
+}
+
+fn parse_tokens(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Statement> {
     let mut parser =
-        Parser::new(&DIALECT).with_recursion_limit(EXPRESSION_DEPTH_MAX).with_tokens_with_locations(tokens);
+        Parser::new(&DIALECT).with_recursion_limit(GRAMMAR_DEPTH_MAX).with_tokens_with_locations(tokens);
     let parsed = parser.parse_statement().map_err(|error| diagnostic::from_parser(text, &error))?;
     expect_end(text, &parser)?;
     lower(text, parsed)
@@ -114,6 +122,9 @@ fn lower(text: &str, parsed: ast::Statement) -> Result<Statement> {
 }
 
 fn lower_query(text: &str, mut query: Box<ast::Query>) -> Result<Box<ast::Query>> {
+    // First, because everything after it recurses.
+    balance(&mut query);
+    limits::check_query(text, &query)?;
     clauses::check(text, &query)?;
     names::name_outputs(&mut query);
     Ok(query)

@@ -13,6 +13,7 @@ use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::catalog::{CATALOG, Catalog, SCHEMA};
 use crate::config::SessionConfig;
+use crate::plan::chain;
 use crate::plan::types::TypeWords;
 
 /// The shared part of a session.
@@ -33,8 +34,11 @@ pub(crate) enum Spread {
 }
 
 /// The functions, rules and planners are the same in every session: they are built once.
-static TEMPLATE: LazyLock<SessionState> =
-    LazyLock::new(|| SessionStateBuilder::new_with_default_features().with_type_planner(Arc::new(TypeWords)).build());
+static TEMPLATE: LazyLock<SessionState> = LazyLock::new(|| {
+    let mut builder = SessionStateBuilder::new_with_default_features().with_type_planner(Arc::new(TypeWords));
+    builder.scalar_functions().get_or_insert_default().extend(chain::functions());
+    builder.build()
+});
 
 impl Context {
     pub(crate) fn new(config: &SessionConfig) -> Result<Self> {

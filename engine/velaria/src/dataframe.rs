@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
@@ -28,6 +29,7 @@ use crate::explain;
 use crate::output::{plain_batch, plain_schema};
 use crate::plan::functions::ClockUse;
 use crate::plan::query::{BoundQuery, analyze};
+use crate::stack::{self, Roomy};
 
 /// Up to this many rows in memory a plan runs in one partition.
 const SERIAL_ROWS_MAX: usize = 65_536;
@@ -52,6 +54,13 @@ struct Inner {
     schema: SchemaRef,
     /// The table, when the plan is nothing but a scan of it.
     table: Option<Arc<dyn TableProvider>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let plan = mem::take(&mut self.plan);
+        stack::with_room(&self.text, || drop(plan));
+    }
 }
 
 impl DataFrame {
@@ -127,6 +136,10 @@ impl DataFrame {
     /// # Errors
     /// Everything that can be known before the first row; the stream carries the rest.
     pub async fn execute(&self) -> Result<BatchStream> {
+        Roomy::new(&self.inner.text, self.start()).await
+    }
+
+    async fn start(&self) -> Result<BatchStream> {
         let state = self.state();
         let physical = cooperative(self.physical_plan(&state).await?).map_err(|error| self.translate(&error))?;
         let stream = execute_stream(physical, state.task_ctx()).map_err(|error| self.translate(&error))?;
@@ -147,7 +160,7 @@ impl DataFrame {
     /// Those of planning.
     pub async fn explain(&self) -> Result<Explain> {
         let state = self.state();
-        let physical = self.physical_plan(&state).await?;
+        let physical = Roomy::new(&self.inner.text, self.physical_plan(&state)).await?;
         Ok(explain::explain(&self.inner.plan, physical.as_ref(), &state, self.spread()))
     }
 

@@ -27,6 +27,7 @@ mod plan;
 mod result_frame;
 mod runtime;
 mod session;
+mod stack;
 mod words;
 
 // The public interface.

@@ -1,5 +1,6 @@
 //! Statements to plans: names are bound, types are checked, nothing is read.
 
+pub(crate) mod chain;
 pub(crate) mod ddl;
 pub(crate) mod dml;
 pub(crate) mod functions;

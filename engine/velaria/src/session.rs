@@ -13,6 +13,7 @@ use crate::config::SessionConfig;
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
 use crate::plan::{ddl, dml, query};
+use crate::stack::Roomy;
 
 /// Up to this length a query may be planned on the thread of its caller.
 const INLINE_BYTES_MAX: usize = 4096;
@@ -92,6 +93,10 @@ impl Session {
     /// # Errors
     /// Everything that can be wrong with the text, names and types of a statement; for `INSERT` also with its rows.
     pub async fn sql(&self, text: &str) -> Result<DataFrame> {
+        Roomy::new(text, self.run(text)).await
+    }
+
+    async fn run(&self, text: &str) -> Result<DataFrame> {
         let context = &self.context;
         if text.len() > INLINE_BYTES_MAX {
             // `plan` polls once on the caller's thread, whose stack may be small: long statements recurse elsewhere.

@@ -13,6 +13,7 @@ use velaria_sql::{Span, position_of};
 use crate::catalog::{CATALOG, SCHEMA};
 use crate::context::{Context, Spread};
 use crate::error::Translator;
+use crate::plan::chain;
 use crate::plan::functions::{self, ClockUse};
 use crate::plan::names;
 
@@ -27,6 +28,7 @@ pub(crate) struct BoundQuery {
 pub(crate) async fn bind(context: &Context, text: &str, mut query: Box<Query>) -> Result<BoundQuery> {
     let state = context.state(Spread::Parallel);
     names::restore_case(&mut query, &context.catalog);
+    chain::flatten(text, &mut query);
     let clock = functions::check(text, &query, state)?;
     let statement = DataFusionStatement::Statement(Box::new(AstStatement::Query(query)));
     check_tables(context, text, &statement)?;
