@@ -13,6 +13,7 @@ mod limits;
 mod membership;
 mod names;
 mod nesting;
+mod parameter;
 mod parser;
 mod stack;
 mod statement;
@@ -23,7 +24,8 @@ pub use limits::{
     CALL_DEPTH_MAX, CHAIN_OPERATORS_MAX, EXPANDED_TABLES_MAX, EXPRESSION_DEPTH_MAX, FROM_TABLES_MAX, IN_LIST_MAX,
     SELECT_ITEMS_MAX, SET_ARMS_MAX, STATEMENT_BYTES_MAX, SUBQUERY_DEPTH_MAX, TOKENS_MAX, WITH_NAMES_MAX,
 };
-pub use parser::parse;
+pub use parameter::{Parameter, Parameters};
+pub use parser::{parse, parse_with};
 pub use sqlparser::ast;
 pub use sqlparser::tokenizer::Span;
 pub use statement::{CreateTable, Drop, Insert, Statement};

@@ -16,6 +16,7 @@ use crate::diagnostic::{self, closest, position_of};
 use crate::limits::{self, GRAMMAR_DEPTH_MAX};
 use crate::names;
 use crate::nesting;
+use crate::parameter::{self, Parameters};
 use crate::stack;
 use crate::statement::{CreateTable, Drop, Insert, Statement};
 
@@ -33,12 +34,27 @@ const FIRST_WORDS: [&str; 6] = ["SELECT", "WITH", "VALUES", "CREATE", "INSERT", 
 /// `VEL-1004` for text or nesting beyond the limits, `VEL-2008` for a LIMIT or OFFSET that is not a non-negative
 /// integer, `VEL-3001` for statements and clauses that Velaria does not have.
 pub fn parse(text: &str) -> Result<Statement> {
+    parse_with(text, &Parameters::None)
+}
+
+/// Reads exactly one statement like [`parse`] and puts values into its open places.
+///
+/// # Errors
+/// Those of [`parse`], and `VEL-7001` when values and open places do not fit.
+pub fn parse_with(text: &str, parameters: &Parameters) -> Result<Statement> {
     limits::check_text(text)?;
-    let tokens = single_statement(text, tokenize(text)?)?;
+    let mut tokens = single_statement(text, tokenize(text)?)?;
     check_first_word(text, &tokens)?;
     limits::check_count(text, &tokens)?;
     nesting::check(text, &tokens)?;
-    stack::with_room(tokens.len(), || parse_tokens(text, tokens))
+    let open = parameter::number(&mut tokens);
+    stack::with_room(tokens.len(), || {
+        let mut statement = parse_tokens(text, tokens)?;
+        if open || *parameters != Parameters::None {
+            parameter::bind(text, &mut statement, parameters)?;
+        }
+        Ok(statement)
+    })
 }
 
 fn parse_tokens(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Statement> {
