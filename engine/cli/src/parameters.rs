@@ -22,7 +22,8 @@ pub(crate) fn from_pairs(pairs: &[String]) -> Result<Parameters> {
     if named.is_empty() {
         return Ok(Parameters::None);
     }
-    let positions: Option<Vec<Parameter>> = (1..=named.len()).map(|number| named.get(&number.to_string()).cloned()).collect();
+    let positions: Option<Vec<Parameter>> =
+        (1..=named.len()).map(|number| named.get(&number.to_string()).cloned()).collect();
     Ok(positions.map_or(Parameters::Named(named), Parameters::Positional))
 }
 
@@ -30,7 +31,9 @@ pub(crate) fn from_pairs(pairs: &[String]) -> Result<Parameters> {
 pub(crate) fn from_request(value: Option<Value>) -> Result<Parameters> {
     match value {
         None | Some(Value::Null) => Ok(Parameters::None),
-        Some(Value::Array(items)) => items.into_iter().map(from_json).collect::<Result<_>>().map(Parameters::Positional),
+        Some(Value::Array(items)) => {
+            items.into_iter().map(from_json).collect::<Result<_>>().map(Parameters::Positional)
+        }
         Some(Value::Object(items)) => {
             let named = items.into_iter().map(|(name, value)| Ok((name, from_json(value)?)));
             named.collect::<Result<_>>().map(Parameters::Named)

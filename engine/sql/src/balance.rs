@@ -14,6 +14,7 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr, SetOperator, SetQuantifier, Value, VisitMut, VisitorMut};
 
 use crate::membership;
+use crate::plain;
 
 /// Chains up to this length stay as they were written.
 const CHAIN_LENGTH_MAX: usize = 32;
@@ -34,6 +35,7 @@ impl VisitorMut for Balancer {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        plain::rewrite(expr);
         if let Expr::BinaryOp { op, .. } = expr
             && let Some(op) = associative(op)
             && is_long(expr, |node| left_of(node, &op))
@@ -110,11 +112,7 @@ fn left_set(node: &SetExpr, wanted: SetOperator, quantifier: SetQuantifier) -> O
     }
 }
 
-fn split_set(
-    node: SetExpr,
-    wanted: SetOperator,
-    quantifier: SetQuantifier,
-) -> Result<(SetExpr, SetExpr), SetExpr> {
+fn split_set(node: SetExpr, wanted: SetOperator, quantifier: SetQuantifier) -> Result<(SetExpr, SetExpr), SetExpr> {
     match node {
         SetExpr::SetOperation { op, set_quantifier, left, right } if op == wanted && set_quantifier == quantifier => {
             Ok((*left, *right))

@@ -7,25 +7,38 @@
 
 mod balance;
 mod clauses;
+mod create_table;
+mod cursor;
 mod diagnostic;
+mod dialect;
+mod display;
 mod expansion;
+mod extension;
 mod limits;
 mod membership;
 mod names;
 mod nesting;
+mod options;
 mod parameter;
 mod parser;
+mod plain;
+mod search;
 mod stack;
 mod statement;
+mod window_by;
 
 // The public interface.
 pub use diagnostic::{closest, lower_first, position_of};
+pub use extension::Extensions;
 pub use limits::{
     CALL_DEPTH_MAX, CHAIN_OPERATORS_MAX, EXPANDED_TABLES_MAX, EXPRESSION_DEPTH_MAX, FROM_TABLES_MAX, IN_LIST_MAX,
     SELECT_ITEMS_MAX, SET_ARMS_MAX, STATEMENT_BYTES_MAX, SUBQUERY_DEPTH_MAX, TOKENS_MAX, WITH_NAMES_MAX,
 };
+pub use options::TableOption;
 pub use parameter::{Parameter, Parameters};
 pub use parser::{parse, parse_with};
+pub use search::{HybridSearch, KeywordSearch};
 pub use sqlparser::ast;
 pub use sqlparser::tokenizer::Span;
-pub use statement::{CreateTable, Drop, Insert, Statement};
+pub use statement::{CreateTable, Drop, ExtendedQuery, Insert, Statement, TableKind};
+pub use window_by::WindowBy;

@@ -8,7 +8,9 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 use velaria_contract::Result;
 
-use crate::limits::{self, CALL_DEPTH_MAX, CHAIN_OPERATORS_MAX, EXPRESSION_DEPTH_MAX, SET_ARMS_MAX, SUBQUERY_DEPTH_MAX};
+use crate::limits::{
+    self, CALL_DEPTH_MAX, CHAIN_OPERATORS_MAX, EXPRESSION_DEPTH_MAX, SET_ARMS_MAX, SUBQUERY_DEPTH_MAX,
+};
 
 /// Words that a table in parentheses can follow.
 const BEFORE_TABLES: [Keyword; 4] = [Keyword::AS, Keyword::FROM, Keyword::JOIN, Keyword::LATERAL];
@@ -48,8 +50,14 @@ pub(crate) fn check(text: &str, tokens: &[TokenWithSpan]) -> Result<()> {
     if tokens.len() <= 2 * CALL_DEPTH_MAX.min(SUBQUERY_DEPTH_MAX) {
         return Ok(());
     }
-    let mut levels =
-        Levels { open: Vec::new(), current: Level::new(Opener::Parenthesis), calls: 0, queries: 0, after_from: false, after_name: false };
+    let mut levels = Levels {
+        open: Vec::new(),
+        current: Level::new(Opener::Parenthesis),
+        calls: 0,
+        queries: 0,
+        after_from: false,
+        after_name: false,
+    };
     tokens.iter().try_for_each(|token| levels.take(text, token))
 }
 

@@ -111,6 +111,7 @@ pub(crate) fn bind(text: &str, statement: &mut Statement, parameters: &Parameter
 fn queries(statement: &mut Statement) -> Vec<&mut Query> {
     match statement {
         Statement::Query(query) => vec![query],
+        Statement::ExtendedQuery(extended) => vec![&mut extended.query],
         Statement::CreateTable(create) => create.query.iter_mut().map(Box::as_mut).collect(),
         Statement::Insert(insert) => vec![&mut insert.source],
         Statement::Drop(_) => Vec::new(),
@@ -161,8 +162,12 @@ impl<'a> Binder<'a> {
     fn literal(&mut self, placeholder: &str, span: Span) -> Result<Expr> {
         let (style, key) = split(placeholder)?;
         if let Some(first) = self.style.replace(style).filter(|first| *first != style) {
-            return Err(usage(format!("parameters are written both as {} and as {}", first.example(), style.example()))
-                .with_hint("write all parameters of a statement the same way"));
+            return Err(usage(format!(
+                "parameters are written both as {} and as {}",
+                first.example(),
+                style.example()
+            ))
+            .with_hint("write all parameters of a statement the same way"));
         }
         let shown = if style == Style::Question { "?" } else { placeholder };
         let parameter = self.find(style, key, shown)?;
@@ -179,12 +184,12 @@ impl<'a> Binder<'a> {
                 let value = index.and_then(|index| values.get(index));
                 value.ok_or_else(|| missing().with_hint(format!("values given: {}", values.len())))
             }
-            (Parameters::Named(values), Style::Name) => values.get(key).ok_or_else(|| {
-                match closest(key, values.keys().map(String::as_str)) {
+            (Parameters::Named(values), Style::Name) => {
+                values.get(key).ok_or_else(|| match closest(key, values.keys().map(String::as_str)) {
                     Some(meant) => missing().with_hint(format!("did you mean \"{meant}\"?")),
                     None => missing(),
-                }
-            }),
+                })
+            }
             (Parameters::Positional(_), Style::Name) => {
                 Err(missing().with_hint("the values have positions: write ? or $1, or give them by name"))
             }
@@ -234,7 +239,9 @@ fn literal(parameter: &Parameter, span: Span) -> Result<Expr> {
         Parameter::Null => value(Value::Null),
         Parameter::Boolean(truth) => value(Value::Boolean(*truth)),
         Parameter::Integer(i64::MIN) => cast(text(&i64::MIN.to_string()), DataType::BigInt(None)),
-        Parameter::Integer(number) => signed(*number < 0, value(Value::Number(number.unsigned_abs().to_string(), false))),
+        Parameter::Integer(number) => {
+            signed(*number < 0, value(Value::Number(number.unsigned_abs().to_string(), false)))
+        }
         Parameter::Float(number) if number.is_finite() => {
             signed(number.is_sign_negative(), value(Value::Number(format!("{:e}", number.abs()), false)))
         }
@@ -246,7 +253,9 @@ fn literal(parameter: &Parameter, span: Span) -> Result<Expr> {
         Parameter::Time(time) => cast(text(time), DataType::Time(None, TimezoneInfo::None)),
         Parameter::Timestamp(time) => cast(text(time), DataType::Timestamp(None, TimezoneInfo::None)),
         Parameter::TimestampWithZone(time) => cast(text(time), DataType::Timestamp(None, TimezoneInfo::WithTimeZone)),
-        Parameter::Duration(micros) => cast(text(&interval(*micros)), DataType::Interval { fields: None, precision: None }),
+        Parameter::Duration(micros) => {
+            cast(text(&interval(*micros)), DataType::Interval { fields: None, precision: None })
+        }
         Parameter::List(items) => {
             let elem = items.iter().map(|item| literal(item, span)).collect::<Result<_>>()?;
             Expr::Array(Array { elem, named: false })
@@ -346,9 +355,17 @@ mod tests {
             ("SELECT ?, $1", one(), "parameters are written both as ? and as $1"),
             ("SELECT 1", one(), "the statement has 0 parameters, and 1 values are given"),
             ("SELECT ?", named(&[("a", Parameter::Null)]), "no value for parameter ?"),
-            ("SELECT :a", named(&[("a", Parameter::Null), ("b", Parameter::Null)]), "the statement has no parameter :b"),
+            (
+                "SELECT :a",
+                named(&[("a", Parameter::Null), ("b", Parameter::Null)]),
+                "the statement has no parameter :b",
+            ),
             ("SELECT @a", one(), "unexpected token: @a"),
-            ("SELECT 1 LIMIT ?", Parameters::from(vec![Parameter::Integer(-1)]), "LIMIT must be a non-negative integer: (-1)"),
+            (
+                "SELECT 1 LIMIT ?",
+                Parameters::from(vec![Parameter::Integer(-1)]),
+                "LIMIT must be a non-negative integer: (-1)",
+            ),
         ] {
             let error = parse_with(text, &parameters).unwrap_err();
             assert_eq!(error.message(), message, "{text}");

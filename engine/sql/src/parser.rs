@@ -5,22 +5,25 @@
 
 use sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
 use sqlparser::ast::{self, ObjectNamePart, ObjectType, Spanned, TableObject};
-use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenizer};
 use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::balance::balance;
 use crate::clauses;
+use crate::create_table::{self, Outside};
 use crate::diagnostic::{self, closest, position_of};
+use crate::dialect::VelariaDialect;
+use crate::extension;
+use crate::extension::Extensions;
 use crate::limits::{self, GRAMMAR_DEPTH_MAX};
 use crate::names;
 use crate::nesting;
 use crate::parameter::{self, Parameters};
 use crate::stack;
-use crate::statement::{CreateTable, Drop, Insert, Statement};
+use crate::statement::{CreateTable, Drop, ExtendedQuery, Insert, Statement};
 
-const DIALECT: GenericDialect = GenericDialect {};
+const DIALECT: VelariaDialect = VelariaDialect;
 
 /// The first words of the statements that exist, for the suggestion when another word stands there.
 const FIRST_WORDS: [&str; 6] = ["SELECT", "WITH", "VALUES", "CREATE", "INSERT", "DROP"];
@@ -48,8 +51,10 @@ pub fn parse_with(text: &str, parameters: &Parameters) -> Result<Statement> {
     limits::check_count(text, &tokens)?;
     nesting::check(text, &tokens)?;
     let open = parameter::number(&mut tokens);
+    let outside = create_table::take(text, &mut tokens)?;
+    let extensions = extension::take(text, &mut tokens)?;
     stack::with_room(tokens.len(), || {
-        let mut statement = parse_tokens(text, tokens)?;
+        let mut statement = extended(text, parse_tokens(text, tokens, outside)?, extensions)?;
         if open || *parameters != Parameters::None {
             parameter::bind(text, &mut statement, parameters)?;
         }
@@ -57,12 +62,22 @@ pub fn parse_with(text: &str, parameters: &Parameters) -> Result<Statement> {
     })
 }
 
-fn parse_tokens(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Statement> {
-    let mut parser =
-        Parser::new(&DIALECT).with_recursion_limit(GRAMMAR_DEPTH_MAX).with_tokens_with_locations(tokens);
+/// The statement with the clauses that were taken out of it.
+fn extended(text: &str, statement: Statement, extensions: Option<Extensions>) -> Result<Statement> {
+    match (statement, extensions) {
+        (statement, None) => Ok(statement),
+        (Statement::Query(query), Some(extensions)) => {
+            Ok(Statement::ExtendedQuery(ExtendedQuery { query, extensions }))
+        }
+        (_, Some(_)) => Err(unsupported(text, "WINDOW BY and SEARCH stand in queries only", Span::empty())),
+    }
+}
+
+fn parse_tokens(text: &str, tokens: Vec<TokenWithSpan>, outside: Outside) -> Result<Statement> {
+    let mut parser = Parser::new(&DIALECT).with_recursion_limit(GRAMMAR_DEPTH_MAX).with_tokens_with_locations(tokens);
     let parsed = parser.parse_statement().map_err(|error| diagnostic::from_parser(text, &error))?;
     expect_end(text, &parser)?;
-    lower(text, parsed)
+    lower(text, parsed, outside)
 }
 
 fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>> {
@@ -114,10 +129,10 @@ fn expect_end(text: &str, parser: &Parser<'_>) -> Result<()> {
         .with_position(position_of(text, next.span)))
 }
 
-fn lower(text: &str, parsed: ast::Statement) -> Result<Statement> {
+fn lower(text: &str, parsed: ast::Statement, outside: Outside) -> Result<Statement> {
     match parsed {
         ast::Statement::Query(query) => Ok(Statement::Query(lower_query(text, query)?)),
-        ast::Statement::CreateTable(create) => lower_create_table(text, create).map(Statement::CreateTable),
+        ast::Statement::CreateTable(create) => lower_create_table(text, create, outside).map(Statement::CreateTable),
         ast::Statement::Insert(insert) => lower_insert(text, insert).map(Statement::Insert),
         ast::Statement::Drop {
             object_type: ObjectType::Table | ObjectType::View,
@@ -146,7 +161,7 @@ fn lower_query(text: &str, mut query: Box<ast::Query>) -> Result<Box<ast::Query>
     Ok(query)
 }
 
-fn lower_create_table(text: &str, create: ast::CreateTable) -> Result<CreateTable> {
+fn lower_create_table(text: &str, create: ast::CreateTable, outside: Outside) -> Result<CreateTable> {
     let plain = CreateTableBuilder::new(create.name.clone())
         .columns(create.columns.clone())
         .query(create.query.clone())
@@ -160,7 +175,7 @@ fn lower_create_table(text: &str, create: ast::CreateTable) -> Result<CreateTabl
         return Err(unsupported(text, "unsupported clause in CREATE TABLE", create.name.span())
             .with_hint("CREATE [OR REPLACE] TABLE [IF NOT EXISTS] name (column TYPE [NOT NULL], …) or … AS query"));
     }
-    if create.columns.is_empty() && create.query.is_none() {
+    if create.columns.is_empty() && create.query.is_none() && outside.provider.is_none() && outside.options.is_empty() {
         return Err(Error::new(ErrorCode::Syntax, "CREATE TABLE requires at least one column")
             .with_position(position_of(text, create.name.span())));
     }
@@ -171,6 +186,9 @@ fn lower_create_table(text: &str, create: ast::CreateTable) -> Result<CreateTabl
         query,
         if_not_exists: create.if_not_exists,
         or_replace: create.or_replace,
+        kind: outside.kind,
+        provider: outside.provider,
+        options: outside.options,
     })
 }
 

@@ -3,11 +3,16 @@
 use sqlparser::ast;
 use sqlparser::tokenizer::Span;
 
+use crate::extension::Extensions;
+use crate::options::TableOption;
+
 /// One statement.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement {
     /// `SELECT`, `WITH` or `VALUES`.
     Query(Box<ast::Query>),
+    /// A query with clauses of Velaria's own.
+    ExtendedQuery(ExtendedQuery),
     /// `CREATE TABLE`.
     CreateTable(CreateTable),
     /// `INSERT INTO`.
@@ -16,7 +21,28 @@ pub enum Statement {
     Drop(Drop),
 }
 
-/// `CREATE [OR REPLACE] TABLE [IF NOT EXISTS] name (column TYPE [NOT NULL], …)` or `… AS query`.
+/// A query with `WINDOW BY`, `KEYWORD SEARCH` or `HYBRID SEARCH`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExtendedQuery {
+    /// The query without these clauses.
+    pub query: Box<ast::Query>,
+    /// The clauses.
+    pub extensions: Extensions,
+}
+
+/// What may be done with a table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TableKind {
+    /// Read and write.
+    #[default]
+    Regular,
+    /// Read only.
+    Source,
+    /// Write only.
+    Sink,
+}
+
+/// `CREATE [OR REPLACE] [SOURCE | SINK] TABLE [IF NOT EXISTS] name (column TYPE [NOT NULL], …)` or `… AS query`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateTable {
     /// The name of the table.
@@ -29,6 +55,12 @@ pub struct CreateTable {
     pub if_not_exists: bool,
     /// Whether an existing table is replaced.
     pub or_replace: bool,
+    /// What may be done with the table.
+    pub kind: TableKind,
+    /// The format of the files behind the table, in lower case.
+    pub provider: Option<String>,
+    /// The options of the provider.
+    pub options: Vec<TableOption>,
 }
 
 /// `INSERT INTO table [(column, …)] VALUES … | SELECT …`.

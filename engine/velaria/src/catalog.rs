@@ -7,12 +7,14 @@ use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::error::Result as DataFusionResult;
 use velaria_contract::{Error, ErrorCode, Result};
-use velaria_sql::closest;
+use velaria_sql::{TableKind, closest};
 
 /// The tables and views of one session, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     tables: RwLock<BTreeMap<String, Arc<dyn TableProvider>>>,
+    /// The tables that are not regular.
+    kinds: RwLock<BTreeMap<String, TableKind>>,
 }
 
 /// The name of the one schema inside the one catalog that DataFusion is shown.
@@ -50,8 +52,23 @@ impl Catalog {
         }
     }
 
+    /// What may be done with the table called `name`.
+    pub(crate) fn kind(&self, name: &str) -> TableKind {
+        self.kinds.read().unwrap_or_else(PoisonError::into_inner).get(name).copied().unwrap_or_default()
+    }
+
+    /// Says what may be done with the table called `name`.
+    pub(crate) fn set_kind(&self, name: &str, kind: TableKind) {
+        let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        match kind {
+            TableKind::Regular => kinds.remove(name),
+            TableKind::Source | TableKind::Sink => kinds.insert(name.to_owned(), kind),
+        };
+    }
+
     /// Registers `table` under `name` and returns what stood there before.
     pub(crate) fn replace(&self, name: &str, table: Arc<dyn TableProvider>) -> Option<Arc<dyn TableProvider>> {
+        self.set_kind(name, TableKind::Regular);
         self.tables.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), table)
     }
 
@@ -67,6 +84,7 @@ impl Catalog {
 
     /// Removes `name` and tells whether it was there.
     pub(crate) fn remove(&self, name: &str) -> bool {
+        self.set_kind(name, TableKind::Regular);
         self.tables.write().unwrap_or_else(PoisonError::into_inner).remove(name).is_some()
     }
 

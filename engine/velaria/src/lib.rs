@@ -37,5 +37,5 @@ pub use dataframe::{BatchStream, DataFrame};
 pub use runtime::{plan, wait};
 pub use session::Session;
 pub use velaria_connector::CsvOptions;
-pub use velaria_sql::{Parameter, Parameters};
 pub use velaria_contract::{BatchStrategy, Error, ErrorCode, ErrorKind, ErrorReport, Explain, Position, Result, json};
+pub use velaria_sql::{Parameter, Parameters};

@@ -12,7 +12,7 @@ use velaria_sql::{Parameters, Statement};
 use crate::config::SessionConfig;
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
-use crate::plan::{ddl, dml, query};
+use crate::plan::{ddl, dml, kind, query};
 use crate::stack::Roomy;
 
 /// Up to this length a query may be planned on the thread of its caller.
@@ -119,6 +119,7 @@ impl Session {
             Statement::Query(query) => {
                 return Ok(DataFrame::from_query(context, text, query::bind(context, text, query).await?));
             }
+            Statement::ExtendedQuery(extended) => return Err(kind::extension_error(&extended.extensions)),
             Statement::CreateTable(create) => ddl::create_table(context, text, create).await?,
             Statement::Insert(insert) => dml::insert(context, text, insert).await?,
             Statement::Drop(drop) => ddl::drop_table(context, text, &drop)?,

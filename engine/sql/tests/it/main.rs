@@ -1,5 +1,7 @@
 //! Laws of the SQL front end, over generated text.
 
+mod round_trip;
+
 use proptest::prelude::*;
 use velaria_contract::ErrorKind;
 use velaria_sql::ast::{Expr, SelectItem, SetExpr, Value};

@@ -12,9 +12,7 @@ use arrow::compute::kernels::boolean::{and_kleene, or_kleene};
 use arrow::datatypes::DataType;
 use datafusion::common::plan_err;
 use datafusion::error::Result as DataFusionResult;
-use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use velaria_sql::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
     ObjectName, Query, Value, VisitMut, VisitorMut,
@@ -28,7 +26,9 @@ const TEXT_MIN: usize = TERMS_MAX * 4;
 
 /// The functions, for the session's registry.
 pub(crate) fn functions() -> [Arc<ScalarUDF>; 2] {
-    [Joint::And, Joint::Or].map(|joint| Arc::new(ScalarUDF::from(Chain { joint, signature: Signature::user_defined(Volatility::Immutable) })))
+    [Joint::And, Joint::Or].map(|joint| {
+        Arc::new(ScalarUDF::from(Chain { joint, signature: Signature::user_defined(Volatility::Immutable) }))
+    })
 }
 
 /// Replaces every long chain of `query`, which was read from `text`.

@@ -17,6 +17,7 @@ use velaria_sql::{Insert, closest, position_of};
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
 use crate::error::Translator;
+use crate::plan::kind;
 use crate::plan::query::{self, BoundQuery, analyze};
 use crate::result_frame::Done;
 use crate::words::type_word;
@@ -24,6 +25,9 @@ use crate::words::type_word;
 /// Runs `INSERT INTO`.
 pub(crate) async fn insert(context: &Arc<Context>, text: &str, insert: Insert) -> Result<Done> {
     let table = find_table(context, text, &insert.table)?;
+    let name = context.catalog.spelling(&insert.table.value).unwrap_or_else(|| insert.table.value.clone());
+    kind::check_writable(context.catalog.kind(&name), &insert.table.value)
+        .map_err(|error| error.with_position(position_of(text, insert.table.span)))?;
     let Some(memory) = (table.as_ref() as &dyn Any).downcast_ref::<MemoryTable>() else {
         return Err(Error::new(
             ErrorCode::TableKind,

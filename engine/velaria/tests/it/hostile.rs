@@ -22,10 +22,18 @@ fn nest(size: usize, open: &str, core: &str, close: &str) -> String {
 const ONE_ROW: &str = "(VALUES (1, 2)) AS t(a, b)";
 
 const SHAPES: [Shape; 40] = [
-    ("OR of equalities", |n| format!("SELECT COUNT(*) FROM {ONE_ROW} WHERE {}", repeat(n, " OR ", |i| format!("a = {i}")))),
-    ("OR of anything", |n| format!("SELECT COUNT(*) FROM {ONE_ROW} WHERE {}", repeat(n, " OR ", |i| format!("a + {i} = b")))),
-    ("AND of inequalities", |n| format!("SELECT COUNT(*) FROM {ONE_ROW} WHERE {}", repeat(n, " AND ", |i| format!("a <> {i}")))),
-    ("AND of anything", |n| format!("SELECT COUNT(*) FROM {ONE_ROW} WHERE {}", repeat(n, " AND ", |i| format!("a + {i} <> b")))),
+    ("OR of equalities", |n| {
+        format!("SELECT COUNT(*) FROM {ONE_ROW} WHERE {}", repeat(n, " OR ", |i| format!("a = {i}")))
+    }),
+    ("OR of anything", |n| {
+        format!("SELECT COUNT(*) FROM {ONE_ROW} WHERE {}", repeat(n, " OR ", |i| format!("a + {i} = b")))
+    }),
+    ("AND of inequalities", |n| {
+        format!("SELECT COUNT(*) FROM {ONE_ROW} WHERE {}", repeat(n, " AND ", |i| format!("a <> {i}")))
+    }),
+    ("AND of anything", |n| {
+        format!("SELECT COUNT(*) FROM {ONE_ROW} WHERE {}", repeat(n, " AND ", |i| format!("a + {i} <> b")))
+    }),
     ("IN of integers", |n| format!("SELECT a IN ({}) AS x FROM {ONE_ROW}", repeat(n.max(1), ", ", |i| i.to_string()))),
     ("IN of text", |n| format!("SELECT 'a' NOT IN ({}) AS x", repeat(n.max(1), ", ", |i| format!("'{i}'")))),
     ("sum", |n| format!("SELECT a{} AS x FROM {ONE_ROW}", repeat(n, "", |i| format!(" + {i}")))),
@@ -51,11 +59,33 @@ const SHAPES: [Shape; 40] = [
     ("types in types", |n| format!("SELECT CAST(NULL AS {})", nest(n, "ARRAY<", "INT", ">"))),
     ("INTERVAL", |n| format!("SELECT {}'1' DAY", "INTERVAL ".repeat(n))),
     ("columns", |n| format!("SELECT {}", repeat(n.max(1), ", ", |i| format!("a + {i} AS c{i}")) + " FROM " + ONE_ROW)),
-    ("WHEN", |n| format!("SELECT CASE {} END AS x FROM {ONE_ROW}", repeat(n.max(1), " ", |i| format!("WHEN a = {i} THEN b")))),
-    ("WITH names", |n| format!("WITH c0 AS (SELECT 1 AS a){} SELECT COUNT(*) FROM c0", repeat(n, "", |i| format!(", c{} AS (SELECT a FROM c{i})", i + 1)))),
-    ("WITH names used twice", |n| format!("WITH c0 AS (SELECT 1 AS a){} SELECT COUNT(*) FROM c{n}", repeat(n, "", |i| format!(", c{} AS (SELECT x.a FROM c{i} AS x, c{i} AS y)", i + 1)))),
-    ("joins", |n| format!("WITH t AS (SELECT 1 AS a) SELECT COUNT(*) FROM t AS t0 {}", repeat(n, " ", |i| format!("JOIN t AS t{} USING (a)", i + 1)))),
-    ("tables", |n| format!("WITH t AS (SELECT 1 AS a) SELECT COUNT(*) FROM t AS t0{}", repeat(n, "", |i| format!(", t AS t{}", i + 1)))),
+    ("WHEN", |n| {
+        format!("SELECT CASE {} END AS x FROM {ONE_ROW}", repeat(n.max(1), " ", |i| format!("WHEN a = {i} THEN b")))
+    }),
+    ("WITH names", |n| {
+        format!(
+            "WITH c0 AS (SELECT 1 AS a){} SELECT COUNT(*) FROM c0",
+            repeat(n, "", |i| format!(", c{} AS (SELECT a FROM c{i})", i + 1))
+        )
+    }),
+    ("WITH names used twice", |n| {
+        format!(
+            "WITH c0 AS (SELECT 1 AS a){} SELECT COUNT(*) FROM c{n}",
+            repeat(n, "", |i| format!(", c{} AS (SELECT x.a FROM c{i} AS x, c{i} AS y)", i + 1))
+        )
+    }),
+    ("joins", |n| {
+        format!(
+            "WITH t AS (SELECT 1 AS a) SELECT COUNT(*) FROM t AS t0 {}",
+            repeat(n, " ", |i| format!("JOIN t AS t{} USING (a)", i + 1))
+        )
+    }),
+    ("tables", |n| {
+        format!(
+            "WITH t AS (SELECT 1 AS a) SELECT COUNT(*) FROM t AS t0{}",
+            repeat(n, "", |i| format!(", t AS t{}", i + 1))
+        )
+    }),
     ("UNION ALL", |n| repeat(n.max(1), " UNION ALL ", |i| format!("SELECT {i} AS a"))),
     ("EXCEPT", |n| repeat(n.max(1), " EXCEPT ", |i| format!("SELECT {i} AS a"))),
     ("a long name", |n| format!("SELECT 1 AS {}", "x".repeat(n.max(1)))),

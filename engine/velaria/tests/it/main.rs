@@ -3,8 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failure of the test")]
 
-mod hostile;
 mod files;
+mod hostile;
 mod laws;
 mod session;
 
