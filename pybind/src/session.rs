@@ -11,6 +11,7 @@ use velaria::{CsvOptions, Error, ErrorCode, SessionConfig};
 use crate::arrow_in;
 use crate::dataframe::DataFrame;
 use crate::error::{to_py, wrong_type};
+use crate::parameters::parameters;
 use crate::runtime::{plan, wait};
 
 /// A number of bytes, or a text such as `1GiB` that says one.
@@ -137,10 +138,11 @@ impl Session {
         self.open(py)?.create_temp_view(name, frame.get().frame()).map_err(|error| to_py(py, &error))
     }
 
-    /// Runs one statement.
-    fn sql(&self, py: Python<'_>, text: &str) -> PyResult<DataFrame> {
-        let (session, text) = (self.open(py)?, text.to_owned());
-        plan(py, async move { session.sql(&text).await }).map(DataFrame::new)
+    /// Runs one statement, with values for its parameters.
+    #[pyo3(signature = (text, params=None))]
+    fn sql(&self, py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<DataFrame> {
+        let (session, text, parameters) = (self.open(py)?, text.to_owned(), parameters(py, params)?);
+        plan(py, async move { session.sql_with(&text, &parameters).await }).map(DataFrame::new)
     }
 
     /// Ends the statements of this session that other threads run now.

@@ -51,6 +51,9 @@ pub(crate) struct CsvSqlArgs {
     /// The query
     #[arg(long, value_name = "SQL")]
     pub(crate) query: String,
+    /// A value for a parameter of the statement: 1=7 for ? and $1, name=7 for :name; repeatable
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub(crate) params: Vec<String>,
     /// The name of the file in the query
     #[arg(long, value_name = "NAME", default_value = "input_table")]
     pub(crate) table: String,
@@ -66,6 +69,9 @@ pub(crate) struct SqlArgs {
     /// The statement; read from standard input when left out
     #[arg(value_name = "SQL", conflicts_with = "jsonl")]
     pub(crate) statement: Option<String>,
+    /// A value for a parameter of the statement: 1=7 for ? and $1, name=7 for :name; repeatable
+    #[arg(long = "param", value_name = "NAME=VALUE", conflicts_with = "jsonl")]
+    pub(crate) params: Vec<String>,
     /// Read one JSON object a line ({"sql": "..."}) and answer each with one JSON line, in one session
     #[arg(long)]
     pub(crate) jsonl: bool,

@@ -10,6 +10,7 @@ mod command;
 mod failure;
 mod io;
 mod output;
+mod parameters;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -153,6 +153,7 @@ fn check_limit(text: &str, word: &str, expr: &Expr) -> Result<()> {
             _ => false,
         },
         Expr::UnaryOp { op: UnaryOperator::Minus, .. } => false,
+        Expr::Nested(inner) => return check_limit(text, word, inner),
         _ => true,
     };
     if valid {

@@ -1,5 +1,7 @@
 //! `COPY … TO`: the rows of a table or query into a file.
 
+use std::fmt;
+
 use sqlparser::ast::{self, Spanned};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -52,6 +54,23 @@ impl Format {
             "arrow" | "arrows" => Some(Self::Arrow),
             _ => None,
         }
+    }
+}
+
+impl fmt::Display for Copy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let format = self.format.map(|format| match format {
+            Format::Csv => "csv",
+            Format::Json => "json",
+            Format::Parquet => "parquet",
+            Format::Arrow => "arrow",
+        });
+        write!(f, "COPY ({}) TO '{}' (", self.source, self.path.replace('\'', "''"))?;
+        if let Some(format) = format {
+            write!(f, "FORMAT {format}, ")?;
+        }
+        let delimiter = char::from(self.delimiter).to_string().replace('\'', "''");
+        write!(f, "HEADER {}, DELIMITER '{delimiter}', OVERWRITE {})", self.header, self.overwrite)
     }
 }
 

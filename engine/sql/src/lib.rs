@@ -5,31 +5,54 @@
 //!
 //! Invariant: this crate never sees a catalog, a file or a plan.
 
+mod balance;
 mod clauses;
 mod copy;
+mod create_table;
+mod cursor;
 mod delete;
 mod diagnostic;
+mod dialect;
+mod display;
+mod expansion;
 mod expression;
+mod extension;
 mod index;
 mod inspect;
 mod limits;
+mod membership;
 mod names;
+mod nesting;
+mod options;
+mod parameter;
 mod parser;
+mod plain;
+mod search;
+mod stack;
 mod statement;
 mod update;
 mod view;
+mod window_by;
 
 // The public interface.
 pub use copy::{Copy, Format};
 pub use delete::{Delete, Truncate};
 pub use diagnostic::{closest, lower_first, position_of};
 pub use expression::parse_expression;
+pub use extension::Extensions;
 pub use index::{CreateIndex, DropIndex, Reindex, Uniqueness, key_columns};
 pub use inspect::{Explain, ExplainRun, Subject};
-pub use limits::{CHAIN_OPERATORS_MAX, EXPRESSION_DEPTH_MAX, STATEMENT_BYTES_MAX};
-pub use parser::parse;
+pub use limits::{
+    CALL_DEPTH_MAX, CHAIN_OPERATORS_MAX, EXPANDED_TABLES_MAX, EXPRESSION_DEPTH_MAX, FROM_TABLES_MAX, IN_LIST_MAX,
+    SELECT_ITEMS_MAX, SET_ARMS_MAX, STATEMENT_BYTES_MAX, SUBQUERY_DEPTH_MAX, TOKENS_MAX, WITH_NAMES_MAX,
+};
+pub use options::TableOption;
+pub use parameter::{Parameter, Parameters};
+pub use parser::{parse, parse_with};
+pub use search::{HybridSearch, KeywordSearch};
 pub use sqlparser::ast;
 pub use sqlparser::tokenizer::Span;
-pub use statement::{CreateTable, Drop, DropKind, Insert, OnConflict, Statement};
+pub use statement::{CreateTable, Drop, DropKind, ExtendedQuery, Insert, OnConflict, Statement, TableKind};
 pub use update::{Assignment, Update};
 pub use view::CreateView;
+pub use window_by::WindowBy;

@@ -5,25 +5,32 @@
 
 use sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
 use sqlparser::ast::{self, ObjectNamePart, ObjectType, Spanned, SqliteOnConflict, TableObject};
-use sqlparser::dialect::GenericDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenizer};
 use velaria_contract::{Error, ErrorCode, Result};
 
+use crate::balance::balance;
 use crate::clauses;
 use crate::copy;
+use crate::create_table::{self, Outside};
 use crate::delete;
 use crate::diagnostic::{self, closest, position_of};
+use crate::dialect::VelariaDialect;
+use crate::extension;
+use crate::extension::Extensions;
 use crate::index::{self, DropIndex};
 use crate::inspect;
-use crate::limits::{self, EXPRESSION_DEPTH_MAX};
+use crate::limits::{self, GRAMMAR_DEPTH_MAX};
 use crate::names;
-use crate::statement::{CreateTable, Drop, DropKind, Insert, OnConflict, Statement};
+use crate::nesting;
+use crate::parameter::{self, Parameters};
+use crate::stack;
+use crate::statement::{CreateTable, Drop, DropKind, ExtendedQuery, Insert, OnConflict, Statement};
 use crate::update;
 use crate::view;
 
-const DIALECT: GenericDialect = GenericDialect {};
+const DIALECT: VelariaDialect = VelariaDialect;
 
 /// The first words of the statements that exist, for the suggestion when another word stands there.
 const FIRST_WORDS: [&str; 16] = [
@@ -57,10 +64,43 @@ const SHORT_WORDS: [&str; 1] = ["DESC"];
 /// `VEL-1004` for text or nesting beyond the limits, `VEL-2008` for a LIMIT or OFFSET that is not a non-negative
 /// integer, `VEL-3001` for statements and clauses that Velaria does not have.
 pub fn parse(text: &str) -> Result<Statement> {
+    parse_with(text, &Parameters::None)
+}
+
+/// Reads exactly one statement like [`parse`] and puts values into its open places.
+///
+/// # Errors
+/// Those of [`parse`], and `VEL-7001` when values and open places do not fit.
+pub fn parse_with(text: &str, parameters: &Parameters) -> Result<Statement> {
     limits::check_text(text)?;
-    let tokens = single_statement(text, tokenize(text)?)?;
+    let mut tokens = single_statement(text, tokenize(text)?)?;
     check_first_word(text, &tokens)?;
-    limits::check_tokens(text, &tokens)?;
+    limits::check_count(text, &tokens)?;
+    nesting::check(text, &tokens)?;
+    let open = parameter::number(&mut tokens);
+    let outside = create_table::take(text, &mut tokens)?;
+    let extensions = extension::take(text, &mut tokens)?;
+    stack::with_room(tokens.len(), || {
+        let mut statement = extended(text, parse_tokens(text, tokens, outside)?, extensions)?;
+        if open || *parameters != Parameters::None {
+            parameter::bind(text, &mut statement, parameters)?;
+        }
+        Ok(statement)
+    })
+}
+
+/// The statement with the clauses that were taken out of it.
+fn extended(text: &str, statement: Statement, extensions: Option<Extensions>) -> Result<Statement> {
+    match (statement, extensions) {
+        (statement, None) => Ok(statement),
+        (Statement::Query(query), Some(extensions)) => {
+            Ok(Statement::ExtendedQuery(ExtendedQuery { query, extensions }))
+        }
+        (_, Some(_)) => Err(unsupported(text, "WINDOW BY and SEARCH stand in queries only", Span::empty())),
+    }
+}
+
+fn parse_tokens(text: &str, tokens: Vec<TokenWithSpan>, outside: Outside) -> Result<Statement> {
     if let Some(statement) = inspect::parse(text, &tokens) {
         return statement;
     }
@@ -72,12 +112,12 @@ pub fn parse(text: &str) -> Result<Statement> {
     }
     let parsed = parser.parse_statement().map_err(|error| diagnostic::from_parser(text, &error))?;
     expect_end(text, &parser)?;
-    lower(text, parsed)
+    lower(text, parsed, outside)
 }
 
 /// A parser of these tokens that never recurses too deep.
 pub(crate) fn sql_parser(tokens: Vec<TokenWithSpan>) -> Parser<'static> {
-    Parser::new(&DIALECT).with_recursion_limit(EXPRESSION_DEPTH_MAX).with_tokens_with_locations(tokens)
+    Parser::new(&DIALECT).with_recursion_limit(GRAMMAR_DEPTH_MAX).with_tokens_with_locations(tokens)
 }
 
 fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>> {
@@ -133,10 +173,10 @@ pub(crate) fn expect_end(text: &str, parser: &Parser<'_>) -> Result<()> {
         .with_position(position_of(text, next.span)))
 }
 
-fn lower(text: &str, parsed: ast::Statement) -> Result<Statement> {
+fn lower(text: &str, parsed: ast::Statement, outside: Outside) -> Result<Statement> {
     match parsed {
         ast::Statement::Query(query) => Ok(Statement::Query(lower_query(text, query)?)),
-        ast::Statement::CreateTable(create) => lower_create_table(text, create).map(Statement::CreateTable),
+        ast::Statement::CreateTable(create) => lower_create_table(text, create, outside).map(Statement::CreateTable),
         ast::Statement::Insert(insert) => lower_insert(text, insert).map(Statement::Insert),
         ast::Statement::Update(update) => update::lower(text, update).map(Statement::Update),
         ast::Statement::Delete(delete) => delete::lower(text, delete).map(Statement::Delete),
@@ -166,12 +206,15 @@ fn lower(text: &str, parsed: ast::Statement) -> Result<Statement> {
 }
 
 pub(crate) fn lower_query(text: &str, mut query: Box<ast::Query>) -> Result<Box<ast::Query>> {
+    // First, because everything after it recurses.
+    balance(&mut query);
+    limits::check_query(text, &query)?;
     clauses::check(text, &query)?;
     names::name_outputs(&mut query);
     Ok(query)
 }
 
-fn lower_create_table(text: &str, create: ast::CreateTable) -> Result<CreateTable> {
+fn lower_create_table(text: &str, create: ast::CreateTable, outside: Outside) -> Result<CreateTable> {
     let plain = CreateTableBuilder::new(create.name.clone())
         .columns(create.columns.clone())
         .constraints(create.constraints.clone())
@@ -186,7 +229,7 @@ fn lower_create_table(text: &str, create: ast::CreateTable) -> Result<CreateTabl
         return Err(unsupported(text, "unsupported clause in CREATE TABLE", create.name.span())
             .with_hint("CREATE [OR REPLACE] TABLE [IF NOT EXISTS] name (column TYPE [rule …], …) or … AS query"));
     }
-    if create.columns.is_empty() && create.query.is_none() {
+    if create.columns.is_empty() && create.query.is_none() && outside.provider.is_none() && outside.options.is_empty() {
         return Err(Error::new(ErrorCode::Syntax, "CREATE TABLE requires at least one column")
             .with_position(position_of(text, create.name.span())));
     }
@@ -198,6 +241,9 @@ fn lower_create_table(text: &str, create: ast::CreateTable) -> Result<CreateTabl
         query,
         if_not_exists: create.if_not_exists,
         or_replace: create.or_replace,
+        kind: outside.kind,
+        provider: outside.provider,
+        options: outside.options,
     })
 }
 

@@ -5,8 +5,10 @@ use sqlparser::tokenizer::Span;
 
 use crate::copy::Copy;
 use crate::delete::{Delete, Truncate};
+use crate::extension::Extensions;
 use crate::index::{CreateIndex, DropIndex, Reindex};
 use crate::inspect::{Explain, Subject};
+use crate::options::TableOption;
 use crate::update::Update;
 use crate::view::CreateView;
 
@@ -15,6 +17,8 @@ use crate::view::CreateView;
 pub enum Statement {
     /// `SELECT`, `WITH` or `VALUES`.
     Query(Box<ast::Query>),
+    /// A query with clauses of Velaria's own.
+    ExtendedQuery(ExtendedQuery),
     /// `CREATE TABLE`.
     CreateTable(CreateTable),
     /// `INSERT INTO` or `REPLACE INTO`.
@@ -47,7 +51,28 @@ pub enum Statement {
     Explain(Explain),
 }
 
-/// `CREATE [OR REPLACE] TABLE [IF NOT EXISTS] name (column TYPE [NOT NULL], …)` or `… AS query`.
+/// A query with `WINDOW BY`, `KEYWORD SEARCH` or `HYBRID SEARCH`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExtendedQuery {
+    /// The query without these clauses.
+    pub query: Box<ast::Query>,
+    /// The clauses.
+    pub extensions: Extensions,
+}
+
+/// What may be done with a table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TableKind {
+    /// Read and write.
+    #[default]
+    Regular,
+    /// Read only.
+    Source,
+    /// Write only.
+    Sink,
+}
+
+/// `CREATE [OR REPLACE] [SOURCE | SINK] TABLE [IF NOT EXISTS] name (column TYPE [NOT NULL], …)` or `… AS query`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateTable {
     /// The name of the table.
@@ -62,6 +87,12 @@ pub struct CreateTable {
     pub if_not_exists: bool,
     /// Whether an existing table is replaced.
     pub or_replace: bool,
+    /// What may be done with the table.
+    pub kind: TableKind,
+    /// The format of the files behind the table, in lower case.
+    pub provider: Option<String>,
+    /// The options of the provider.
+    pub options: Vec<TableOption>,
 }
 
 /// `INSERT [OR REPLACE] INTO table [(column, …)] VALUES … | SELECT …`.

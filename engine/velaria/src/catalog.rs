@@ -10,7 +10,7 @@ use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::error::Result as DataFusionResult;
 use velaria_connector::MemoryTable;
 use velaria_contract::{Error, ErrorCode, Result};
-use velaria_sql::closest;
+use velaria_sql::{TableKind, closest};
 
 pub(crate) use self::sql_view::{BoundView, SqlView};
 
@@ -18,6 +18,8 @@ pub(crate) use self::sql_view::{BoundView, SqlView};
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     names: RwLock<Names>,
+    /// The tables that are not regular.
+    kinds: RwLock<BTreeMap<String, TableKind>>,
 }
 
 /// What a name stands for.
@@ -150,8 +152,23 @@ impl Catalog {
         }
     }
 
+    /// What may be done with the table called `name`.
+    pub(crate) fn kind(&self, name: &str) -> TableKind {
+        self.kinds.read().unwrap_or_else(PoisonError::into_inner).get(name).copied().unwrap_or_default()
+    }
+
+    /// Says what may be done with the table called `name`.
+    pub(crate) fn set_kind(&self, name: &str, kind: TableKind) {
+        let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        match kind {
+            TableKind::Regular => kinds.remove(name),
+            TableKind::Source | TableKind::Sink => kinds.insert(name.to_owned(), kind),
+        };
+    }
+
     /// Registers `entry` under `name`, whatever stood there before.
     pub(crate) fn replace(&self, name: &str, entry: Entry) {
+        self.set_kind(name, TableKind::Regular);
         self.write().insert(name, entry);
     }
 
@@ -178,6 +195,7 @@ impl Catalog {
 
     /// Removes `name` and tells whether it was there.
     pub(crate) fn remove(&self, name: &str) -> bool {
+        self.set_kind(name, TableKind::Regular);
         let mut names = self.write();
         names.forget_indexes(name);
         names.version += 1;

@@ -17,6 +17,7 @@ use crate::catalog::{CATALOG, Catalog, SCHEMA};
 use crate::config::SessionConfig;
 use crate::function;
 use crate::limits;
+use crate::plan::chain;
 use crate::plan::date_arithmetic::DateArithmetic;
 use crate::plan::types::TypeWords;
 use crate::rule;
@@ -43,7 +44,8 @@ pub(crate) enum Spread {
 
 /// The functions, rules and planners are the same in every session: they are built once.
 static TEMPLATE: LazyLock<DataFusionResult<SessionState>> = LazyLock::new(|| {
-    let builder = SessionStateBuilder::new_with_default_features().with_type_planner(Arc::new(TypeWords));
+    let mut builder = SessionStateBuilder::new_with_default_features().with_type_planner(Arc::new(TypeWords));
+    builder.scalar_functions().get_or_insert_default().extend(chain::functions());
     let mut state = rule::register(builder).build();
     function::register(&mut state)?;
     state.register_expr_planner(Arc::new(DateArithmetic))?;

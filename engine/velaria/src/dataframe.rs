@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
@@ -32,6 +33,7 @@ use crate::error::{Translator, duplicate_column};
 use crate::explain;
 use crate::output::{plain_batch, plain_schema};
 use crate::plan::query::{BoundQuery, analyze};
+use crate::stack::{self, Roomy};
 use crate::stop::Stop;
 
 /// Up to this many rows in memory a plan runs in one partition.
@@ -57,6 +59,13 @@ struct Inner {
     schema: SchemaRef,
     /// The table, when the plan is nothing but a scan of it.
     table: Option<Arc<dyn TableProvider>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let plan = mem::take(&mut self.plan);
+        stack::with_room(&self.text, || drop(plan));
+    }
 }
 
 impl DataFrame {
@@ -130,6 +139,10 @@ impl DataFrame {
     /// # Errors
     /// Everything that can be known before the first row; the stream carries the rest.
     pub async fn execute(&self) -> Result<BatchStream> {
+        Roomy::new(&self.inner.text, self.start()).await
+    }
+
+    async fn start(&self) -> Result<BatchStream> {
         let stop = self.inner.context.running.begin();
         let state = self.state();
         let physical = self.physical_plan(&state).await?;
@@ -163,7 +176,7 @@ impl DataFrame {
     /// Those of planning.
     pub async fn explain(&self) -> Result<Explain> {
         let state = self.state();
-        let physical = self.physical_plan(&state).await?;
+        let physical = Roomy::new(&self.inner.text, self.physical_plan(&state)).await?;
         Ok(explain::explain(&self.inner.plan, physical.as_ref(), &state, self.spread()))
     }
 

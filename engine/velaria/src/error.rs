@@ -57,6 +57,10 @@ impl<'a> Translator<'a> {
             DataFusionError::ObjectStore(error) => from_object_store(error),
             DataFusionError::ParquetError(error) => Error::new(ErrorCode::MalformedFile, clean(&error.to_string())),
             DataFusionError::External(error) => self.external(error.as_ref()),
+            // The planner takes the wrong types in BETWEEN and CASE for a fault of its own.
+            DataFusionError::Internal(message) if message.starts_with("Failed to coerce types") => {
+                text::from_plan(message)
+            }
             DataFusionError::Internal(message) => text::from_internal(message).unwrap_or_else(|| internal(message)),
             DataFusionError::Configuration(message)
             | DataFusionError::Substrait(message)

@@ -35,6 +35,7 @@ mod rule;
 mod runtime;
 mod session;
 mod split;
+mod stack;
 mod stop;
 mod words;
 
@@ -47,3 +48,4 @@ pub use runtime::{plan, wait};
 pub use session::Session;
 pub use velaria_connector::CsvOptions;
 pub use velaria_contract::{BatchStrategy, Error, ErrorCode, ErrorKind, ErrorReport, Explain, Position, Result, json};
+pub use velaria_sql::{Parameter, Parameters};

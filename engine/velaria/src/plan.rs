@@ -1,6 +1,7 @@
 //! Statements to plans: names are bound, types are checked, nothing is read.
 
 mod calls;
+pub(crate) mod chain;
 mod change;
 mod columns;
 pub(crate) mod command;
@@ -12,6 +13,7 @@ mod dml;
 mod explain;
 pub(crate) mod functions;
 mod index;
+mod kind;
 mod names;
 pub(crate) mod query;
 pub(crate) mod rewrite;

@@ -27,7 +27,7 @@ const GRACE: Duration = Duration::from_millis(200);
 const FAREWELL: Duration = Duration::from_millis(50);
 
 /// Planning and expression evaluation recurse; the memory is only reserved, not used.
-const STACK_BYTES: usize = 16 << 20;
+const STACK_BYTES: usize = 64 << 20;
 
 /// The threads that new queries run on, and the queries on them that were told to stop.
 struct Threads {

@@ -7,13 +7,14 @@ use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use velaria_connector::{CsvOptions, open_csv, open_json, open_parquet};
 use velaria_contract::{Error, ErrorCode, Result};
-use velaria_sql::Statement;
+use velaria_sql::{Parameters, Statement};
 
 use crate::catalog::Entry;
 use crate::config::SessionConfig;
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
 use crate::plan::command;
+use crate::stack::Roomy;
 use crate::stop::within;
 
 /// Up to this length a query may be planned on the thread of its caller.
@@ -95,13 +96,25 @@ impl Session {
     /// Everything that can be wrong with the text, names and types of a statement; for those that change rows also with
     /// the rows.
     pub async fn sql(&self, text: &str) -> Result<DataFrame> {
+        self.sql_with(text, &Parameters::None).await
+    }
+
+    /// Runs one statement like [`Session::sql`], with values for its `?`, `$1` or `:name`.
+    ///
+    /// # Errors
+    /// Those of [`Session::sql`], and `VEL-7001` when the values do not fit the statement.
+    pub async fn sql_with(&self, text: &str, parameters: &Parameters) -> Result<DataFrame> {
+        Roomy::new(text, self.run(text, parameters)).await
+    }
+
+    async fn run(&self, text: &str, parameters: &Parameters) -> Result<DataFrame> {
         let context = &self.context;
         if text.len() > INLINE_BYTES_MAX {
             // `plan` polls once on the caller's thread, whose stack may be small: long statements recurse elsewhere.
             tokio::task::yield_now().await;
         }
         let stop = context.running.begin();
-        let statement = velaria_sql::parse(text)?;
+        let statement = velaria_sql::parse_with(text, parameters)?;
         stop.check()?;
         if !matches!(statement, Statement::Query(_)) {
             // Commands compute, and must not do so on the thread of a caller that polls once.
@@ -136,6 +149,7 @@ impl Session {
 fn change(statement: &Statement) -> Option<&'static str> {
     match statement {
         Statement::Query(_)
+        | Statement::ExtendedQuery(_)
         | Statement::ShowTables
         | Statement::Describe(_)
         | Statement::Summarize(_)

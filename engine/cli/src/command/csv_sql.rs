@@ -8,6 +8,7 @@ use crate::cell::Objects;
 use crate::command::{Table, collect};
 use crate::failure::Failure;
 use crate::output::{self, Format};
+use crate::parameters::from_pairs;
 use crate::{Check, Io};
 
 /// The result document of the contract.
@@ -37,12 +38,13 @@ pub(crate) fn run(args: &CsvSqlArgs, io: &mut Io<'_>, check: Check<'_>) -> Resul
 fn query(args: &CsvSqlArgs, check: Check<'_>) -> velaria::Result<Table> {
     let (path, name, text) = (args.csv.display().to_string(), args.table.clone(), args.query.clone());
     let config = args.limits.config_for(&args.csv);
+    let parameters = from_pairs(&args.params)?;
     let frame = wait(
         async move {
             let session = Session::new(config)?;
             let frame = session.read_csv(&path, &CsvOptions::default()).await?;
             session.create_temp_view(&name, &frame)?;
-            session.sql(&text).await
+            session.sql_with(&text, &parameters).await
         },
         &mut *check,
     )?;

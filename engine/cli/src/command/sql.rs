@@ -5,13 +5,14 @@
 
 use arrow::datatypes::Schema;
 use serde::{Deserialize, Serialize};
-use velaria::{CsvOptions, DataFrame, Error, ErrorCode, Session, json, wait};
+use velaria::{CsvOptions, DataFrame, Error, ErrorCode, Parameters, Session, json, wait};
 
 use crate::args::SqlArgs;
 use crate::cell::{Objects, Rows};
 use crate::command::{Table, collect};
 use crate::failure::Failure;
 use crate::output::{self, Format};
+use crate::parameters;
 use crate::{Check, Io};
 
 /// The result document of one statement.
@@ -31,7 +32,8 @@ pub(crate) fn run(args: &SqlArgs, io: &mut Io<'_>, check: Check<'_>) -> Result<(
         Some(text) => text.clone(),
         None => read_all(io)?,
     };
-    let frame = wait(sql(session, text.clone()), &mut *check)?;
+    let parameters = parameters::from_pairs(&args.params)?;
+    let frame = wait(sql(session, text.clone(), parameters), &mut *check)?;
     let table = collect(frame, check)?;
     if args.output.format() != Format::Json {
         return output::write(&table, &args.output, io);
@@ -47,8 +49,8 @@ fn read_all(io: &mut Io<'_>) -> Result<String, Failure> {
     Ok(text)
 }
 
-async fn sql(session: Session, text: String) -> velaria::Result<DataFrame> {
-    session.sql(&text).await
+async fn sql(session: Session, text: String, parameters: Parameters) -> velaria::Result<DataFrame> {
+    session.sql_with(&text, &parameters).await
 }
 
 /// One line of input.
@@ -56,6 +58,7 @@ async fn sql(session: Session, text: String) -> velaria::Result<DataFrame> {
 #[serde(deny_unknown_fields)]
 struct Request {
     sql: Option<String>,
+    params: Option<serde_json::Value>,
     read_csv: Option<String>,
     read_parquet: Option<String>,
     read_json: Option<String>,
@@ -103,16 +106,16 @@ fn answer(session: &Session, line: &str, check: Check<'_>) -> velaria::Result<St
 /// Runs a request; one that registers a file has no rows.
 async fn run_request(session: Session, request: Request) -> velaria::Result<Option<DataFrame>> {
     let frame = match request {
-        Request { sql: Some(text), read_csv: None, read_parquet: None, read_json: None, table: None } => {
-            return session.sql(&text).await.map(Some);
+        Request { sql: Some(text), params, read_csv: None, read_parquet: None, read_json: None, table: None } => {
+            return session.sql_with(&text, &parameters::from_request(params)?).await.map(Some);
         }
-        Request { sql: None, read_csv: Some(ref path), read_parquet: None, read_json: None, .. } => {
+        Request { sql: None, params: None, read_csv: Some(ref path), read_parquet: None, read_json: None, .. } => {
             session.read_csv(path, &CsvOptions::default()).await?
         }
-        Request { sql: None, read_csv: None, read_parquet: Some(ref path), read_json: None, .. } => {
+        Request { sql: None, params: None, read_csv: None, read_parquet: Some(ref path), read_json: None, .. } => {
             session.read_parquet(path).await?
         }
-        Request { sql: None, read_csv: None, read_parquet: None, read_json: Some(ref path), .. } => {
+        Request { sql: None, params: None, read_csv: None, read_parquet: None, read_json: Some(ref path), .. } => {
             session.read_json(path).await?
         }
         _ => {

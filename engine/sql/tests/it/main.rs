@@ -1,5 +1,6 @@
 //! Laws of the SQL front end, over generated text.
 
+mod round_trip;
 mod statements;
 
 use proptest::prelude::*;

@@ -7,7 +7,7 @@ use velaria_sql::Statement;
 
 use crate::context::Context;
 use crate::dataframe::DataFrame;
-use crate::plan::{change, copy, ddl, describe, dml, explain, index, query, summarize, view};
+use crate::plan::{change, copy, ddl, describe, dml, explain, index, kind, query, summarize, view};
 
 /// Runs `statement`, which was read from `text`; a query is planned only.
 pub(crate) async fn run(context: &Arc<Context>, text: &str, statement: Statement) -> Result<DataFrame> {
@@ -15,6 +15,7 @@ pub(crate) async fn run(context: &Arc<Context>, text: &str, statement: Statement
         Statement::Query(query) => {
             return Ok(DataFrame::from_query(context, text, query::bind(context, text, query).await?));
         }
+        Statement::ExtendedQuery(extended) => return Err(kind::extension_error(&extended.extensions)),
         Statement::ShowTables => return describe::show_tables(context),
         Statement::Describe(subject) => return describe::describe(context, text, subject).await,
         Statement::Summarize(subject) => return summarize::summarize(context, text, subject).await,

@@ -15,14 +15,14 @@ use crate::catalog::{Entry, table_exists};
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
 use crate::error::{TYPE_HINT, duplicate_column};
-use crate::plan::query;
-use crate::plan::rules;
-use crate::plan::target;
+use crate::plan::{kind, query, rules, target};
 use crate::result_frame::Done;
 
 /// Runs `CREATE TABLE`.
 pub(crate) async fn create_table(context: &Arc<Context>, text: &str, create: CreateTable) -> Result<Done> {
+    kind::check_in_memory(&create).map_err(|error| error.with_position(position_of(text, create.name.span)))?;
     let name = create.name.value.clone();
+    let kind = create.kind;
     let taken = context.catalog.entry(&name).is_ok();
     if taken {
         if create.if_not_exists {
@@ -39,7 +39,8 @@ pub(crate) async fn create_table(context: &Arc<Context>, text: &str, create: Cre
     } else {
         context.catalog.create(&name, table)?;
     }
-    Ok(Done::new("create table done", rows))
+    context.catalog.set_kind(&name, kind);
+    Ok(Done::new(kind::created(kind), rows))
 }
 
 /// Runs `DROP TABLE` or `DROP VIEW`.

@@ -7,14 +7,14 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use velaria_contract::{Position, Result};
-use velaria_sql::ast::{ObjectName, ObjectNamePart, Query, Statement as AstStatement, Visit, Visitor};
+use velaria_sql::ast::{ObjectName, ObjectNamePart, Query, Statement as AstStatement, Visit, Visitor, visit_relations};
 use velaria_sql::{Span, position_of};
 
 use crate::catalog::{CATALOG, SCHEMA};
 use crate::clock::ClockUse;
 use crate::context::{Context, Spread};
 use crate::error::Translator;
-use crate::plan::{calls, functions, names, rewrite, view};
+use crate::plan::{calls, chain, functions, kind, names, rewrite, view};
 
 /// A query whose names and types are checked.
 #[derive(Debug)]
@@ -30,7 +30,9 @@ pub(crate) async fn bind(context: &Context, text: &str, mut query: Box<Query>) -
     names::restore_case(&mut query, &context.catalog);
     rewrite::rewrite(&mut query, &context.catalog);
     calls::rewrite(text, &mut query, state)?;
+    chain::flatten(text, &mut query);
     let clock = functions::check(text, &query, state)?.max(viewed);
+    check_kinds(context, text, &query)?;
     let statement = DataFusionStatement::Statement(Box::new(AstStatement::Query(query)));
     check_tables(context, text, &statement)?;
     let translate = |error: DataFusionError| Translator::new(text).translate(&error);
@@ -42,6 +44,20 @@ pub(crate) async fn bind(context: &Context, text: &str, mut query: Box<Query>) -
 /// Applies the rules that give every expression its type.
 pub(crate) fn analyze(state: &SessionState, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
     state.analyzer().execute_and_check(plan, &state.config_options().clone(), |_, _| {})
+}
+
+fn check_kinds(context: &Context, text: &str, query: &Query) -> Result<()> {
+    let checked = visit_relations(query, |relation| {
+        let [ObjectNamePart::Identifier(ident)] = relation.0.as_slice() else { return ControlFlow::Continue(()) };
+        match kind::check_readable(context.catalog.kind(&ident.value), query, &ident.value) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error.with_position(position_of(text, ident.span))),
+        }
+    });
+    match checked {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
 }
 
 fn check_tables(context: &Context, text: &str, statement: &DataFusionStatement) -> Result<()> {

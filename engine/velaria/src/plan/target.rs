@@ -9,6 +9,7 @@ use velaria_sql::{Statement, position_of};
 
 use crate::catalog::{Entry, numbered};
 use crate::context::Context;
+use crate::plan::kind;
 use crate::plan::query::{self, BoundQuery};
 
 /// A table made by `CREATE TABLE`, under the name by which the catalog knows it.
@@ -23,7 +24,11 @@ pub(crate) fn find(context: &Context, text: &str, ident: &Ident, word: &str, hin
     let name = spelling(context, ident);
     let position = position_of(text, ident.span);
     match context.catalog.entry(&name).map_err(|error| error.with_position(position.clone()))? {
-        Entry::Table(table) => Ok(Target { name, table }),
+        Entry::Table(table) => {
+            kind::check_writable(context.catalog.kind(&name), word, &ident.value)
+                .map_err(|error| error.with_position(position))?;
+            Ok(Target { name, table })
+        }
         Entry::Frame(_) | Entry::View(_) => {
             Err(Error::new(ErrorCode::TableKind, format!("{word} is not allowed on a view: {}", ident.value))
                 .with_hint(hint)

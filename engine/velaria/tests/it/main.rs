@@ -6,6 +6,7 @@
 mod changes;
 mod copy;
 mod files;
+mod hostile;
 mod laws;
 mod limits;
 mod session;

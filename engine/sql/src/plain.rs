@@ -1,0 +1,18 @@
+//! Expressions that the planner does not know, as others that mean the same.
+
+use sqlparser::ast::{Expr, UnaryOperator, Value};
+
+/// `x IN ()` is FALSE and `x NOT IN ()` is TRUE, also for NULL: no value is in an empty list. `+ NULL` is NULL.
+pub(crate) fn rewrite(expr: &mut Expr) {
+    match expr {
+        Expr::InList { list, negated, .. } if list.is_empty() => *expr = Expr::Value(Value::Boolean(*negated).into()),
+        Expr::UnaryOp { op: UnaryOperator::Plus, expr: operand } if is_null(operand) => {
+            *expr = Expr::Value(Value::Null.into());
+        }
+        _ => {}
+    }
+}
+
+fn is_null(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(value) if value.value == Value::Null)
+}

@@ -1,0 +1,68 @@
+//! What may be done with SOURCE and SINK tables, and the clauses that only streams and searches have.
+
+use velaria_contract::{Error, ErrorCode, Result};
+use velaria_sql::ast::{Query, Select, SetExpr, TableFactor};
+use velaria_sql::{CreateTable, Extensions, TableKind};
+
+/// What the result says of a table that was made.
+pub(crate) fn created(kind: TableKind) -> &'static str {
+    match kind {
+        TableKind::Regular => "create table done",
+        TableKind::Source => "create source table done",
+        TableKind::Sink => "create sink table done",
+    }
+}
+
+/// Refuses tables over files.
+pub(crate) fn check_in_memory(create: &CreateTable) -> Result<()> {
+    let clause = match &create.provider {
+        Some(provider) => format!("USING {provider}"),
+        None if create.options.is_empty() => return Ok(()),
+        None => "OPTIONS".to_owned(),
+    };
+    Err(Error::new(ErrorCode::Unsupported, format!("CREATE TABLE … {clause} is not supported yet"))
+        .with_hint("open the file with read_csv, read_json or read_parquet"))
+}
+
+/// The error for clauses that a query in batch cannot have.
+pub(crate) fn extension_error(extensions: &Extensions) -> Error {
+    if extensions.window_by.is_some() {
+        let message = "WINDOW BY ... EVERY ... AS ... is only supported in stream SQL";
+        return Error::new(ErrorCode::Unsupported, message);
+    }
+    let clause = if extensions.keyword_search.is_some() { "KEYWORD SEARCH" } else { "HYBRID SEARCH" };
+    Error::new(ErrorCode::Unsupported, format!("{clause} is not supported yet"))
+}
+
+/// Refuses to change a SOURCE table; `word` is the statement.
+pub(crate) fn check_writable(kind: TableKind, word: &str, name: &str) -> Result<()> {
+    match kind {
+        TableKind::Regular | TableKind::Sink => Ok(()),
+        TableKind::Source => {
+            Err(Error::new(ErrorCode::TableKind, format!("{word} is not allowed on SOURCE TABLE: {name}")))
+        }
+    }
+}
+
+/// Refuses to read a SINK table in `query`.
+pub(crate) fn check_readable(kind: TableKind, query: &Query, name: &str) -> Result<()> {
+    match kind {
+        TableKind::Regular | TableKind::Source => Ok(()),
+        TableKind::Sink => {
+            let verb = if is_joined(query, name) { "JOIN with" } else { "SELECT from" };
+            Err(Error::new(ErrorCode::TableKind, format!("{verb} SINK table is not allowed: {name}")))
+        }
+    }
+}
+
+fn is_joined(query: &Query, name: &str) -> bool {
+    let SetExpr::Select(select) = query.body.as_ref() else { return false };
+    !first_is(select, name) && select.from.iter().any(|table| !table.joins.is_empty())
+}
+
+fn first_is(select: &Select, name: &str) -> bool {
+    match select.from.first().map(|table| &table.relation) {
+        Some(TableFactor::Table { name: first, .. }) => first.to_string().trim_matches('"') == name,
+        _ => false,
+    }
+}
