@@ -11,7 +11,7 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Span;
 use velaria_contract::{Error, ErrorCode, Result};
 
-use crate::diagnostic::position_of;
+use crate::diagnostic::{position_of, unexpected_token};
 
 /// Refuses clauses that are not carried out, and a LIMIT or OFFSET that is a negative number, a fraction or text.
 pub(crate) fn check(text: &str, node: &impl Visit) -> Result<()> {
@@ -72,6 +72,13 @@ impl Visitor for Checker<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Error> {
+        if let Expr::Identifier(ident) = expr
+            && ident.quote_style.is_none()
+            && ident.value.starts_with('@')
+        {
+            let error = unexpected_token(&ident.value).with_hint("parameters are written ?, $1 or :name");
+            return ControlFlow::Break(error.with_position(position_of(self.text, ident.span)));
+        }
         // The planner would take the pattern for a regular expression, searched for anywhere in the text.
         let similar = matches!(expr, Expr::SimilarTo { .. });
         self.refuse(&[("SIMILAR TO (use LIKE or regexp_like)", similar)], expr.span())

@@ -367,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_long_chain_of_operators_is_refused_before_it_can_exhaust_the_stack() {
-        for operator in ["OR", "+", "AND", "UNION ALL SELECT"] {
+        for operator in ["+", "||", "UNION ALL SELECT"] {
             let text = format!("SELECT 1{}", format!(" {operator} 1").repeat(200_000));
             assert_eq!(code(&text), ErrorCode::StatementTooLarge, "{operator}");
         }
