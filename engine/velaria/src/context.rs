@@ -3,11 +3,12 @@
 //! There are two states over one catalog. They differ in the number of partitions: splitting a few thousand rows over
 //! threads costs more than computing with them.
 
-use std::sync::{Arc, LazyLock};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList};
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder, TaskContext};
 use datafusion::prelude::SessionConfig as DataFusionConfig;
 use velaria_contract::{Error, ErrorCode, Result};
 
@@ -17,11 +18,17 @@ use crate::plan::types::TypeWords;
 use crate::rule;
 
 /// The shared part of a session.
+///
+/// The states are made when they are needed first: a session whose statements are known by their plans needs none.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) catalog: Arc<Catalog>,
-    parallel: SessionState,
-    serial: SessionState,
+    catalogs: Arc<dyn CatalogProviderList>,
+    runtime: Arc<RuntimeEnv>,
+    partitions: usize,
+    parallel: OnceLock<SessionState>,
+    serial: OnceLock<SessionState>,
+    serial_task: OnceLock<Arc<TaskContext>>,
 }
 
 /// How the rows of a plan are spread.
@@ -39,27 +46,51 @@ static TEMPLATE: LazyLock<SessionState> = LazyLock::new(|| {
     rule::register(builder).build()
 });
 
+/// The settings of a plan in one partition; they are the same in every session.
+static SERIAL: LazyLock<DataFusionConfig> = LazyLock::new(|| {
+    let mut config = datafusion_config(1);
+    // Small inputs are not worth a filter that is found while the query runs, and a plan without one can run again.
+    config.options_mut().optimizer.enable_dynamic_filter_pushdown = false;
+    config
+});
+
 impl Context {
     pub(crate) fn new(config: &SessionConfig) -> Result<Self> {
         let catalog = Arc::new(Catalog::default());
-        let catalogs = catalog_list(&catalog)?;
-        let runtime = Arc::new(RuntimeEnv::default());
-        let state = |partitions| {
-            SessionStateBuilder::new_from_existing(TEMPLATE.clone())
-                .with_config(datafusion_config(partitions))
-                .with_runtime_env(Arc::clone(&runtime))
-                .with_catalog_list(Arc::clone(&catalogs))
-                .build()
-        };
-        Ok(Self { catalog, parallel: state(config.target_partitions()?), serial: state(1) })
+        Ok(Self {
+            catalogs: catalog_list(&catalog)?,
+            catalog,
+            runtime: Arc::new(RuntimeEnv::default()),
+            partitions: config.target_partitions()?,
+            parallel: OnceLock::new(),
+            serial: OnceLock::new(),
+            serial_task: OnceLock::new(),
+        })
     }
 
     /// The state that plans and runs with the given spread.
     pub(crate) fn state(&self, spread: Spread) -> &SessionState {
         match spread {
-            Spread::Parallel => &self.parallel,
-            Spread::Serial => &self.serial,
+            Spread::Parallel => self.parallel.get_or_init(|| self.new_state(datafusion_config(self.partitions))),
+            Spread::Serial => self.serial.get_or_init(|| self.new_state(SERIAL.clone())),
         }
+    }
+
+    /// What the operators of a plan in one partition are given. No functions: operators hold those that they call.
+    pub(crate) fn serial_task(&self) -> Arc<TaskContext> {
+        let task = self.serial_task.get_or_init(|| {
+            let (id, config, runtime) = (String::new(), SERIAL.clone(), Arc::clone(&self.runtime));
+            Arc::new(TaskContext::new(None, id, config, HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new(), runtime))
+        });
+        Arc::clone(task)
+    }
+
+    fn new_state(&self, config: DataFusionConfig) -> SessionState {
+        SessionStateBuilder::new_from_existing(TEMPLATE.clone())
+            .with_config(config)
+            .with_runtime_env(Arc::clone(&self.runtime))
+            .with_catalog_list(Arc::clone(&self.catalogs))
+            .build()
     }
 }
 

@@ -24,6 +24,7 @@ mod error;
 mod explain;
 mod output;
 mod plan;
+mod plan_cache;
 mod result_frame;
 mod rule;
 mod runtime;

@@ -13,6 +13,7 @@ use crate::config::SessionConfig;
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
 use crate::plan::{ddl, dml, query};
+use crate::plan_cache;
 
 /// Up to this length a query may be planned on the thread of its caller.
 const INLINE_BYTES_MAX: usize = 4096;
@@ -93,6 +94,9 @@ impl Session {
     /// Everything that can be wrong with the text, names and types of a statement; for `INSERT` also with its rows.
     pub async fn sql(&self, text: &str) -> Result<DataFrame> {
         let context = &self.context;
+        if let Some(kept) = plan_cache::find(text, &context.catalog) {
+            return Ok(DataFrame::from_kept(context, text, kept));
+        }
         if text.len() > INLINE_BYTES_MAX {
             // `plan` polls once on the caller's thread, whose stack may be small: long statements recurse elsewhere.
             tokio::task::yield_now().await;
@@ -104,7 +108,9 @@ impl Session {
         }
         let done = match statement {
             Statement::Query(query) => {
-                return Ok(DataFrame::from_query(context, text, query::bind(context, text, query).await?));
+                let names = plan_cache::names(text, &query, &context.catalog);
+                let bound = query::bind(context, text, query).await?;
+                return Ok(DataFrame::from_query(context, text, bound).kept(names));
             }
             Statement::CreateTable(create) => ddl::create_table(context, text, create).await?,
             Statement::Insert(insert) => dml::insert(context, text, insert).await?,

@@ -5,6 +5,7 @@
 
 mod files;
 mod laws;
+mod plan_cache;
 mod session;
 
 use velaria::arrow::array::RecordBatch;
