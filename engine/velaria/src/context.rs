@@ -80,7 +80,16 @@ impl Context {
     pub(crate) fn serial_task(&self) -> Arc<TaskContext> {
         let task = self.serial_task.get_or_init(|| {
             let (id, config, runtime) = (String::new(), SERIAL.clone(), Arc::clone(&self.runtime));
-            Arc::new(TaskContext::new(None, id, config, HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new(), runtime))
+            Arc::new(TaskContext::new(
+                None,
+                id,
+                config,
+                HashMap::new(),
+                HashMap::new(),
+                HashMap::new(),
+                HashMap::new(),
+                runtime,
+            ))
         });
         Arc::clone(task)
     }

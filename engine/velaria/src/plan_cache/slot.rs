@@ -12,8 +12,10 @@ use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_expr::EquivalenceProperties;
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
-use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
+use datafusion::physical_plan::coop::cooperative;
+use datafusion::physical_plan::execution_plan::{
+    Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions, SchedulingType,
+};
 use datafusion::physical_plan::memory::MemoryStream;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{
@@ -66,7 +68,8 @@ impl TableProvider for SlotTable {
             Partitioning::UnknownPartitioning(1),
             EmissionType::Incremental,
             Boundedness::Bounded,
-        );
+        )
+        .with_scheduling_type(SchedulingType::Cooperative);
         let (properties, projection) = (Arc::new(properties), projection.cloned());
         Ok(Arc::new(SlotScan { slot: self.slot, projection, limit, properties, batches: None }))
     }
@@ -117,23 +120,21 @@ impl ExecutionPlan for SlotScan {
         Ok(self)
     }
 
-    fn with_new_children(
-        self: Arc<Self>,
-        _: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         Ok(self)
     }
 
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
         let batches = self.batches.as_ref().filter(|_| partition == 0).ok_or_else(empty_slot)?;
         let stream = MemoryStream::try_new(batches.to_vec(), self.schema(), self.projection.clone())?;
-        Ok(Box::pin(stream.with_fetch(self.limit)))
+        Ok(Box::pin(cooperative(stream.with_fetch(self.limit))))
     }
 }
 
 /// A copy of `plan` for one execution over the rows that are in `tables` now. No state of another execution is in it.
 pub(crate) fn filled(plan: &Arc<dyn ExecutionPlan>, tables: &Tables) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-    let snapshots: Vec<_> = tables.iter().map(|table| table.as_deref().and_then(memory).map(|t| t.snapshot())).collect();
+    let snapshots: Vec<_> =
+        tables.iter().map(|table| table.as_deref().and_then(memory).map(|t| t.snapshot())).collect();
     fill(plan, &snapshots)
 }
 
@@ -145,13 +146,14 @@ fn fill(
         let batches = snapshots.get(scan.slot).cloned().flatten();
         return Ok(Arc::new(SlotScan { batches, ..scan.clone() }));
     }
-    let children = plan.children().into_iter().map(|child| fill(child, snapshots)).collect::<DataFusionResult<Vec<_>>>()?;
+    let children =
+        plan.children().into_iter().map(|child| fill(child, snapshots)).collect::<DataFusionResult<Vec<_>>>()?;
     if children.is_empty() {
         return Arc::clone(plan).reset_state();
     }
     // The copies have the properties of their originals.
-    let copy = Arc::clone(plan)
-        .replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep))?;
+    let copy =
+        Arc::clone(plan).replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep))?;
     // The one reusable operator that has more state than its metrics: the bound of a top-k.
     if copy.is::<SortExec>() { copy.reset_state() } else { Ok(copy) }
 }

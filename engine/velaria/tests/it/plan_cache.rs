@@ -5,7 +5,7 @@ use std::thread;
 
 use proptest::prelude::*;
 use velaria::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use velaria::{ErrorCode, Session};
+use velaria::{ErrorCode, Session, wait};
 
 use crate::{rows, session, sql, text};
 
@@ -162,7 +162,10 @@ fn a_table_that_grows_large_is_still_read_whole() {
         sql(&session, &format!("INSERT INTO t SELECT value FROM {inserted}")).unwrap();
         for _ in 0..2 {
             let shown = text(&sql(&session, count).unwrap());
-            assert!(shown.contains(&format!("| {expected} ")) && shown.contains(&format!("| {} ", expected - 1)), "{shown}");
+            assert!(
+                shown.contains(&format!("| {expected} ")) && shown.contains(&format!("| {} ", expected - 1)),
+                "{shown}"
+            );
         }
     }
 }
@@ -194,6 +197,41 @@ fn many_statements_and_threads_get_their_own_answers() {
         })
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+#[test]
+fn only_simple_statements_over_few_rows_run_on_the_thread_of_the_caller() {
+    let session = session(2);
+    sql(&session, "CREATE TABLE brief (n BIGINT, s STRING)").unwrap();
+    sql(&session, "INSERT INTO brief SELECT value, 'x' FROM range(0, 1000)").unwrap();
+    let brief = |query: &str| {
+        rows(&sql(&session, query).unwrap()).unwrap();
+        let frame = sql(&session, query).unwrap();
+        wait(async move { frame.execute().await }, || Ok(())).unwrap().is_brief()
+    };
+    let simple = [
+        "SELECT 1 AS one",
+        "SELECT n, s FROM brief WHERE n > 990",
+        "SELECT s, COUNT(*) AS c, SUM(n) AS total FROM brief GROUP BY s",
+        "SELECT COUNT(*) AS c FROM brief",
+        "SELECT DISTINCT s FROM brief ORDER BY s LIMIT 1",
+        "SELECT abs(n) AS x FROM brief ORDER BY x DESC LIMIT 3",
+    ];
+    for query in simple {
+        assert!(brief(query), "{query}");
+    }
+    let others = [
+        "SELECT repeat(s, 1000) AS x FROM brief",
+        "SELECT a.n FROM brief AS a, brief AS b WHERE a.n < 2 AND b.n < 2",
+        "SELECT n, SUM(n) OVER (ORDER BY n) AS x FROM brief",
+        "SELECT value FROM range(0, 3)",
+        "SELECT now() AS at",
+    ];
+    for query in others {
+        assert!(!brief(query), "{query}");
+    }
+    sql(&session, "INSERT INTO brief SELECT value, 'x' FROM range(0, 10000)").unwrap();
+    assert!(!brief(simple[1]));
 }
 
 const QUERIES: [&str; 10] = [
