@@ -113,6 +113,12 @@ fn catalog_list(catalog: &Arc<Catalog>) -> Result<Arc<dyn CatalogProviderList>> 
     Ok(Arc::new(list))
 }
 
+/// With up to this many partitions a join of large inputs has one hash table for all of them. Cutting both inputs into
+/// partitions by hash copies every row, which pays when many threads build at the same time.
+const SHARED_BUILD_PARTITIONS_MAX: usize = 4;
+const SHARED_BUILD_BYTES_MAX: usize = 100 << 20;
+const SHARED_BUILD_ROWS_MAX: usize = 3_000_000;
+
 fn datafusion_config(partitions: usize) -> DataFusionConfig {
     let mut config = DataFusionConfig::new()
         .with_target_partitions(partitions)
@@ -124,5 +130,9 @@ fn datafusion_config(partitions: usize) -> DataFusionConfig {
     options.sql_parser.collect_spans = true;
     // The check takes a plan whose types say NOT NULL too early for a bug (apache/datafusion#17801); rows are right.
     options.execution.skip_physical_aggregate_schema_check = true;
+    if partitions <= SHARED_BUILD_PARTITIONS_MAX {
+        options.optimizer.hash_join_single_partition_threshold = SHARED_BUILD_BYTES_MAX;
+        options.optimizer.hash_join_single_partition_threshold_rows = SHARED_BUILD_ROWS_MAX;
+    }
     config
 }
