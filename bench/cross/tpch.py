@@ -32,7 +32,7 @@ def main():
     rows, wrong = [], []
     for number in arguments.queries:
         sql = (HERE / "tpch" / f"q{number:02}.sql").read_text(encoding="utf-8")
-        rows.append(measure(engines, number, sql, arguments.repeat, wrong))
+        rows.append(measure(arguments, engines, number, sql, wrong))
         print(line(rows[-1], arguments.engines), flush=True)
     total = {name: sum(row[name] for row in rows) for name in arguments.engines}
     print(line(dict(total, query="total"), arguments.engines))
@@ -49,6 +49,7 @@ def parse_arguments():
     parser.add_argument("--queries", type=numbers, default=list(range(1, 23)), metavar="1,2", help="only these")
     parser.add_argument("--engines", type=lambda text: text.split(","), default=[OURS, PEER], metavar="A,B")
     parser.add_argument("--data", type=Path, default=Path(root) / "velaria" / "bench" / "tpch-sf1", metavar="FOLDER")
+    parser.add_argument("--cpu", action="store_true", help="CPU time instead of wall time, for a busy machine")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -61,14 +62,15 @@ def generate(folder):
     subprocess.run([str(tool), "parquet", "-s", "1", f"--output-dir={folder}"], check=True)
 
 
-def measure(engines, number, sql, repeat, wrong):
+def measure(arguments, engines, number, sql, wrong):
     """One row: the median of each engine. The first turn warms up and is compared, not counted."""
     answers = {name: engine.run(sql) for name, engine in engines.items()}
     seconds = {name: [] for name in engines}
-    for turn in range(repeat):
+    clock = "cpu_seconds" if arguments.cpu else "seconds"
+    for turn in range(arguments.repeat):
         names = list(engines) if turn % 2 else list(engines)[::-1]
         for name in names:
-            seconds[name].append(engines[name].run(sql)["seconds"])
+            seconds[name].append(engines[name].run(sql)[clock])
     reference = answers.get(PEER, answers[next(iter(engines))])
     for name, answer in answers.items():
         problem = answer.get("error") or difference(reference["rows"], answer["rows"])
@@ -121,12 +123,14 @@ def serve(name, folder):
     run = OPEN[name](folder)
     for request in sys.stdin:
         sql = json.loads(request)
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         try:
             rows = run(sql)
-            answer = {"seconds": time.perf_counter() - start, "rows": [[plain(value) for value in row] for row in rows]}
+            times = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu_start}
+            answer = dict(times, rows=[[plain(value) for value in row] for row in rows])
         except Exception as error:  # an engine may raise anything, and the other queries still count
-            answer = {"seconds": math.inf, "rows": [], "error": f"{type(error).__name__}: {error}"}
+            failed = {"seconds": math.inf, "cpu_seconds": math.inf, "rows": []}
+            answer = dict(failed, error=f"{type(error).__name__}: {error}")
         print(json.dumps(answer), flush=True)
     return 0
 
