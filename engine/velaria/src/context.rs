@@ -15,6 +15,7 @@ use velaria_contract::{Error, ErrorCode, Result};
 use crate::catalog::{CATALOG, Catalog, SCHEMA};
 use crate::config::SessionConfig;
 use crate::plan::types::TypeWords;
+use crate::plan_cache::PlanCache;
 use crate::rule;
 
 /// The shared part of a session.
@@ -23,6 +24,7 @@ use crate::rule;
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) catalog: Arc<Catalog>,
+    pub(crate) plans: Arc<PlanCache>,
     catalogs: Arc<dyn CatalogProviderList>,
     runtime: Arc<RuntimeEnv>,
     partitions: usize,
@@ -60,6 +62,7 @@ impl Context {
         Ok(Self {
             catalogs: catalog_list(&catalog)?,
             catalog,
+            plans: PlanCache::shared(),
             runtime: Arc::new(RuntimeEnv::default()),
             partitions: config.target_partitions()?,
             parallel: OnceLock::new(),

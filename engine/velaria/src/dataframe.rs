@@ -102,7 +102,7 @@ impl DataFrame {
     pub(crate) fn kept(self, names: Option<Vec<plan_cache::Name>>) -> Self {
         let Self { inner } = &self;
         let kept = names.filter(|_| inner.clock == ClockUse::Never).and_then(|names| {
-            inner.plan.get().and_then(|plan| plan_cache::keep(&inner.text, names, plan, &inner.schema))
+            inner.plan.get().and_then(|plan| inner.context.plans.keep(&inner.text, names, plan, &inner.schema))
         });
         kept.map(|kept| Self::from_kept(&inner.context, &inner.text, kept)).unwrap_or(self)
     }

@@ -12,7 +12,7 @@ mod slot;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
@@ -34,7 +34,13 @@ const STATEMENTS_MAX: usize = 256;
 /// Longer statements are planned each time.
 const TEXT_BYTES_MAX: usize = 4096;
 
-static STATEMENTS: Mutex<Option<Statements>> = Mutex::new(None);
+/// The plans of sessions whose settings are the same as far as a plan can tell.
+#[derive(Debug, Default)]
+pub(crate) struct PlanCache {
+    statements: Mutex<Statements>,
+}
+
+static SHARED: LazyLock<Arc<PlanCache>> = LazyLock::new(Arc::default);
 
 /// The tables that fill the slots of a plan, by slot; `None` where a name is not that of a table.
 pub(crate) type Tables = Vec<Option<Arc<dyn TableProvider>>>;
@@ -73,25 +79,61 @@ struct Found {
     schema: SchemaRef,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Statements {
     by_text: HashMap<Arc<str>, Entry>,
     clock: u64,
 }
 
+#[derive(Debug)]
 struct Entry {
     template: Arc<Template>,
     used: u64,
 }
 
-/// The template of `text` and the tables of `catalog` for its slots, if every name means what it meant.
-pub(crate) fn find(text: &str, catalog: &Catalog) -> Option<(Arc<Template>, Tables)> {
-    if text.len() > TEXT_BYTES_MAX {
-        return None;
+impl PlanCache {
+    /// The plans that all sessions with default settings share. The number of threads is not a part of a kept plan: it
+    /// always runs in one partition.
+    pub(crate) fn shared() -> Arc<Self> {
+        Arc::clone(&SHARED)
     }
-    let template = statements().get_or_insert_default().get(text)?;
-    let tables = template.names.iter().map(|name| name.table(catalog)).collect::<Option<Tables>>()?;
-    Some((template, tables))
+
+    /// The template of `text` and the tables of `catalog` for its slots, if every name means what it meant.
+    pub(crate) fn find(&self, text: &str, catalog: &Catalog) -> Option<(Arc<Template>, Tables)> {
+        if text.len() > TEXT_BYTES_MAX {
+            return None;
+        }
+        let template = self.statements().get(text)?;
+        let tables = template.names.iter().map(|name| name.table(catalog)).collect::<Option<Tables>>()?;
+        Some((template, tables))
+    }
+
+    /// Keeps the analysed plan of `text`, if it can be kept, and gives its template and its tables.
+    pub(crate) fn keep(
+        &self,
+        text: &str,
+        names: Vec<Name>,
+        plan: &LogicalPlan,
+        schema: &SchemaRef,
+    ) -> Option<(Arc<Template>, Tables)> {
+        if !is_repeatable(plan) {
+            return None;
+        }
+        let mut tables: Tables = vec![None; names.len()];
+        let emptied = plan.clone().transform_up_with_subqueries(|node| match node {
+            LogicalPlan::TableScan(scan) => emptied(scan, &names, &mut tables),
+            other => Ok(Transformed::no(other)),
+        });
+        let analyzed = emptied.ok()?.data;
+        let template = Arc::new(Template { names, analyzed, schema: Arc::clone(schema), planned: OnceLock::new() });
+        self.statements().insert(text, &template);
+        Some((template, tables))
+    }
+
+    // A poisoned lock still holds whole entries.
+    fn statements(&self) -> MutexGuard<'_, Statements> {
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The names of the tables that `query` mentions, or `None` when a plan of it cannot be kept.
@@ -104,28 +146,6 @@ pub(crate) fn names(text: &str, query: &Query, catalog: &Catalog) -> Option<Vec<
         ControlFlow::Continue(()) => Some(collector.names),
         ControlFlow::Break(()) => None,
     }
-}
-
-/// Keeps the analysed plan of `text`, if it can be kept, and gives its template and its tables.
-pub(crate) fn keep(
-    text: &str,
-    names: Vec<Name>,
-    plan: &LogicalPlan,
-    schema: &SchemaRef,
-) -> Option<(Arc<Template>, Tables)> {
-    if !is_repeatable(plan) {
-        return None;
-    }
-    let mut tables: Tables = vec![None; names.len()];
-    let emptied = plan.clone().transform_up_with_subqueries(|node| match node {
-        LogicalPlan::TableScan(scan) => emptied(scan, &names, &mut tables),
-        other => Ok(Transformed::no(other)),
-    });
-    let template =
-        Template { names, analyzed: emptied.ok()?.data, schema: Arc::clone(schema), planned: OnceLock::new() };
-    let template = Arc::new(template);
-    statements().get_or_insert_default().insert(text, &template);
-    Some((template, tables))
 }
 
 impl Template {
@@ -249,11 +269,6 @@ fn bound(plan: &LogicalPlan, tables: &Tables) -> DataFusionResult<LogicalPlan> {
         other => Ok(Transformed::no(other)),
     })?;
     Ok(bound.data)
-}
-
-// A poisoned lock still holds whole entries.
-fn statements() -> MutexGuard<'static, Option<Statements>> {
-    STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Statements {

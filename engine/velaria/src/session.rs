@@ -94,7 +94,7 @@ impl Session {
     /// Everything that can be wrong with the text, names and types of a statement; for `INSERT` also with its rows.
     pub async fn sql(&self, text: &str) -> Result<DataFrame> {
         let context = &self.context;
-        if let Some(kept) = plan_cache::find(text, &context.catalog) {
+        if let Some(kept) = context.plans.find(text, &context.catalog) {
             return Ok(DataFrame::from_kept(context, text, kept));
         }
         if text.len() > INLINE_BYTES_MAX {
