@@ -238,7 +238,9 @@ impl Visitor for Collector<'_> {
 /// `scan` with its table taken out and put into `tables`.
 fn emptied(mut scan: TableScan, names: &[Name], tables: &mut Tables) -> DataFusionResult<Transformed<LogicalPlan>> {
     let table = source_as_provider(&scan.source)?;
-    let wanted = |name: &Name| name.found.as_ref().is_some_and(|found| found.name == scan.table_name.table());
+    // The schema as well: another thread may have replaced the table between the look-up and the binding.
+    let same = |found: &Found| found.name == scan.table_name.table() && found.schema == table.schema();
+    let wanted = |name: &Name| name.found.as_ref().is_some_and(same);
     let slot = names.iter().position(wanted).filter(|_| memory(table.as_ref()).is_some());
     let Some((slot, place)) = slot.and_then(|slot| tables.get_mut(slot).map(|place| (slot, place))) else {
         return Err(not_kept());
