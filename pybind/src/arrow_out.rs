@@ -18,7 +18,7 @@ use pyo3::types::PyCapsule;
 use velaria::{BatchStream, DataFrame, Error, ErrorCode, Result};
 
 use crate::error::to_py;
-use crate::runtime::{wait, wait_from_c};
+use crate::runtime::{plan, wait_from_c};
 
 /// The rows of `frame` as an `arrow_array_stream` capsule.
 pub(crate) fn stream<'py>(
@@ -28,7 +28,7 @@ pub(crate) fn stream<'py>(
 ) -> PyResult<Bound<'py, PyCapsule>> {
     let schema = wanted_schema(py, frame.schema(), requested)?;
     let frame = frame.clone();
-    let stream = wait(py, async move { frame.execute().await })?;
+    let stream = plan(py, async move { frame.execute().await })?;
     let reader = Reader {
         stream: Arc::new(tokio::sync::Mutex::new(stream)),
         schema,
@@ -131,6 +131,10 @@ impl Reader {
 
 /// The next batch, and up to `wanted` in all as long as they are ready; none at the end.
 async fn pull(stream: &mut BatchStream, wanted: usize) -> VecDeque<Result<RecordBatch>> {
+    if !stream.is_brief() {
+        // Not on the thread of the caller, which has to notice an interrupt.
+        tokio::task::yield_now().await;
+    }
     let mut batches: VecDeque<_> = stream.next().await.into_iter().collect();
     while batches.len() < wanted && batches.back().is_some_and(Result::is_ok) {
         match futures::poll!(stream.next()) {

@@ -10,7 +10,7 @@ use crate::arrow_out;
 use crate::cell;
 use crate::error::to_py;
 use crate::html;
-use crate::runtime::{interrupt_first, wait};
+use crate::runtime::{interrupt_first, plan};
 use crate::schema::{Schema, capsule};
 
 /// How many rows a notebook shows.
@@ -33,7 +33,7 @@ impl DataFrame {
 
     fn collect(&self, py: Python<'_>) -> PyResult<Vec<RecordBatch>> {
         let frame = self.frame.clone();
-        wait(py, async move { frame.collect().await })
+        plan(py, async move { frame.collect().await })
     }
 
     fn names(&self) -> Vec<String> {
@@ -101,7 +101,7 @@ impl DataFrame {
     /// The number of rows.
     fn count(&self, py: Python<'_>) -> PyResult<u64> {
         let frame = self.frame.clone();
-        wait(py, async move { frame.count().await })
+        plan(py, async move { frame.count().await })
     }
 
     /// At most the first `n` rows. Nothing runs.
@@ -114,7 +114,7 @@ impl DataFrame {
     fn show(&self, py: Python<'_>, max_rows: RowCount) -> PyResult<()> {
         let shown = self.frame.limit(max_rows.0).map_err(|error| to_py(py, &error))?;
         let schema = shown.schema();
-        let batches = wait(py, async move { shown.collect().await })?;
+        let batches = plan(py, async move { shown.collect().await })?;
         let text = velaria_cli::table_text(schema, batches).map_err(|error| to_py(py, &error))?;
         py.import("sys")?.getattr("stdout")?.call_method1("write", (text,)).map(|_| ())
     }
@@ -122,7 +122,7 @@ impl DataFrame {
     /// What the query will do, in the sections `logical`, `physical` and `strategy`. Nothing runs.
     fn explain(&self, py: Python<'_>) -> PyResult<String> {
         let frame = self.frame.clone();
-        wait(py, async move { frame.explain().await }).map(|explain| explain.to_string())
+        plan(py, async move { frame.explain().await }).map(|explain| explain.to_string())
     }
 
     /// All rows as a `pyarrow.Table`.
@@ -167,7 +167,7 @@ impl DataFrame {
     fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
         let shown = self.frame.limit(HTML_ROWS + 1).map_err(|error| to_py(py, &error))?;
         let schema = shown.schema();
-        let batches = wait(py, async move { shown.collect().await })?;
+        let batches = plan(py, async move { shown.collect().await })?;
         html::table(&schema, &batches, HTML_ROWS).map_err(|error| to_py(py, &error))
     }
 

@@ -43,7 +43,7 @@ fn enter<T: Send>(py: Python<'_>, run: impl FnOnce(&mut dyn FnMut() -> Result<()
     }
 }
 
-/// Runs `future` like [`wait`] for a caller that speaks C, on a thread that holds the lock or does not.
+/// Runs `future` like [`plan`] for a caller that speaks C, on a thread that holds the lock or does not.
 ///
 /// C has no exceptions: after an interrupt the result is an error in words, and the signal is set again so that the
 /// caller's return to Python raises `KeyboardInterrupt`.
@@ -55,7 +55,7 @@ where
     check_process()?;
     let waited = attached(|py| {
         let raised = Mutex::new(None);
-        let result = py.detach(|| velaria::wait(future, || check_signals(&raised)));
+        let result = py.detach(|| velaria::plan(future, || check_signals(&raised)));
         if raised.into_inner().is_ok_and(|exception| exception.is_some()) {
             rearm_interrupt();
         }

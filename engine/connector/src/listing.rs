@@ -22,6 +22,8 @@ pub struct FileTable {
     file: LocalFile,
     format: &'static str,
     table: ListingTable,
+    /// Scans without a filter of their own, where the format reads those in another way.
+    unfiltered: Option<ListingTable>,
 }
 
 impl FileTable {
@@ -39,7 +41,14 @@ impl FileTable {
         let schema = options.infer_schema(state, &file.url()).await.map_err(|error| malformed(&file, name, error))?;
         let table =
             listing_table(&file, options, text_for_untyped(&schema)).map_err(|error| malformed(&file, name, error))?;
-        Ok(Self { file, format: name, table })
+        Ok(Self { file, format: name, table, unfiltered: None })
+    }
+
+    /// This table, with scans without a filter of their own reading as `format` says.
+    pub(crate) fn with_unfiltered(mut self, format: Arc<dyn FileFormat>) -> Result<Self> {
+        let table = listing_table(&self.file, listing_options(format), self.table.schema());
+        self.unfiltered = Some(table.map_err(|error| malformed(&self.file, self.format, error))?);
+        Ok(self)
     }
 
     /// The file.
@@ -121,7 +130,8 @@ impl TableProvider for FileTable {
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         self.file.check().map_err(external)?;
-        self.table.scan(state, projection, filters, limit).await
+        let table = self.unfiltered.as_ref().filter(|_| filters.is_empty()).unwrap_or(&self.table);
+        table.scan(state, projection, filters, limit).await
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {

@@ -88,9 +88,19 @@ impl MemoryTable {
         self.snapshot().iter().map(RecordBatch::num_rows).sum()
     }
 
+    /// The batches that are there now.
     // A poisoned lock still holds whole batches: every write is one assignment or push.
-    fn snapshot(&self) -> Batches {
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Vec<RecordBatch>> {
         Arc::clone(&self.batches.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether there are at most `rows_max` rows in at most `bytes_max` bytes of memory.
+    #[must_use]
+    pub fn fits(&self, rows_max: usize, bytes_max: usize) -> bool {
+        let batches = self.snapshot();
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        rows <= rows_max && batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>() <= bytes_max
     }
 }
 

@@ -20,8 +20,13 @@ const FOOTER_BYTES: u64 = 8;
 pub async fn open_parquet(state: &dyn Session, path: &str) -> Result<FileTable> {
     let file = LocalFile::open(&FileAccess::of(state.config_options())?, path)?;
     check_footer(&file)?;
-    let format = ParquetFormat::default().with_options(state.default_table_options().parquet);
-    FileTable::open(state, file, Arc::new(format), "parquet").await
+    let options = state.default_table_options().parquet;
+    // Where a scan has no filter of its own, the rows of a column are only decoded if a join that was built before wants
+    // them. A filter of the statement is applied to whole batches: most let too many rows pass for skipping to pay.
+    let mut joined = options.clone();
+    joined.global.pushdown_filters = true;
+    let format = |options| Arc::new(ParquetFormat::default().with_options(options));
+    FileTable::open(state, file, format(options), "parquet").await?.with_unfiltered(format(joined))
 }
 
 /// Checks what the reader takes on trust and panics on: that the metadata lies inside of the file.

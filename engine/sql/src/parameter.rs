@@ -386,7 +386,7 @@ mod tests {
             (
                 "SELECT 1 LIMIT ?",
                 Parameters::from(vec![Parameter::Integer(-1)]),
-                "LIMIT must be a non-negative integer: (-1)",
+                "LIMIT must be a non-negative integer: -1",
             ),
         ] {
             let error = parse_with(text, &parameters).unwrap_err();

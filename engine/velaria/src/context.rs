@@ -3,11 +3,14 @@
 //! There are two states over one catalog. They differ in the number of partitions: splitting a few thousand rows over
 //! threads costs more than computing with them.
 
-use std::sync::{Arc, LazyLock};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList};
 use datafusion::error::Result as DataFusionResult;
-use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
+use datafusion::execution::memory_pool::MemoryPool;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder, TaskContext};
 use datafusion::prelude::SessionConfig as DataFusionConfig;
 use velaria_connector::FileAccess;
 use velaria_contract::{Error, ErrorCode, Result};
@@ -20,17 +23,28 @@ use crate::limits;
 use crate::plan::chain;
 use crate::plan::date_arithmetic::DateArithmetic;
 use crate::plan::types::TypeWords;
+use crate::plan_cache::PlanCache;
 use crate::rule;
 use crate::stop::Running;
 
 /// The shared part of a session.
+///
+/// The states are made when they are needed first: a session whose statements are known by their plans needs none.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) access: FileAccess,
     pub(crate) running: Running,
-    parallel: SessionState,
-    serial: SessionState,
+    /// Of this session alone: functions in a plan hold its limits.
+    pub(crate) plans: PlanCache,
+    template: &'static SessionState,
+    catalogs: Arc<dyn CatalogProviderList>,
+    runtime: Arc<RuntimeEnv>,
+    parallel_options: DataFusionConfig,
+    serial_options: DataFusionConfig,
+    parallel: OnceLock<SessionState>,
+    serial: OnceLock<SessionState>,
+    serial_task: OnceLock<Arc<TaskContext>>,
 }
 
 /// How the rows of a plan are spread.
@@ -62,35 +76,74 @@ pub(crate) fn template() -> Result<&'static SessionState> {
 impl Context {
     pub(crate) fn new(config: &SessionConfig) -> Result<Self> {
         let catalog = Arc::new(Catalog::default());
-        let catalogs = catalog_list(&catalog)?;
         let access = config.file_access()?;
         let runtime = limits::runtime(config, &access)?;
-        let template = template()?;
-        let state = |partitions| -> Result<SessionState> {
+        let options = |partitions| -> Result<DataFusionConfig> {
             let mut options = datafusion_config(partitions);
             options.options_mut().extensions.insert(access.clone());
             options.options_mut().extensions.insert(Memory(Arc::clone(&runtime.memory_pool)));
             limits::fit(&mut options, config, partitions)?;
-            let builder = SessionStateBuilder::new_from_existing(template.clone())
-                .with_config(options)
-                .with_runtime_env(Arc::clone(&runtime))
-                .with_catalog_list(Arc::clone(&catalogs));
-            let mut state = builder.build();
-            // Functions find the limits of the session here.
-            state.execution_props_mut().config_options = Some(Arc::clone(state.config_options()));
-            Ok(state)
+            Ok(options)
         };
-        let (parallel, serial) = (state(config.target_partitions()?)?, state(1)?);
-        let running = Running::new(config.statement_timeout);
-        Ok(Self { catalog, access, running, parallel, serial })
+        let (parallel_options, mut serial_options) = (options(config.target_partitions()?)?, options(1)?);
+        // Small inputs are not worth a filter that is found while the query runs, and a plan without one can run again.
+        serial_options.options_mut().optimizer.enable_dynamic_filter_pushdown = false;
+        Ok(Self {
+            catalogs: catalog_list(&catalog)?,
+            catalog,
+            access,
+            running: Running::new(config.statement_timeout),
+            plans: PlanCache::default(),
+            template: template()?,
+            runtime,
+            parallel_options,
+            serial_options,
+            parallel: OnceLock::new(),
+            serial: OnceLock::new(),
+            serial_task: OnceLock::new(),
+        })
     }
 
     /// The state that plans and runs with the given spread.
     pub(crate) fn state(&self, spread: Spread) -> &SessionState {
         match spread {
-            Spread::Parallel => &self.parallel,
-            Spread::Serial => &self.serial,
+            Spread::Parallel => self.parallel.get_or_init(|| self.new_state(&self.parallel_options)),
+            Spread::Serial => self.serial.get_or_init(|| self.new_state(&self.serial_options)),
         }
+    }
+
+    /// What the operators of a plan in one partition are given. No functions: operators hold those that they call.
+    pub(crate) fn serial_task(&self) -> Arc<TaskContext> {
+        let task = self.serial_task.get_or_init(|| {
+            let (id, config, runtime) = (String::new(), self.serial_options.clone(), Arc::clone(&self.runtime));
+            Arc::new(TaskContext::new(
+                None,
+                id,
+                config,
+                HashMap::new(),
+                HashMap::new(),
+                HashMap::new(),
+                HashMap::new(),
+                runtime,
+            ))
+        });
+        Arc::clone(task)
+    }
+
+    /// The memory that the queries of this session share.
+    pub(crate) fn memory_pool(&self) -> &Arc<dyn MemoryPool> {
+        &self.runtime.memory_pool
+    }
+
+    fn new_state(&self, options: &DataFusionConfig) -> SessionState {
+        let mut state = SessionStateBuilder::new_from_existing(self.template.clone())
+            .with_config(options.clone())
+            .with_runtime_env(Arc::clone(&self.runtime))
+            .with_catalog_list(Arc::clone(&self.catalogs))
+            .build();
+        // Functions find the limits of the session here.
+        state.execution_props_mut().config_options = Some(Arc::clone(state.config_options()));
+        state
     }
 }
 
@@ -104,6 +157,12 @@ fn catalog_list(catalog: &Arc<Catalog>) -> Result<Arc<dyn CatalogProviderList>> 
     Ok(Arc::new(list))
 }
 
+/// With up to this many partitions a join of large inputs has one hash table for all of them. Cutting both inputs into
+/// partitions by hash copies every row, which pays when many threads build at the same time.
+const SHARED_BUILD_PARTITIONS_MAX: usize = 4;
+const SHARED_BUILD_BYTES_MAX: usize = 100 << 20;
+const SHARED_BUILD_ROWS_MAX: usize = 3_000_000;
+
 fn datafusion_config(partitions: usize) -> DataFusionConfig {
     let mut config = DataFusionConfig::new()
         .with_target_partitions(partitions)
@@ -115,5 +174,9 @@ fn datafusion_config(partitions: usize) -> DataFusionConfig {
     options.sql_parser.collect_spans = true;
     // The check takes a plan whose types say NOT NULL too early for a bug (apache/datafusion#17801); rows are right.
     options.execution.skip_physical_aggregate_schema_check = true;
+    if partitions <= SHARED_BUILD_PARTITIONS_MAX {
+        options.optimizer.hash_join_single_partition_threshold = SHARED_BUILD_BYTES_MAX;
+        options.optimizer.hash_join_single_partition_threshold_rows = SHARED_BUILD_ROWS_MAX;
+    }
     config
 }

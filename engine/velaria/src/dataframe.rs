@@ -2,9 +2,8 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::mem;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Instant;
 
@@ -33,6 +32,7 @@ use crate::error::{Translator, duplicate_column};
 use crate::explain;
 use crate::output::{plain_batch, plain_schema};
 use crate::plan::query::{BoundQuery, analyze};
+use crate::plan_cache::{self, Tables, Template};
 use crate::stack::{self, Roomy};
 use crate::stop::Stop;
 
@@ -40,6 +40,10 @@ use crate::stop::Stop;
 const SERIAL_ROWS_MAX: usize = 65_536;
 /// Up to this many bytes in files a plan runs in one partition.
 const SERIAL_BYTES_MAX: u64 = 1 << 20;
+/// Up to this many rows in each table in memory a simple plan runs on the thread of its caller.
+const BRIEF_ROWS_MAX: usize = 8192;
+/// Up to this many bytes of each table in memory a simple plan runs on the thread of its caller.
+const BRIEF_BYTES_MAX: usize = 4 << 20;
 
 /// A query over the tables of a session. It holds no rows: each time they are asked for, the query runs.
 ///
@@ -54,7 +58,9 @@ struct Inner {
     context: Arc<Context>,
     /// The statement that the plan was made from, for the places in errors; empty when there was none.
     text: String,
-    plan: LogicalPlan,
+    /// Made when it is needed first, if the plan is a kept one.
+    plan: OnceLock<LogicalPlan>,
+    kept: Option<(Arc<Template>, Tables)>,
     clock: ClockUse,
     schema: SchemaRef,
     /// The table, when the plan is nothing but a scan of it.
@@ -63,7 +69,7 @@ struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let plan = mem::take(&mut self.plan);
+        let plan = self.plan.take();
         stack::with_room(&self.text, || drop(plan));
     }
 }
@@ -91,12 +97,36 @@ impl DataFrame {
         Self::from_table(context, name, Arc::new(MemoryTable::new(schema, batches)?))
     }
 
+    /// A frame over a plan that was kept, with the tables for its slots.
+    pub(crate) fn from_kept(context: &Arc<Context>, text: &str, kept: (Arc<Template>, Tables)) -> Self {
+        let inner = Inner {
+            context: Arc::clone(context),
+            text: text.to_owned(),
+            plan: OnceLock::new(),
+            clock: ClockUse::Never,
+            schema: Arc::clone(kept.0.schema()),
+            kept: Some(kept),
+            table: None,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// This frame, whose plan is kept for the next time when that is possible. `names` are the tables of its text.
+    pub(crate) fn kept(self, names: Option<Vec<plan_cache::Name>>) -> Self {
+        let Self { inner } = &self;
+        let kept = names.filter(|_| inner.clock == ClockUse::Never).and_then(|names| {
+            inner.plan.get().and_then(|plan| inner.context.plans.keep(&inner.text, names, plan, &inner.schema))
+        });
+        kept.map(|kept| Self::from_kept(&inner.context, &inner.text, kept)).unwrap_or(self)
+    }
+
     fn new(context: &Arc<Context>, text: &str, query: BoundQuery, table: Option<Arc<dyn TableProvider>>) -> Self {
         let schema = plain_schema(query.plan.schema().as_arrow());
         let inner = Inner {
             context: Arc::clone(context),
             text: text.to_owned(),
-            plan: query.plan,
+            plan: query.plan.into(),
+            kept: None,
             clock: query.clock,
             schema,
             table,
@@ -139,12 +169,26 @@ impl DataFrame {
     /// # Errors
     /// Everything that can be known before the first row; the stream carries the rest.
     pub async fn execute(&self) -> Result<BatchStream> {
+        if let Some(stream) = self.brief_stream()? {
+            return Ok(stream);
+        }
+        // What follows plans and computes, and must not do so on the thread of a caller that polls once.
+        tokio::task::yield_now().await;
         Roomy::new(&self.inner.text, self.start()).await
+    }
+
+    fn brief_stream(&self) -> Result<Option<BatchStream>> {
+        let Some(plan) = self.brief_plan()? else { return Ok(None) };
+        let context = &self.inner.context;
+        let stop = context.running.begin();
+        let stream = plan.execute(0, context.serial_task()).map_err(|error| self.translate(&error))?;
+        let pool = Arc::clone(context.memory_pool());
+        Ok(Some(BatchStream { frame: self.clone(), stream: stream.fuse(), pool, stop: Some(stop), brief: true }))
     }
 
     async fn start(&self) -> Result<BatchStream> {
         let stop = self.inner.context.running.begin();
-        let state = self.state();
+        let state = self.state()?;
         let physical = self.physical_plan(&state).await?;
         stop.check()?;
         let physical = cooperative(physical, &stop).map_err(|error| self.translate(&error))?;
@@ -154,7 +198,7 @@ impl DataFrame {
     fn stream(&self, physical: Arc<dyn ExecutionPlan>, state: &SessionState, stop: Arc<Stop>) -> Result<BatchStream> {
         let stream = execute_stream(physical, state.task_ctx()).map_err(|error| self.translate(&error))?;
         let pool = Arc::clone(&state.runtime_env().memory_pool);
-        Ok(BatchStream { frame: self.clone(), stream: stream.fuse(), pool, stop: Some(stop) })
+        Ok(BatchStream { frame: self.clone(), stream: stream.fuse(), pool, stop: Some(stop), brief: false })
     }
 
     /// Runs the query and keeps all of its rows.
@@ -175,15 +219,16 @@ impl DataFrame {
     /// # Errors
     /// Those of planning.
     pub async fn explain(&self) -> Result<Explain> {
-        let state = self.state();
+        tokio::task::yield_now().await;
+        let state = self.state()?;
         let physical = Roomy::new(&self.inner.text, self.physical_plan(&state)).await?;
-        Ok(explain::explain(&self.inner.plan, physical.as_ref(), &state, self.spread()))
+        Ok(explain::explain(self.plan()?, physical.as_ref(), &state, self.spread()?))
     }
 
     /// Runs the query, drops its rows, and tells how many rows each operator made and how long it took.
     pub(crate) async fn analyze(&self) -> Result<Vec<String>> {
         let stop = self.inner.context.running.begin();
-        let state = self.state();
+        let state = self.state()?;
         let physical = self.physical_plan(&state).await?;
         stop.check()?;
         let physical = cooperative(physical, &stop).map_err(|error| self.translate(&error))?;
@@ -197,8 +242,8 @@ impl DataFrame {
     }
 
     /// The columns as the plan knows them.
-    pub(crate) fn columns(&self) -> Vec<Column> {
-        self.inner.plan.schema().columns()
+    pub(crate) fn columns(&self) -> Result<Vec<Column>> {
+        Ok(self.plan()?.schema().columns())
     }
 
     /// One row of aggregates over all rows.
@@ -211,7 +256,7 @@ impl DataFrame {
         check_names(&self.inner.schema)?;
         Ok(match &self.inner.table {
             Some(table) => Arc::clone(table),
-            None => Arc::new(ViewTable::new(self.inner.plan.clone(), None)),
+            None => Arc::new(ViewTable::new(self.plan()?.clone(), None)),
         })
     }
 
@@ -219,7 +264,7 @@ impl DataFrame {
         &self,
         extend: impl FnOnce(LogicalPlanBuilder) -> Result<LogicalPlanBuilder, DataFusionError>,
     ) -> Result<Self> {
-        let plan = extend(LogicalPlanBuilder::from(self.inner.plan.clone()))
+        let plan = extend(LogicalPlanBuilder::from(self.plan()?.clone()))
             .and_then(LogicalPlanBuilder::build)
             .and_then(|plan| analyze(self.inner.context.state(Spread::Parallel), plan))
             .map_err(|error| self.translate(&error))?;
@@ -227,35 +272,82 @@ impl DataFrame {
     }
 
     async fn physical_plan(&self, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
+        if let Some((template, tables)) = &self.inner.kept
+            && self.spread()? == Spread::Serial
+        {
+            return self.kept_plan(template, tables, state).await.map_err(|error| self.translate(&error));
+        }
         // The plan is analysed already, so only the optimizer's own rules are left.
-        let optimize = || state.optimizer().optimize(self.inner.plan.clone(), state, |_, _| {});
+        let plan = self.plan()?;
+        let optimize = || state.optimizer().optimize(plan.clone(), state, |_, _| {});
         let optimized = bounded::planning(optimize).map_err(|error| self.translate(&error))?;
         state.query_planner().create_physical_plan(&optimized, state).await.map_err(|error| self.translate(&error))
     }
 
+    async fn kept_plan(
+        &self,
+        template: &Template,
+        tables: &Tables,
+        state: &SessionState,
+    ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+        let planned = template.plan(state).await?;
+        match planned.instance(tables)? {
+            Some(plan) => Ok(plan),
+            None => state.query_planner().create_physical_plan(&planned.optimized(tables)?, state).await,
+        }
+    }
+
+    /// A plan that is ready and takes so short that it may run on the thread of its caller.
+    fn brief_plan(&self) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Some((template, tables)) = &self.inner.kept else { return Ok(None) };
+        let Some(planned) = template.planned().filter(|planned| planned.brief) else { return Ok(None) };
+        let brief = |table: &Arc<dyn TableProvider>| {
+            plan_cache::memory(table.as_ref()).is_some_and(|table| table.fits(BRIEF_ROWS_MAX, BRIEF_BYTES_MAX))
+        };
+        if !tables.iter().flatten().all(brief) {
+            return Ok(None);
+        }
+        planned.instance(tables).map_err(|error| self.translate(&error))
+    }
+
+    fn plan(&self) -> Result<&LogicalPlan> {
+        if let Some(plan) = self.inner.plan.get() {
+            return Ok(plan);
+        }
+        let Some((template, tables)) = &self.inner.kept else {
+            return Err(Error::new(ErrorCode::Internal, "a frame has no plan"));
+        };
+        let plan = template.analyzed(tables).map_err(|error| self.translate(&error))?;
+        Ok(self.inner.plan.get_or_init(|| plan))
+    }
+
     /// The state to plan and run with. It is copied only for a plan that holds the time at which it starts.
-    fn state(&self) -> Cow<'_, SessionState> {
-        let state = self.inner.context.state(self.spread());
-        match self.inner.clock {
+    fn state(&self) -> Result<Cow<'_, SessionState>> {
+        let state = self.inner.context.state(self.spread()?);
+        Ok(match self.inner.clock {
             ClockUse::Never => Cow::Borrowed(state),
             ClockUse::AtStart => {
                 let mut state = state.clone();
                 state.mark_start_execution();
                 Cow::Owned(state)
             }
-        }
+        })
     }
 
     /// Small inputs run in one partition: starting threads would take longer than the work.
-    fn spread(&self) -> Spread {
+    fn spread(&self) -> Result<Spread> {
+        if let Some((_, tables)) = &self.inner.kept {
+            let small = tables.iter().flatten().all(|table| is_small(table.as_ref()));
+            return Ok(if small { Spread::Serial } else { Spread::Parallel });
+        }
         let mut small = true;
-        let visited = self.inner.plan.apply_with_subqueries(|node| {
+        let visited = self.plan()?.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node {
                 small &= source_as_provider(&scan.source).is_ok_and(|table| is_small(table.as_ref()));
             }
             Ok(if small { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
         });
-        if small && visited.is_ok() { Spread::Serial } else { Spread::Parallel }
+        Ok(if small && visited.is_ok() { Spread::Serial } else { Spread::Parallel })
     }
 
     fn translate(&self, error: &DataFusionError) -> Error {
@@ -269,7 +361,7 @@ impl DataFrame {
     /// The first record of the CSV files of this plan that cannot be read.
     fn csv_fault(&self) -> Option<Error> {
         let mut fault = None;
-        let visited = self.inner.plan.apply_with_subqueries(|node| {
+        let visited = self.plan().ok()?.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node
                 && let Ok(table) = source_as_provider(&scan.source)
                 && let Some(csv) = (table.as_ref() as &dyn Any).downcast_ref::<CsvTable>()
@@ -350,6 +442,7 @@ pub struct BatchStream {
     pool: Arc<dyn MemoryPool>,
     /// `None` once the query has ended.
     stop: Option<Arc<Stop>>,
+    brief: bool,
 }
 
 impl std::fmt::Debug for BatchStream {
@@ -363,6 +456,13 @@ impl BatchStream {
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
         self.frame.schema()
+    }
+
+    /// Whether the whole query takes so short that it may be polled on the thread of a caller who has to be able to
+    /// notice an interrupt, see [`crate::plan`].
+    #[must_use]
+    pub fn is_brief(&self) -> bool {
+        self.brief
     }
 }
 

@@ -30,6 +30,7 @@ mod function_list;
 mod limits;
 mod output;
 mod plan;
+mod plan_cache;
 mod result_frame;
 mod rule;
 mod runtime;

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -74,15 +75,17 @@ where
                 }
             }
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(Error::new(ErrorCode::Internal, "the engine panicked while running the query")
-                    .with_hint("this is a bug in the engine; please report the statement"));
+                return Err(panicked());
             }
         }
     }
 }
 
-/// Waits for `future` like [`wait`], but lets it begin on the calling thread: [`crate::Session::sql`] is done there
-/// when the statement is a short query, which only has to be planned, and goes on elsewhere before it computes anything.
+/// Waits for `future` like [`wait`], but lets it begin on the calling thread.
+///
+/// [`crate::Session::sql`] is done there when the statement is a short query, which only has to be planned, and the
+/// methods of [`crate::DataFrame`] are when they have a plan at hand that takes a short and bounded time. In all other
+/// cases they go on elsewhere before they compute anything.
 ///
 /// # Errors
 /// Those of [`wait`].
@@ -92,10 +95,17 @@ where
     F: Future<Output = Result<T>> + Send + 'static,
 {
     let mut future = Box::pin(future);
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(result) => result,
-        Poll::Pending => wait(future, check),
+    let begun = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(Waker::noop()))));
+    match begun {
+        Ok(Poll::Ready(result)) => result,
+        Ok(Poll::Pending) => wait(future, check),
+        Err(_) => Err(panicked()),
     }
+}
+
+fn panicked() -> Error {
+    Error::new(ErrorCode::Internal, "the engine panicked while running the query")
+        .with_hint("this is a bug in the engine; please report the statement")
 }
 
 /// The threads for the next query.
@@ -152,6 +162,9 @@ mod tests {
 
         let panics = async { if true { panic!("on purpose") } else { Ok(()) } };
         assert_eq!(wait(panics, || Ok(())).unwrap_err().code(), ErrorCode::Internal);
+
+        let panics_at_once = async { if true { panic!("on purpose") } else { Ok(()) } };
+        assert_eq!(plan(panics_at_once, || Ok(())).unwrap_err().code(), ErrorCode::Internal);
     }
 
     #[test]

@@ -109,6 +109,11 @@ impl Session {
 
     async fn run(&self, text: &str, parameters: &Parameters) -> Result<DataFrame> {
         let context = &self.context;
+        // Values of parameters become a part of the plan.
+        let keep = *parameters == Parameters::None;
+        if keep && let Some(kept) = context.plans.find(text, &context.catalog) {
+            return Ok(DataFrame::from_kept(context, text, kept));
+        }
         if text.len() > INLINE_BYTES_MAX {
             // `plan` polls once on the caller's thread, whose stack may be small: long statements recurse elsewhere.
             tokio::task::yield_now().await;
@@ -123,7 +128,7 @@ impl Session {
         if let Some(change) = change(&statement) {
             context.access.check_change(change)?;
         }
-        let run = command::run(context, text, statement);
+        let run = command::run(context, text, statement, keep);
         let frame = within(Arc::clone(&stop), run).await?;
         stop.check()?;
         Ok(frame)

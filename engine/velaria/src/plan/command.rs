@@ -8,12 +8,16 @@ use velaria_sql::Statement;
 use crate::context::Context;
 use crate::dataframe::DataFrame;
 use crate::plan::{change, copy, ddl, describe, dml, explain, index, kind, query, summarize, view};
+use crate::plan_cache;
 
-/// Runs `statement`, which was read from `text`; a query is planned only.
-pub(crate) async fn run(context: &Arc<Context>, text: &str, statement: Statement) -> Result<DataFrame> {
+/// Runs `statement`, which was read from `text`; a query is planned only, and its plan is kept if that is possible and
+/// `keep` allows it.
+pub(crate) async fn run(context: &Arc<Context>, text: &str, statement: Statement, keep: bool) -> Result<DataFrame> {
     let done = match statement {
         Statement::Query(query) => {
-            return Ok(DataFrame::from_query(context, text, query::bind(context, text, query).await?));
+            let names = if keep { plan_cache::names(text, &query, &context.catalog) } else { None };
+            let bound = query::bind(context, text, query).await?;
+            return Ok(DataFrame::from_query(context, text, bound).kept(names));
         }
         Statement::ExtendedQuery(extended) => return Err(kind::extension_error(&extended.extensions)),
         Statement::ShowTables => return describe::show_tables(context),

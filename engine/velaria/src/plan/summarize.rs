@@ -26,7 +26,7 @@ pub(crate) async fn summarize(context: &Arc<Context>, text: &str, subject: Subje
     let schema = frame.schema();
     let rows = [count(lit(1_i64)).alias("rows")];
     let of_column = |(index, (column, field)): (usize, (Column, &Arc<Field>))| aggregates(index, column, field);
-    let columns = frame.columns().into_iter().zip(schema.fields()).enumerate().flat_map(of_column);
+    let columns = frame.columns()?.into_iter().zip(schema.fields()).enumerate().flat_map(of_column);
     let batches = frame.aggregate(rows.into_iter().chain(columns).collect())?.collect().await?;
     let Some(totals) = batches.first() else { return Err(empty()) };
     summary(context, schema.fields(), totals)

@@ -16,6 +16,7 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, Tr
 use datafusion::common::{Column, DataFusionError, JoinType, Result, not_impl_err};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, Projection, Subquery};
 use datafusion::optimizer::AnalyzerRule;
 
@@ -228,20 +229,34 @@ fn subquery_of(expr: &Expr) -> Option<&Subquery> {
     }
 }
 
-/// The columns of queries further out that `plan` uses, each once.
+/// The columns of queries further out that `plan` uses, each once. A subquery inside of `plan` may use columns of `plan`:
+/// those are not meant.
 fn outer_columns(plan: &LogicalPlan) -> Result<Vec<Column>> {
     let mut columns = Vec::new();
-    plan.apply_with_subqueries(|node| {
+    plan.apply(|node| {
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
-                if let Expr::OuterReferenceColumn(_, column) = expr
-                    && !columns.contains(column)
-                {
-                    columns.push(column.clone());
+                for column in outer_columns_of(expr, node)? {
+                    if !columns.contains(&column) {
+                        columns.push(column);
+                    }
                 }
                 Ok(TreeNodeRecursion::Continue)
             })
         })
     })?;
     Ok(columns)
+}
+
+/// Those of one part of an expression of `node`.
+fn outer_columns_of(expr: &Expr, node: &LogicalPlan) -> Result<Vec<Column>> {
+    match (expr, subquery_of(expr)) {
+        (Expr::OuterReferenceColumn(_, column), _) => Ok(vec![column.clone()]),
+        (_, Some(subquery)) => {
+            let own = merge_schema(&node.inputs());
+            let used = outer_columns(&subquery.subquery)?;
+            Ok(used.into_iter().filter(|column| !own.has_column(column)).collect())
+        }
+        _ => Ok(Vec::new()),
+    }
 }

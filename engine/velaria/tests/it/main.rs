@@ -9,6 +9,7 @@ mod files;
 mod hostile;
 mod laws;
 mod limits;
+mod plan_cache;
 mod session;
 
 use velaria::arrow::array::RecordBatch;
