@@ -1,0 +1,232 @@
+"""One block of cases: make a database and its queries, ask all engines, judge, cut down what is unexplained."""
+
+from collections import Counter
+from random import Random
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+import logic_styles
+from compare import Asked, Verdict, first_line, judge, rows_agree
+from generator import Database, Query, generator
+from oracle import Answer, Engine, SQLite, Velaria, oracles
+from partitions import Check, check
+from tree import Node, shrink
+
+BLOCK = 50
+CUTS = 300
+ROW_CUTS = 60
+
+Finding = Dict[str, Any]
+Counts = Counter  # of names: asked, agreed, documented, unjudged, unexplained, rule:<id>, refused:<code>
+Announce = Callable[[int], None]
+
+
+def run_block(mode: str, seed: int, block: int, first: int, duckdb: bool, announce: Announce) -> Tuple[Dict[str, int], List[Finding]]:
+    """Counts and findings of one block, from its case `first` on."""
+    rng = Random("{}/{}/{}".format(seed, mode, block))
+    runner = {"queries": query_block, "partitions": partition_block, "styles": style_block}[mode]
+    return runner(rng, first, duckdb, announce)
+
+
+def load(engine: Engine, setup: Sequence[Node]) -> None:
+    for statement in setup:
+        engine.rows(statement.sql(engine.name))
+
+
+def loaded(database_setup: Sequence[Node], portable: bool, duckdb: bool) -> List[Engine]:
+    engines: List[Engine] = [Velaria()]
+    engines += oracles(portable, duckdb)
+    for engine in engines:
+        load(engine, database_setup)
+    return engines
+
+
+# -- differential queries -----------------------------------------------------------------------------------------------
+
+
+def query_block(rng: Random, first: int, duckdb: bool, announce: Announce) -> Tuple[Dict[str, int], List[Finding]]:
+    # Without DuckDB nobody could judge a wide database.
+    made = generator(rng, None if duckdb else True)
+    database = made.database()
+    engines = loaded(database.setup, database.portable, duckdb)
+    counts: Counts = Counter()
+    findings: List[Finding] = []
+    for index in range(BLOCK):
+        query = made.query()
+        if index < first:
+            continue
+        announce(index)
+        asked = ask(engines, query.tree, query.ordered)
+        verdict = judge(asked)
+        count(counts, verdict)
+        if verdict.unexplained:
+            findings.append(minimal(index, database, engines, query, asked, verdict, duckdb))
+    return dict(counts), findings
+
+
+def ask(engines: Sequence[Engine], tree: Node, ordered: bool) -> Asked:
+    answers = {engine.name: engine.answer(tree.sql(engine.name)) for engine in engines}
+    return Asked(tree.sql("velaria"), ordered, answers)
+
+
+def count(counts: Counts, verdict: Verdict) -> None:
+    counts.update(["asked", verdict.kind])
+    if verdict.kind == "documented":
+        counts.update("rule:" + rule for rule in set(verdict.rules))
+
+
+def signature(asked: Asked, verdict: Verdict) -> Tuple[Any, ...]:
+    """What has to stay the same while a case is cut down."""
+    return (first_line(asked.velaria)[-12:] if asked.velaria.rows is None else "rows", tuple(verdict.unexplained))
+
+
+def minimal(
+    index: int, database: Database, engines: Sequence[Engine], query: Query, asked: Asked, verdict: Verdict, duckdb: bool
+) -> Finding:
+    wanted = signature(asked, verdict)
+
+    def fails(tree: Node, on: Sequence[Engine]) -> bool:
+        again = ask(on, tree, query.ordered)
+        return signature(again, judge(again)) == wanted
+
+    tree = shrink(query.tree, lambda smaller: fails(smaller, engines), CUTS)
+    setup = fewer_rows(database.setup, lambda rows: fails(tree, loaded(rows, database.portable, duckdb)))
+    last = ask(loaded(setup, database.portable, duckdb), tree, query.ordered)
+    return finding(index, setup, [last.sql], last.answers, verdict.unexplained)
+
+
+def fewer_rows(setup: List[Node], still_fails: Callable[[List[Node]], bool]) -> List[Node]:
+    """Leaves out one INSERT after the other while the case still fails."""
+    tries = ROW_CUTS
+    for statement in list(setup):
+        if tries > 0 and statement.text().startswith("INSERT"):
+            tries -= 1
+            shorter = [other for other in setup if other is not statement]
+            if still_fails(shorter):
+                setup = shorter
+    return setup
+
+
+def finding(index: int, setup: Sequence[Node], queries: Sequence[str], answers: Dict[str, Answer], against: Sequence[str]) -> Finding:
+    lines = [statement.sql("velaria") + ";" for statement in setup if used(statement, queries)]
+    lines += [query + ";" for query in queries]
+    lines += ["-- {}: {}".format(name, shown(answer)) for name, answer in answers.items()]
+    velaria = next(iter(answers.values()))
+    summary = "{} | {} | {}".format(", ".join(against), first_line(velaria) or "rows differ", " ; ".join(queries))
+    return {"index": index, "summary": summary, "text": "\n".join(lines) + "\n"}
+
+
+def used(statement: Node, queries: Sequence[str]) -> bool:
+    name = statement.text().split()[2]
+    return any(name in query for query in queries)
+
+
+def shown(answer: Answer) -> str:
+    if answer.rows is None:
+        return "error: " + first_line(answer)
+    rows = "{} rows: {}".format(len(answer.rows), answer.rows)
+    return rows if len(rows) < 600 else rows[:600] + " …"
+
+
+# -- partition checks ---------------------------------------------------------------------------------------------------
+
+
+def partition_block(rng: Random, first: int, duckdb: bool, announce: Announce) -> Tuple[Dict[str, int], List[Finding]]:
+    made = generator(rng)
+    database = made.database()
+    engine = loaded(database.setup, False, False)[0]
+    counts: Counts = Counter()
+    findings: List[Finding] = []
+    for index in range(BLOCK):
+        made_check = check(made)
+        if index < first:
+            continue
+        announce(index)
+        kind, _ = partition_verdict(engine, made_check)
+        counts.update(["asked", kind.split(" ")[0]] + (["refused:" + kind.split(" ")[1]] if " " in kind else []))
+        if kind == "unexplained":
+            findings.append(minimal_check(index, database, engine, made_check))
+    return dict(counts), findings
+
+
+def partition_verdict(engine: Engine, made: Check) -> Tuple[str, Dict[str, Answer]]:
+    """`agreed`, `unexplained`, or `unjudged <code>` where a part was refused or ran into an error of its own."""
+    whole = engine.answer(made.whole())
+    parts = [engine.answer(part) for part in made.parts()]
+    answers = {"whole": whole, **{"part {}".format(at): part for at, part in enumerate(parts, 1)}}
+    failed = [answer for answer in [whole, *parts] if answer.rows is None]
+    if any("VEL-9" in answer.error for answer in failed):
+        return "unexplained", answers
+    if failed:
+        return "unjudged " + code_of(failed[0]), answers
+    return ("agreed" if made.holds(whole, parts) else "unexplained"), answers
+
+
+def code_of(answer: Answer) -> str:
+    at = answer.error.find("VEL-")
+    return answer.error[at : at + 8] if at >= 0 else "untyped"
+
+
+def minimal_check(index: int, database: Database, engine: Engine, made: Check) -> Finding:
+    def fails(condition: Node, source: Node) -> bool:
+        return partition_verdict(engine, Check(made.kind, made.items, source, condition))[0] == "unexplained"
+
+    condition = shrink(made.condition, lambda smaller: fails(smaller, made.source), CUTS)
+    source = shrink(made.source, lambda smaller: fails(condition, smaller), CUTS)
+    smaller = Check(made.kind, made.items, source, condition)
+
+    def rows_fail(rows: List[Node]) -> bool:
+        return partition_verdict(loaded(rows, False, False)[0], smaller)[0] == "unexplained"
+
+    setup = fewer_rows(database.setup, rows_fail)
+    answers = partition_verdict(loaded(setup, False, False)[0], smaller)[1]
+    return finding(index, setup, [smaller.whole(), *smaller.parts()], answers, [made.kind])
+
+
+# -- the styles of the SQLite logic tests -------------------------------------------------------------------------------
+
+
+def style_block(rng: Random, first: int, duckdb: bool, announce: Announce) -> Tuple[Dict[str, int], List[Finding]]:
+    style = rng.choice(sorted(logic_styles.STYLES))
+    script = logic_styles.STYLES[style](rng)
+    velaria, sqlite = Velaria(), SQLite()
+    setup = [Node("", statement) for statement in script.setup]
+    load(sqlite, setup)
+    refused = next((answer for answer in (velaria.answer(node.text()) for node in setup) if answer.rows is None), None)
+    counts: Counts = Counter()
+    findings: List[Finding] = []
+    for index, query in enumerate(script.queries[:BLOCK]):
+        if index < first:
+            continue
+        announce(index)
+        answers = {"velaria": velaria.answer(query.sql) if refused is None else refused, "sqlite": sqlite.answer(query.sql)}
+        asked = Asked(query.sql, query.ordered, {name: lettered(answer, answers["sqlite"]) for name, answer in answers.items()})
+        verdict = judge(asked)
+        count(counts, verdict)
+        if verdict.unexplained:
+            findings.append(finding(index, setup, [query.sql], asked.answers, [style]))
+    return dict(counts), findings
+
+
+def lettered(answer: Answer, expected: Answer) -> Answer:
+    """The answer as the runner of those tests prints it: one letter a column says integer, real or text."""
+    if answer.rows is None or expected.rows is None:
+        return answer
+    letters = [letter([row[at] for row in expected.rows]) for at in range(len(expected.rows[0]))] if expected.rows else []
+    return Answer(rows=[tuple(printed(value, kind) for value, kind in zip(row, letters)) if letters else row for row in answer.rows])
+
+
+def letter(values: List[Any]) -> str:
+    if any(isinstance(value, str) for value in values):
+        return "T"
+    return "R" if any(isinstance(value, float) for value in values) else "I"
+
+
+def printed(value: Any, kind: str) -> str:
+    if value is None:
+        return "NULL"
+    try:
+        if kind == "I":
+            return str(int(value))
+        return "{:.3f}".format(float(value)).replace("-0.000", "0.000") if kind == "R" else str(value) or "(empty)"
+    except (ValueError, TypeError):
+        return str(value)
