@@ -2,7 +2,7 @@
 
 from collections import Counter
 from random import Random
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import logic_styles
 from compare import Asked, Verdict, first_line, judge, rows_agree
@@ -15,16 +15,29 @@ BLOCK = 50
 CUTS = 300
 ROW_CUTS = 60
 
+CUT_DOWN_EACH = 5
+
 Finding = Dict[str, Any]
-Counts = Counter  # of names: asked, agreed, documented, unjudged, unexplained, rule:<id>, refused:<code>
-Announce = Callable[[int], None]
 
 
-def run_block(mode: str, seed: int, block: int, first: int, duckdb: bool, announce: Announce) -> Tuple[Dict[str, int], List[Finding]]:
-    """Counts and findings of one block, from its case `first` on."""
+class Channel:
+    """Where a block says what it is at and what came out of it."""
+
+    def __init__(self, begin: Callable[[int], None], end: Callable[[List[str], Optional[Finding]], None]):
+        self.begin, self.end = begin, end
+        self.seen: Counter = Counter()  # type: ignore[type-arg]
+
+    def worth_cutting(self, signature: Any) -> bool:
+        """The first cases of a kind are cut down; the hundredth of the same bug would only cost time."""
+        self.seen[signature] += 1
+        return self.seen[signature] <= CUT_DOWN_EACH
+
+
+def run_block(mode: str, seed: int, block: int, first: int, duckdb: bool, channel: Channel) -> None:
+    """Runs one block from its case `first` on."""
     rng = Random("{}/{}/{}".format(seed, mode, block))
     runner = {"queries": query_block, "partitions": partition_block, "styles": style_block}[mode]
-    return runner(rng, first, duckdb, announce)
+    runner(rng, first, duckdb, channel)
 
 
 def load(engine: Engine, setup: Sequence[Node]) -> None:
@@ -43,24 +56,22 @@ def loaded(database_setup: Sequence[Node], portable: bool, duckdb: bool) -> List
 # -- differential queries -----------------------------------------------------------------------------------------------
 
 
-def query_block(rng: Random, first: int, duckdb: bool, announce: Announce) -> Tuple[Dict[str, int], List[Finding]]:
+def query_block(rng: Random, first: int, duckdb: bool, channel: Channel) -> None:
     # Without DuckDB nobody could judge a wide database.
     made = generator(rng, None if duckdb else True)
     database = made.database()
     engines = loaded(database.setup, database.portable, duckdb)
-    counts: Counts = Counter()
-    findings: List[Finding] = []
     for index in range(BLOCK):
         query = made.query()
         if index < first:
             continue
-        announce(index)
+        channel.begin(index)
         asked = ask(engines, query.tree, query.ordered)
         verdict = judge(asked)
-        count(counts, verdict)
+        found = None
         if verdict.unexplained:
-            findings.append(minimal(index, database, engines, query, asked, verdict, duckdb))
-    return dict(counts), findings
+            found = minimal(index, database, engines, query, asked, verdict, channel)
+        channel.end(kinds_of(verdict), found)
 
 
 def ask(engines: Sequence[Engine], tree: Node, ordered: bool) -> Asked:
@@ -68,10 +79,10 @@ def ask(engines: Sequence[Engine], tree: Node, ordered: bool) -> Asked:
     return Asked(tree.sql("velaria"), ordered, answers)
 
 
-def count(counts: Counts, verdict: Verdict) -> None:
-    counts.update(["asked", verdict.kind])
-    if verdict.kind == "documented":
-        counts.update("rule:" + rule for rule in set(verdict.rules))
+def kinds_of(verdict: Verdict) -> List[str]:
+    """What a verdict counts as."""
+    rules = ["rule:" + rule for rule in sorted(set(verdict.rules))] if verdict.kind == "documented" else []
+    return [verdict.kind] + rules
 
 
 def signature(asked: Asked, verdict: Verdict) -> Tuple[Any, ...]:
@@ -80,11 +91,15 @@ def signature(asked: Asked, verdict: Verdict) -> Tuple[Any, ...]:
 
 
 def minimal(
-    index: int, database: Database, engines: Sequence[Engine], query: Query, asked: Asked, verdict: Verdict, duckdb: bool
+    index: int, database: Database, engines: Sequence[Engine], query: Query, asked: Asked, verdict: Verdict, channel: Channel
 ) -> Finding:
     wanted = signature(asked, verdict)
+    if not channel.worth_cutting(wanted):
+        return finding(index, database.setup, [asked.sql], asked.answers, verdict.unexplained)
+    duckdb = "duckdb" in asked.answers
 
     def fails(tree: Node, on: Sequence[Engine]) -> bool:
+        channel.begin(index)
         again = ask(on, tree, query.ordered)
         return signature(again, judge(again)) == wanted
 
@@ -130,22 +145,18 @@ def shown(answer: Answer) -> str:
 # -- partition checks ---------------------------------------------------------------------------------------------------
 
 
-def partition_block(rng: Random, first: int, duckdb: bool, announce: Announce) -> Tuple[Dict[str, int], List[Finding]]:
+def partition_block(rng: Random, first: int, duckdb: bool, channel: Channel) -> None:
     made = generator(rng)
     database = made.database()
     engine = loaded(database.setup, False, False)[0]
-    counts: Counts = Counter()
-    findings: List[Finding] = []
     for index in range(BLOCK):
         made_check = check(made)
         if index < first:
             continue
-        announce(index)
-        kind, _ = partition_verdict(engine, made_check)
-        counts.update(["asked", kind.split(" ")[0]] + (["refused:" + kind.split(" ")[1]] if " " in kind else []))
-        if kind == "unexplained":
-            findings.append(minimal_check(index, database, engine, made_check))
-    return dict(counts), findings
+        channel.begin(index)
+        kind, answers = partition_verdict(engine, made_check)
+        found = minimal_check(index, database, engine, made_check, answers, channel) if kind == "unexplained" else None
+        channel.end([kind.split(" ")[0]] + (["refused:" + kind.split(" ")[1]] if " " in kind else []), found)
 
 
 def partition_verdict(engine: Engine, made: Check) -> Tuple[str, Dict[str, Answer]]:
@@ -166,8 +177,14 @@ def code_of(answer: Answer) -> str:
     return answer.error[at : at + 8] if at >= 0 else "untyped"
 
 
-def minimal_check(index: int, database: Database, engine: Engine, made: Check) -> Finding:
+def minimal_check(
+    index: int, database: Database, engine: Engine, made: Check, answers: Dict[str, Answer], channel: Channel
+) -> Finding:
+    if not channel.worth_cutting(made.kind):
+        return finding(index, database.setup, [made.whole(), *made.parts()], answers, [made.kind])
+
     def fails(condition: Node, source: Node) -> bool:
+        channel.begin(index)
         return partition_verdict(engine, Check(made.kind, made.items, source, condition))[0] == "unexplained"
 
     condition = shrink(made.condition, lambda smaller: fails(smaller, made.source), CUTS)
@@ -185,26 +202,22 @@ def minimal_check(index: int, database: Database, engine: Engine, made: Check) -
 # -- the styles of the SQLite logic tests -------------------------------------------------------------------------------
 
 
-def style_block(rng: Random, first: int, duckdb: bool, announce: Announce) -> Tuple[Dict[str, int], List[Finding]]:
+def style_block(rng: Random, first: int, duckdb: bool, channel: Channel) -> None:
     style = rng.choice(sorted(logic_styles.STYLES))
     script = logic_styles.STYLES[style](rng)
     velaria, sqlite = Velaria(), SQLite()
     setup = [Node("", statement) for statement in script.setup]
     load(sqlite, setup)
     refused = next((answer for answer in (velaria.answer(node.text()) for node in setup) if answer.rows is None), None)
-    counts: Counts = Counter()
-    findings: List[Finding] = []
     for index, query in enumerate(script.queries[:BLOCK]):
         if index < first:
             continue
-        announce(index)
+        channel.begin(index)
         answers = {"velaria": velaria.answer(query.sql) if refused is None else refused, "sqlite": sqlite.answer(query.sql)}
         asked = Asked(query.sql, query.ordered, {name: lettered(answer, answers["sqlite"]) for name, answer in answers.items()})
         verdict = judge(asked)
-        count(counts, verdict)
-        if verdict.unexplained:
-            findings.append(finding(index, setup, [query.sql], asked.answers, [style]))
-    return dict(counts), findings
+        found = finding(index, setup, [query.sql], asked.answers, [style]) if verdict.unexplained else None
+        channel.end(kinds_of(verdict), found)
 
 
 def lettered(answer: Answer, expected: Answer) -> Answer:
@@ -228,5 +241,5 @@ def printed(value: Any, kind: str) -> str:
         if kind == "I":
             return str(int(value))
         return "{:.3f}".format(float(value)).replace("-0.000", "0.000") if kind == "R" else str(value) or "(empty)"
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return str(value)

@@ -7,56 +7,62 @@ in a child process, so that a crash or a hang is a finding and not the end. Prog
 
 import argparse
 import json
-import select
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from threading import Timer
+from typing import Any, Iterator, List, Optional
 
 import compare
 import oracle
-from cases import BLOCK, Finding, run_block
+from cases import BLOCK, Channel, Finding, run_block
 
 HANG_SECONDS = 60
 MODES = ("queries", "partitions", "styles")
 
 
 class Worker:
-    """A child that runs blocks; `current` is the query that it was at when it died."""
+    """A child that runs blocks and says before each case which one it is at."""
 
     def __init__(self) -> None:
         self.process: Optional[subprocess.Popen] = None  # type: ignore[type-arg]
-        self.current = 0
 
-    def run(self, mode: str, seed: int, block: int, first: int) -> Dict[str, Any]:
-        """The report of a block from its query `first` on, or why there is none."""
+    def run(self, mode: str, seed: int, block: int, first: int) -> Iterator[Any]:
+        """The messages of a block from its case `first` on: case numbers and outcomes, then None or why it died."""
         if self.process is None:
             self.process = subprocess.Popen(
                 [sys.executable, __file__, "--worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
             )
         assert self.process.stdin is not None and self.process.stdout is not None
-        self.current = first
         self.process.stdin.write(json.dumps([mode, seed, block, first]) + "\n")
         self.process.stdin.flush()
-        while True:
-            if not select.select([self.process.stdout], [], [], HANG_SECONDS)[0]:
-                return self.gone("hang of more than {} s".format(HANG_SECONDS))
-            line = self.process.stdout.readline()
-            if not line:
-                return self.gone("crash with exit code {}".format(self.process.wait()))
-            message = json.loads(line)
-            if isinstance(message, int):
-                self.current = message
-            else:
-                return dict(message)
+        message: Any = first
+        while message is not None:
+            message = self.message()
+            yield message
+            if isinstance(message, str):
+                return
 
-    def gone(self, how: str) -> Dict[str, Any]:
+    def message(self) -> Any:
+        assert self.process is not None and self.process.stdout is not None
+        started = time.monotonic()
+        watchdog = Timer(HANG_SECONDS, self.process.kill)
+        watchdog.start()
+        line = self.process.stdout.readline()
+        watchdog.cancel()
+        if line:
+            return json.loads(line)
+        hung = time.monotonic() - started >= HANG_SECONDS
+        return self.gone("hang of more than {} s".format(HANG_SECONDS) if hung else "crash")
+
+    def gone(self, how: str) -> str:
         assert self.process is not None
         self.process.kill()
-        self.process.wait()
+        code = self.process.wait()
         self.process = None
-        return {"died": how}
+        return "{}, exit code {}".format(how, code)
 
     def close(self) -> None:
         if self.process is not None and self.process.stdin is not None:
@@ -83,7 +89,7 @@ class Report:
 
     def died(self, block: int, index: int, how: str) -> None:
         self.counts.update(["asked", "unexplained"])
-        text = "-- {} of the engine's process.\n-- Reproduce: run_block({!r}, {}, {}, {})\n".format(how, self.mode, self.seed, block, index)
+        text = "-- {}\n-- mode {}, seed {}, block {}, case {}\n".format(how, self.mode, self.seed, block, index)
         self.finding(block, {"index": index, "summary": how, "text": text})
 
     def save(self, block: int) -> None:
@@ -106,28 +112,41 @@ def listed(pairs: List[Any]) -> str:
 def run_mode(report: Report, wanted: int) -> None:
     worker = Worker()
     for block in range(report.next_block, (wanted + BLOCK - 1) // BLOCK):
-        first = 0
-        while first < BLOCK:
-            answer = worker.run(report.mode, report.seed, block, first)
-            if "died" not in answer:
-                report.counts.update(answer["counts"])
-                for finding in answer["findings"]:
-                    report.finding(block, finding)
-                break
-            # What came before in this block is counted again from the start of the next run of it.
-            report.died(block, worker.current, answer["died"])
-            first = worker.current + 1
+        first: Optional[int] = 0
+        while first is not None and first < BLOCK:
+            first = run_rest(worker, report, block, first)
         report.save(block)
     worker.close()
+
+
+def run_rest(worker: Worker, report: Report, block: int, first: int) -> Optional[int]:
+    """Runs a block from a case on; the case to go on with if the child died."""
+    current = first
+    for message in worker.run(report.mode, report.seed, block, first):
+        if isinstance(message, int):
+            current = message
+        elif isinstance(message, str):
+            report.died(block, current, message)
+            return current + 1
+        elif message is not None:
+            report.counts.update(["asked"] + message["kinds"])
+            if message["finding"] is not None:
+                report.finding(block, message["finding"])
+    return None
 
 
 def serve() -> None:
     """The child: one block for every line of input."""
     duckdb = oracle.has_duckdb()
+    channel = Channel(say, lambda kinds, finding: say({"kinds": kinds, "finding": finding}))
     for line in sys.stdin:
         mode, seed, block, first = json.loads(line)
-        counts, findings = run_block(mode, seed, block, first, duckdb, lambda index: print(index, flush=True))
-        print(json.dumps({"counts": counts, "findings": findings}), flush=True)
+        run_block(mode, seed, block, first, duckdb, channel)
+        say(None)
+
+
+def say(message: Any) -> None:
+    print(json.dumps(message), flush=True)
 
 
 def main(argv: Optional[List[str]] = None) -> int:

@@ -47,7 +47,8 @@ class Node:
             if inner.type == self.type and self.type and inner.text() not in seen:
                 seen.add(inner.text())
                 yield inner
-        if self.type in VALUE_TYPES and self.text() != "NULL" and self.type != "bool":
+        # A column or literal stays what it is: a case without any value in it says less.
+        if self.type in VALUE_TYPES and self.type != "bool" and any(isinstance(part, Node) for part in self.parts):
             yield Node(self.type, "NULL")
 
     def descendants(self) -> Iterator["Node"]:
