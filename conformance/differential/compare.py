@@ -177,7 +177,16 @@ def division_by_zero(asked: Asked, oracle: str) -> bool:
     return oracle == "sqlite" and asked.velaria.rows is None and asked.velaria.reason == "division"
 
 
+def nulls_first(asked: Asked, oracle: str) -> bool:
+    """SQLite's ORDER BY without NULLS puts NULL first; everything but the order is the same."""
+    one, two = asked.velaria.rows, asked.answers[oracle].rows
+    if oracle != "sqlite" or not asked.ordered or one is None or two is None or " NULLS " in asked.sql:
+        return False
+    return any(value in (None, "NULL") for row in two for value in row) and rows_agree(one, two, False)
+
+
 RULES: Dict[str, Rule] = {
+    "nulls-first": nulls_first,
     "overflow-becomes-real": overflow_becomes_real,
     "sum-is-wider": sum_is_wider,
     "set-operations-left-to-right": set_operations_left_to_right,

@@ -15,6 +15,8 @@ PORTABLE_TYPES = ("int", "double", "text", "bool")
 WIDE_TYPES = PORTABLE_TYPES + ("date", "decimal")
 TYPE_WORDS = {"int": "@int@", "double": "@double@", "text": "@text@", "bool": "@bool@", "date": "DATE", "decimal": "DECIMAL(12, 3)"}
 
+COLUMN_NAMES = {"int": "i", "double": "d", "text": "s", "bool": "b", "date": "day", "decimal": "price"}
+
 TEXTS = ("", "a", "A", "ab", "aB", "b", "abc", " a", "a ", "%", "_a", "it''s", "0", "10", "zz")
 DOUBLES = ("0.0e0", "-0.0e0", "1.0e0", "-1.0e0", "0.25e0", "-2.5e0", "3.75e0", "100.5e0")
 SPECIAL_DOUBLES = ("CAST('NaN' AS DOUBLE)", "CAST('Infinity' AS DOUBLE)", "CAST('-Infinity' AS DOUBLE)", "1e300", "-1e300", "5e-324")
@@ -73,7 +75,7 @@ class Generator:
         self.tables = []
         for n in range(3):
             columns = [Column("id", "int"), Column("k", "int")]
-            columns += [Column(kind[0] + str(at), kind) for at, kind in enumerate(self.types)]
+            columns += [Column(COLUMN_NAMES[kind], kind) for kind in self.types]
             columns += [Column("h", "int", huge=True)]
             table = Table("t{}".format(n), tuple(columns))
             self.tables.append(table)

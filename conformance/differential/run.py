@@ -20,6 +20,7 @@ import oracle
 from cases import BLOCK, Channel, Finding, run_block
 
 HANG_SECONDS = 60
+CHILD = [sys.executable, __file__, "--worker"]
 MODES = ("queries", "partitions", "styles")
 
 
@@ -32,9 +33,7 @@ class Worker:
     def run(self, mode: str, seed: int, block: int, first: int) -> Iterator[Any]:
         """The messages of a block from its case `first` on: case numbers and outcomes, then None or why it died."""
         if self.process is None:
-            self.process = subprocess.Popen(
-                [sys.executable, __file__, "--worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
-            )
+            self.process = subprocess.Popen(CHILD, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(json.dumps([mode, seed, block, first]) + "\n")
         self.process.stdin.flush()
