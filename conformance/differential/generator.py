@@ -239,7 +239,31 @@ class Generator:
             return self.in_subquery(scope, depth)
         if form == 11:
             return self.choice_of("bool", scope, depth, False)
+        if form == 12:
+            return self.about_one_column(scope)
         return self.comparison(scope, depth)
+
+    def about_one_column(self, scope: Sequence[Column]) -> Node:
+        """Conditions on one column, each literal on either side: food for rules that merge and contradict."""
+        fitting = [column for column in scope if column.type in ("int", "text", "double")]
+        if not fitting:
+            return self.comparison(scope, 1)
+        column = self.rng.choice(fitting)
+        parts = [self.against_literal(column) for _ in range(self.rng.randint(1, 3))]
+        return Node("bool", "(", Listing(self.pick(" AND ", " AND ", " OR "), parts), ")")
+
+    def against_literal(self, column: Column) -> Node:
+        one, literal = Node(column.type, column.sql), self.literal(column.type)
+        form = self.rng.randrange(6)
+        if form == 0:
+            return Node("bool", literal, " IN (", one, ")")
+        if form == 1:
+            return Node("bool", one, " IN (", Listing(", ", [literal, self.literal(column.type)]), ")")
+        if form == 2:
+            return Node("bool", literal, " BETWEEN ", one, " AND ", one)
+        sides = [one, literal]
+        self.rng.shuffle(sides)
+        return Node("bool", sides[0], self.pick(" = ", " = ", " <> ", " < ", " <= ", " > ", " >= "), sides[1])
 
     def comparison(self, scope: Sequence[Column], depth: int) -> Node:
         kind = self.rng.choice([kind for kind in self.types if kind != "bool"])
@@ -251,7 +275,10 @@ class Generator:
         if form == 5:
             return Node("bool", "(", one, self.pick(" BETWEEN ", " NOT BETWEEN "), two, " AND ", three, ")")
         if form == 6:
-            listed = Listing(", ", values[1:] + ([Node(kind, "NULL")] if self.chance(0.3) else []))
+            items = [self.choice_of(kind, scope, 1, True)] if self.chance(0.3) else []
+            items += values[1:] + ([Node(kind, "NULL")] if self.chance(0.3) else [])
+            self.rng.shuffle(items)
+            listed = Listing(", ", items)
             return Node("bool", "(", one, self.pick(" IN (", " NOT IN ("), listed, "))")
         if form == 7:
             return Node("bool", "(", one, self.pick(" IS NULL)", " IS NOT NULL)"))
@@ -330,8 +357,9 @@ class Generator:
             pair = self.rng.choice(("int", "int", "text"))
             one, two = self.leaf(pair, [c for c in scope if c.type == pair], True), self.leaf(pair, own, True)
             on = Node("bool", "(", one, " = ", two, ")")
-            if self.chance(0.3):
-                on = Node("bool", "(", on, " AND ", self.condition(both, 1), ")")
+            if self.chance(0.4):
+                more = self.about_one_column(both) if self.chance(0.5) else self.condition(both, 1)
+                on = Node("bool", "(", on, " AND ", more, ")")
         else:
             on = self.condition(both, 1)
         return Node("source", left, " {} ".format(kind), right, " ON ", on), both

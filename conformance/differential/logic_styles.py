@@ -177,7 +177,10 @@ def many_joins(rng: Random) -> Script:
     script = Script(setup)
     for tables in (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64):
         names = rng.sample(range(1, 65), tables)
-        where = ["a{}={}".format(names[0], rng.randint(1, 10))]
+        key = rng.randint(1, 10)
+        where = [pick(rng, "a{0}={1}", "{1}=a{0}", "a{0} IN ({1})").format(names[0], key)]
+        if rng.random() < 0.4:
+            where.append(pick(rng, "a{0}={1}", "{1}=a{0}").format(names[0], key))
         for old, new in zip(names, names[1:]):
             pair = ["a{}".format(new), "b{}".format(old)]
             rng.shuffle(pair)
@@ -452,6 +455,61 @@ def changes(rng: Random) -> Script:
     return script
 
 
+# -- precedence: no parentheses at all --------------------------------------------------------------------------------
+
+
+def bare_number(rng: Random, depth: int) -> str:
+    form = rng.random() if depth else 0.0
+    if form < 0.3:
+        return pick(rng, "a", "b", "c", "1", "2", "3")
+    if form < 0.4:
+        return pick(rng, "- ", "+ ") + bare_number(rng, depth - 1)
+    if form < 0.5:
+        parts = (bare_condition(rng, depth - 1), bare_number(rng, depth - 1), bare_number(rng, depth - 1))
+        return "CASE WHEN {} THEN {} ELSE {} END".format(*parts)
+    return bare_number(rng, depth - 1) + pick(rng, " + ", " - ", " * ") + bare_number(rng, depth - 1)
+
+
+def bare_text(rng: Random, depth: int) -> str:
+    if depth == 0 or rng.random() < 0.6:
+        return pick(rng, "s", "x", "'a'")
+    return "{} || {}".format(bare_text(rng, depth - 1), bare_text(rng, depth - 1))
+
+
+def bare_condition(rng: Random, depth: int) -> str:
+    if depth == 0:
+        return pick(rng, "a = b", "c IS NULL", "1 < a")
+    number, text = (lambda: bare_number(rng, depth - 1)), (lambda: bare_text(rng, depth - 1))
+    condition = lambda: bare_condition(rng, depth - 1)
+    form = rng.randrange(10)
+    if form == 0:
+        return "NOT " + condition()
+    if form <= 2:
+        return condition() + pick(rng, " AND ", " OR ") + condition()
+    if form <= 4:
+        return number() + pick(rng, " = ", " <> ", " < ", " >= ", " != ", " > ", " <= ") + number()
+    if form == 5:
+        return "{}{}BETWEEN {} AND {}".format(number(), pick(rng, " ", " NOT "), number(), number())
+    if form == 6:
+        return "{}{}IN ( {}, {} )".format(number(), pick(rng, " ", " NOT "), number(), number())
+    if form == 7:
+        return number() + pick(rng, " IS NULL", " IS NOT NULL")
+    if form == 8:
+        return number() + pick(rng, " IS DISTINCT FROM ", " IS NOT DISTINCT FROM ") + number()
+    return text() + pick(rng, " = ", " < ", " LIKE ", " NOT LIKE ") + text()
+
+
+def precedence(rng: Random) -> Script:
+    script = Script(["CREATE TABLE t(a INTEGER, b INTEGER, c INTEGER, s TEXT, x TEXT)"])
+    for _ in range(10):
+        values = [pick(rng, "1", "2", "3", "NULL") for _ in range(3)] + [pick(rng, "'a'", "'ab'", "'b'", "''", "NULL") for _ in range(2)]
+        script.setup.append("INSERT INTO t VALUES({})".format(",".join(values)))
+    for _ in range(50):
+        condition = bare_condition(rng, 3)
+        script.queries.append(Query(pick(rng, "SELECT {} FROM t".format(condition), "SELECT * FROM t WHERE " + condition, "SELECT {} FROM t".format(bare_number(rng, 3)))))
+    return script
+
+
 STYLES: Dict[str, Callable[[Random], Script]] = {
     "select1": lambda rng: letters(rng, 0.0),
     "select2": lambda rng: letters(rng, 0.15),
@@ -461,6 +519,7 @@ STYLES: Dict[str, Callable[[Random], Script]] = {
     "random/select": random_select,
     "random/aggregates": random_aggregates,
     "random/groupby": random_groupby,
+    "precedence": precedence,
     "index": indexes,
     "index/view": views,
     "index/delete": changes,
