@@ -7,6 +7,7 @@ reason and its place in the documentation stand in `differences.toml`, the narro
 
 import math
 import re
+import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -185,6 +186,12 @@ def nulls_first(asked: Asked, oracle: str) -> bool:
     return any(value in (None, "NULL") for row in two for value in row) and rows_agree(one, two, False)
 
 
+def sqlite_right_joins(asked: Asked, oracle: str) -> bool:
+    """SQLite has RIGHT and FULL JOIN since 3.39, and some answers over several joins are wrong in its first versions."""
+    several = len(re.findall(r"\bJOIN\b", asked.sql)) > 1 and re.search(r"\b(RIGHT|FULL) JOIN\b", asked.sql)
+    return oracle == "sqlite" and bool(several) and sqlite3.sqlite_version_info < (3, 46) and asked.agrees("velaria", "duckdb")
+
+
 RULES: Dict[str, Rule] = {
     "nulls-first": nulls_first,
     "overflow-becomes-real": overflow_becomes_real,
@@ -192,6 +199,7 @@ RULES: Dict[str, Rule] = {
     "set-operations-left-to-right": set_operations_left_to_right,
     "cast-cuts": cast_cuts,
     "division-by-zero": division_by_zero,
+    "sqlite-right-joins": sqlite_right_joins,
 }
 
 
