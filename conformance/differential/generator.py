@@ -241,6 +241,13 @@ class Generator:
             return self.choice_of("bool", scope, depth, False)
         if form == 12:
             return self.about_one_column(scope)
+        if form == 13:
+            kind = self.rng.choice(("int", "text", "double"))
+            same = self.pick(" = ", " = ", " <> ", " IS NOT DISTINCT FROM ")
+            return Node("bool", "(", self.scalar_subquery(kind, scope, depth), same, self.leaf(kind, scope, True), ")")
+        if form == 14:
+            kind = self.rng.choice(("int", "text"))
+            return Node("bool", "(", self.leaf(kind, scope, True), " = ", self.leaf(kind, scope, True), ")")
         return self.comparison(scope, depth)
 
     def about_one_column(self, scope: Sequence[Column]) -> Node:
@@ -356,7 +363,7 @@ class Generator:
         if self.chance(0.6):
             pair = self.rng.choice(("int", "int", "text"))
             one, two = self.leaf(pair, [c for c in scope if c.type == pair], True), self.leaf(pair, own, True)
-            on = Node("bool", "(", one, " = ", two, ")")
+            on = Node("bool", "(", one, self.pick(" = ", " = ", " = ", " IS NOT DISTINCT FROM "), two, ")")
             if self.chance(0.4):
                 more = self.about_one_column(both) if self.chance(0.5) else self.condition(both, 1)
                 on = Node("bool", "(", on, " AND ", more, ")")
