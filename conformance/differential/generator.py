@@ -80,6 +80,7 @@ class Generator:
             table = Table("t{}".format(n), tuple(columns))
             self.tables.append(table)
             words = ["@bigint@" if column.huge else TYPE_WORDS[column.type] for column in columns]
+            words[0] += self.pick("", " NOT NULL", " PRIMARY KEY")
             listed = ", ".join("{} {}".format(column.sql, word) for column, word in zip(columns, words))
             setup.append(Node("", "CREATE TABLE {} ({})".format(table.name, listed)))
             for row in range(self.rng.choice((0, 1, 3, 6, 6, 9, 12))):
@@ -320,6 +321,12 @@ class Generator:
 
     def scalar_subquery(self, kind: str, scope: Sequence[Column], depth: int) -> Node:
         source, own = self.fresh_table()
+        if self.chance(0.3):
+            # id is unique, so there is at most one row without any aggregate.
+            # The bare k of a USING join would be taken for the k of the inner table, and match several rows.
+            outer = [column for column in scope if "." in column.sql]
+            link = Node("bool", own[0].sql, " = ", self.leaf("int", outer, True))
+            return Node(kind, "(SELECT ", self.leaf(kind, own, True), " FROM " + source, " WHERE ", link, ")")
         inner = self.value(kind, own, min(depth - 1, 1), kind != "int")
         if kind == "bool":
             item: List[object] = ["COUNT(*) > {}".format(self.rng.randint(0, 3))]
