@@ -5,7 +5,7 @@ from random import Random
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import logic_styles
-from compare import Asked, Verdict, first_line, judge, rows_agree
+from compare import Asked, Verdict, first_line, judge
 from generator import Database, Query, generator
 from oracle import Answer, Engine, SQLite, Velaria, oracles
 from partitions import Check, check
@@ -91,7 +91,13 @@ def signature(asked: Asked, verdict: Verdict) -> Tuple[Any, ...]:
 
 
 def minimal(
-    index: int, database: Database, engines: Sequence[Engine], query: Query, asked: Asked, verdict: Verdict, channel: Channel
+    index: int,
+    database: Database,
+    engines: Sequence[Engine],
+    query: Query,
+    asked: Asked,
+    verdict: Verdict,
+    channel: Channel,
 ) -> Finding:
     wanted = signature(asked, verdict)
     if not channel.worth_cutting(wanted):
@@ -121,7 +127,9 @@ def fewer_rows(setup: List[Node], still_fails: Callable[[List[Node]], bool]) -> 
     return setup
 
 
-def finding(index: int, setup: Sequence[Node], queries: Sequence[str], answers: Dict[str, Answer], against: Sequence[str]) -> Finding:
+def finding(
+    index: int, setup: Sequence[Node], queries: Sequence[str], answers: Dict[str, Answer], against: Sequence[str]
+) -> Finding:
     lines = [statement.sql("velaria") + ";" for statement in setup if used(statement, queries)]
     lines += [query + ";" for query in queries]
     lines += ["-- {}: {}".format(name, shown(answer)) for name, answer in answers.items()]
@@ -213,8 +221,15 @@ def style_block(rng: Random, first: int, duckdb: bool, channel: Channel) -> None
         if index < first:
             continue
         channel.begin(index)
-        answers = {"velaria": velaria.answer(query.sql) if refused is None else refused, "sqlite": sqlite.answer(query.sql)}
-        asked = Asked(query.sql, query.ordered, {name: lettered(query, answer, answers["sqlite"]) for name, answer in answers.items()})
+        answers = {
+            "velaria": velaria.answer(query.sql) if refused is None else refused,
+            "sqlite": sqlite.answer(query.sql),
+        }
+        asked = Asked(
+            query.sql,
+            query.ordered,
+            {name: lettered(query, answer, answers["sqlite"]) for name, answer in answers.items()},
+        )
         verdict = judge(asked)
         found = finding(index, setup, [query.sql], asked.answers, [style]) if verdict.unexplained else None
         channel.end(kinds_of(verdict), found)
@@ -226,8 +241,14 @@ def lettered(query: logic_styles.Query, answer: Answer, expected: Answer) -> Ans
         return answer
     if not query.sql.startswith("SELECT"):
         return Answer(rows=[])  # What a change answers is each engine's own; the next query shows what it did.
-    letters = [letter([row[at] for row in expected.rows]) for at in range(len(expected.rows[0]))] if expected.rows else []
-    return Answer(rows=[tuple(printed(value, kind) for value, kind in zip(row, letters)) if letters else row for row in answer.rows])
+    letters = (
+        [letter([row[at] for row in expected.rows]) for at in range(len(expected.rows[0]))] if expected.rows else []
+    )
+    return Answer(
+        rows=[
+            tuple(printed(value, kind) for value, kind in zip(row, letters)) if letters else row for row in answer.rows
+        ]
+    )
 
 
 def letter(values: List[Any]) -> str:

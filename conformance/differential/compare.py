@@ -157,7 +157,12 @@ def overflow_becomes_real(asked: Asked, oracle: str) -> bool:
 def sum_is_wider(asked: Asked, oracle: str) -> bool:
     """DuckDB's SUM has 128 bits; Velaria's fails beyond 64."""
     answer = asked.answers[oracle]
-    if oracle != "duckdb" or asked.velaria.rows is not None or asked.velaria.reason != "overflow" or answer.rows is None:
+    if (
+        oracle != "duckdb"
+        or asked.velaria.rows is not None
+        or asked.velaria.reason != "overflow"
+        or answer.rows is None
+    ):
         return False
     return any(isinstance(value, int) and abs(value) >= 2**63 - 1 for row in answer.rows for value in row)
 
@@ -189,7 +194,12 @@ def nulls_first(asked: Asked, oracle: str) -> bool:
 def sqlite_right_joins(asked: Asked, oracle: str) -> bool:
     """SQLite has RIGHT and FULL JOIN since 3.39, and some answers over several joins are wrong in its first versions."""
     several = len(re.findall(r"\bJOIN\b", asked.sql)) > 1 and re.search(r"\b(RIGHT|FULL) JOIN\b", asked.sql)
-    return oracle == "sqlite" and bool(several) and sqlite3.sqlite_version_info < (3, 46) and asked.agrees("velaria", "duckdb")
+    return (
+        oracle == "sqlite"
+        and bool(several)
+        and sqlite3.sqlite_version_info < (3, 46)
+        and asked.agrees("velaria", "duckdb")
+    )
 
 
 RULES: Dict[str, Rule] = {

@@ -13,13 +13,27 @@ from tree import Listing, Node, Optional_
 
 PORTABLE_TYPES = ("int", "double", "text", "bool")
 WIDE_TYPES = PORTABLE_TYPES + ("date", "decimal")
-TYPE_WORDS = {"int": "@int@", "double": "@double@", "text": "@text@", "bool": "@bool@", "date": "DATE", "decimal": "DECIMAL(12, 3)"}
+TYPE_WORDS = {
+    "int": "@int@",
+    "double": "@double@",
+    "text": "@text@",
+    "bool": "@bool@",
+    "date": "DATE",
+    "decimal": "DECIMAL(12, 3)",
+}
 
 COLUMN_NAMES = {"int": "i", "double": "d", "text": "s", "bool": "b", "date": "day", "decimal": "price"}
 
 TEXTS = ("", "a", "A", "ab", "aB", "b", "abc", " a", "a ", "%", "_a", "it''s", "0", "10", "zz")
 DOUBLES = ("0.0e0", "-0.0e0", "1.0e0", "-1.0e0", "0.25e0", "-2.5e0", "3.75e0", "100.5e0")
-SPECIAL_DOUBLES = ("CAST('NaN' AS DOUBLE)", "CAST('Infinity' AS DOUBLE)", "CAST('-Infinity' AS DOUBLE)", "1e300", "-1e300", "5e-324")
+SPECIAL_DOUBLES = (
+    "CAST('NaN' AS DOUBLE)",
+    "CAST('Infinity' AS DOUBLE)",
+    "CAST('-Infinity' AS DOUBLE)",
+    "1e300",
+    "-1e300",
+    "5e-324",
+)
 DATES = ("2000-02-29", "1999-12-31", "2026-01-01", "1970-01-01", "1900-03-01")
 DECIMALS = ("0", "0.001", "-0.001", "1.500", "-7.250", "999999999.999")
 BIGGEST, SMALLEST = "9223372036854775807", "(-9223372036854775807 - 1)"
@@ -66,6 +80,7 @@ class Generator:
         self.types: Sequence[str] = PORTABLE_TYPES if portable else WIDE_TYPES
         self.tables: List[Table] = []
         self.aliases = 0
+        self.huge = False
 
     # -- tables ---------------------------------------------------------------------------------------------------------
 
@@ -140,7 +155,14 @@ class Generator:
             return self.leaf(kind, scope, huge)
         if self.chance(0.4):
             return self.choice_of(kind, scope, depth, huge)
-        return getattr(self, "value_" + kind)(scope, depth)
+        forms = {
+            "int": self.value_int,
+            "double": self.value_double,
+            "text": self.value_text,
+            "date": self.value_date,
+            "decimal": self.value_decimal,
+        }
+        return forms[kind](scope, depth)
 
     def choice_of(self, kind: str, scope: Sequence[Column], depth: int, huge: bool) -> Node:
         """CASE, COALESCE, NULLIF and scalar subqueries: forms of every type."""
@@ -151,7 +173,18 @@ class Generator:
         if form == 1:
             other = self.rng.choice(PORTABLE_TYPES[:3])
             switch = self.value(other, scope, depth - 1)
-            return Node(kind, "CASE ", switch, " WHEN ", self.value(other, scope, depth - 1), " THEN ", one, " ELSE ", two, " END")
+            return Node(
+                kind,
+                "CASE ",
+                switch,
+                " WHEN ",
+                self.value(other, scope, depth - 1),
+                " THEN ",
+                one,
+                " ELSE ",
+                two,
+                " END",
+            )
         if form == 2:
             return Node(kind, "COALESCE(", one, ", ", two, ")")
         if form == 3:
@@ -179,7 +212,14 @@ class Generator:
             return Node("int", "CAST(", self.condition(scope, depth - 1), " AS @int@)")
         if self.portable:
             return Node("int", "CAST(", self.leaf("double", scope, False), " AS @int@)")
-        return Node("int", "CAST(EXTRACT(", self.pick("YEAR", "MONTH", "DAY"), " FROM ", self.value("date", scope, depth - 1), ") AS @int@)")
+        return Node(
+            "int",
+            "CAST(EXTRACT(",
+            self.pick("YEAR", "MONTH", "DAY"),
+            " FROM ",
+            self.value("date", scope, depth - 1),
+            ") AS @int@)",
+        )
 
     def value_double(self, scope: Sequence[Column], depth: int) -> Node:
         one, two = self.value("double", scope, depth - 1), self.value("double", scope, depth - 1)
@@ -233,7 +273,12 @@ class Generator:
         if form == 6:
             return self.leaf("bool", scope, False)
         if form == 7:
-            return Node("bool", "(", self.condition(scope, depth - 1), self.pick(" IS NULL)", " IS NOT NULL)", " IS TRUE)", " IS NOT FALSE)"))
+            return Node(
+                "bool",
+                "(",
+                self.condition(scope, depth - 1),
+                self.pick(" IS NULL)", " IS NOT NULL)", " IS TRUE)", " IS NOT FALSE)"),
+            )
         if form == 8:
             return Node("bool", "EXISTS (", self.inner_query(scope, depth, []), ")")
         if form <= 10:
@@ -299,24 +344,38 @@ class Generator:
 
     def fresh_table(self) -> Tuple[str, List[Column]]:
         table, alias = self.rng.choice(self.tables), self.alias()
-        return "{} AS {}".format(table.name, alias), [Column(alias + "." + c.sql, c.type, c.huge) for c in table.columns]
+        return "{} AS {}".format(table.name, alias), [
+            Column(alias + "." + c.sql, c.type, c.huge) for c in table.columns
+        ]
 
     def inner_query(self, outer: Sequence[Column], depth: int, items: List[str], plain: bool = False) -> Node:
         """SELECT over one table; its condition may look at the outer columns. `items` are types, `1` for none."""
         source, own = self.fresh_table()
-        listed = Listing(", ", [self.value(kind, own, min(depth - 1, 1), True) for kind in items]) if items else Node("", "1")
+        listed = (
+            Listing(", ", [self.value(kind, own, min(depth - 1, 1), True) for kind in items])
+            if items
+            else Node("", "1")
+        )
         parts: List[object] = ["SELECT ", listed, " FROM " + source]
         if not plain or self.chance(0.5):
             both = list(own) + (list(outer) if self.chance(0.6) else [])
             parts.append(Optional_("", " WHERE ", self.inner_condition(own, outer, both, depth)))
         return Node("query", *parts)  # type: ignore[arg-type]
 
-    def inner_condition(self, own: Sequence[Column], outer: Sequence[Column], both: Sequence[Column], depth: int) -> Node:
+    def inner_condition(
+        self, own: Sequence[Column], outer: Sequence[Column], both: Sequence[Column], depth: int
+    ) -> Node:
         if outer and self.chance(0.5):
             kind = self.rng.choice(("int", "int", "text"))
             mine = self.leaf(kind, own, True)
-            link = Node("bool", "(", mine, self.pick(" = ", " = ", " < ", " <> ", " >= "), self.leaf(kind, outer, True), ")")
-            return Node("bool", "(", link, " AND ", self.condition(own, min(depth - 1, 1)), ")") if self.chance(0.3) else link
+            link = Node(
+                "bool", "(", mine, self.pick(" = ", " = ", " < ", " <> ", " >= "), self.leaf(kind, outer, True), ")"
+            )
+            return (
+                Node("bool", "(", link, " AND ", self.condition(own, min(depth - 1, 1)), ")")
+                if self.chance(0.3)
+                else link
+            )
         return self.condition(both, min(depth - 1, 1))
 
     def scalar_subquery(self, kind: str, scope: Sequence[Column], depth: int) -> Node:
@@ -341,7 +400,9 @@ class Generator:
         kind = self.rng.choice(("int", "int", "text", "double"))
         left = self.value(kind, scope, depth - 1, True)
         outer = scope if self.chance(0.3) else []
-        return Node("bool", "(", left, self.pick(" IN (", " NOT IN ("), self.inner_query(outer, depth, [kind], plain=True), "))")
+        return Node(
+            "bool", "(", left, self.pick(" IN (", " NOT IN ("), self.inner_query(outer, depth, [kind], plain=True), "))"
+        )
 
     # -- FROM -----------------------------------------------------------------------------------------------------------
 
@@ -420,9 +481,14 @@ class Generator:
             return Query(tree)
         wrapped = Node("query", "SELECT * FROM (", tree, ") AS q")
         count = top_items(tree)
-        keys = ["{}{}{}".format(n, self.pick("", " DESC"), self.pick(" NULLS FIRST", " NULLS LAST")) for n in range(1, count + 1)]
+        keys = [
+            "{}{}{}".format(n, self.pick("", " DESC"), self.pick(" NULLS FIRST", " NULLS LAST"))
+            for n in range(1, count + 1)
+        ]
         self.rng.shuffle(keys)
-        limit = Optional_("", " LIMIT {}".format(self.rng.randint(0, 8)), Optional_("", " OFFSET {}".format(self.rng.randint(0, 4))))
+        limit = Optional_(
+            "", " LIMIT {}".format(self.rng.randint(0, 8)), Optional_("", " OFFSET {}".format(self.rng.randint(0, 4)))
+        )
         parts: List[object] = [wrapped, " ORDER BY " + ", ".join(keys)] + ([limit] if self.chance(0.6) else [])
         return Query(Node("", *parts), True)  # type: ignore[arg-type]
 
@@ -454,7 +520,10 @@ class Generator:
 
     def grouped(self, depth: int) -> Node:
         source, scope = self.using_join() if self.chance(0.1) else self.source(depth)
-        keys = [self.value(self.rng.choice(self.types), scope, self.rng.randint(0, 1), True) for _ in range(self.rng.randint(1, 2))]
+        keys = [
+            self.value(self.rng.choice(self.types), scope, self.rng.randint(0, 1), True)
+            for _ in range(self.rng.randint(1, 2))
+        ]
         keys = [key for key in keys if any(column.sql in key.text() for column in scope) and "SELECT" not in key.text()]
         keys = keys or [Node("int", self.leaf_column(scope))]
         items = [self.item(at, key) for at, key in enumerate(keys)]
@@ -462,7 +531,11 @@ class Generator:
         where = Optional_("", " WHERE ", self.condition(scope, depth)) if self.chance(0.5) else Node("", "")
         having = Node("", "")
         if self.chance(0.3):
-            having = Optional_("", " HAVING ", Node("bool", "COUNT(*) ", self.pick(">", "=", "<="), " {}".format(self.rng.randint(1, 3))))
+            having = Optional_(
+                "",
+                " HAVING ",
+                Node("bool", "COUNT(*) ", self.pick(">", "=", "<="), " {}".format(self.rng.randint(1, 3))),
+            )
         group = Node("", " GROUP BY ", Listing(", ", keys))
         return Node("query", "SELECT ", Listing(", ", items), " FROM ", source, where, group, having)
 
@@ -490,7 +563,11 @@ class Generator:
         key = self.value(self.rng.choice(self.types), scope, 1, True)
         order = Node("", " ORDER BY ", key, self.pick("", " DESC"), self.pick(" NULLS FIRST", " NULLS LAST"))
         total = Node("", order, ", " + unique + self.pick("", " DESC"))
-        split = Optional_("", "PARTITION BY ", self.value(self.rng.choice(("int", "text", "bool")), scope, 1, True)) if self.chance(0.6) else Node("", "")
+        split = (
+            Optional_("", "PARTITION BY ", self.value(self.rng.choice(("int", "text", "bool")), scope, 1, True))
+            if self.chance(0.6)
+            else Node("", "")
+        )
         value = self.value("int", scope, 1)
         form = self.rng.randrange(6)
         if form == 0:
@@ -498,13 +575,23 @@ class Generator:
         if form == 1:
             return Node("int", "ROW_NUMBER() OVER (", split, total, ")")
         if form == 2:
-            return Node("int", self.pick("LAG(", "LEAD("), value, ", {}) OVER (".format(self.rng.randint(0, 2)), split, total, ")")
+            return Node(
+                "int",
+                self.pick("LAG(", "LEAD("),
+                value,
+                ", {}) OVER (".format(self.rng.randint(0, 2)),
+                split,
+                total,
+                ")",
+            )
         if form == 3:
             return Node("int", self.pick("FIRST_VALUE(", "LAST_VALUE("), value, ") OVER (", split, total, ")")
         frame = ""
         if self.chance(0.6):
             start = self.pick("UNBOUNDED PRECEDING", "{} PRECEDING".format(self.rng.randint(0, 3)), "CURRENT ROW")
-            frame = " ROWS BETWEEN {} AND {}".format(start, self.pick("CURRENT ROW", "{} FOLLOWING".format(self.rng.randint(0, 3)), "UNBOUNDED FOLLOWING"))
+            frame = " ROWS BETWEEN {} AND {}".format(
+                start, self.pick("CURRENT ROW", "{} FOLLOWING".format(self.rng.randint(0, 3)), "UNBOUNDED FOLLOWING")
+            )
         return Node("int", self.pick("SUM(", "COUNT(", "MIN(", "MAX("), value, ") OVER (", split, total, frame, ")")
 
     def with_query(self) -> Query:
@@ -513,13 +600,23 @@ class Generator:
         scope = [Column("{}.c{}".format(alias, at), kind, kind == "int") for at, kind in enumerate(kinds)]
         items = [self.item(at, self.value(kind, scope, 1, True)) for at, kind in enumerate(kinds)]
         where = Optional_("", " WHERE ", self.condition(scope, 2))
-        return Query(Node("", "WITH w AS (", inner, ") ", Node("query", "SELECT ", Listing(", ", items), " FROM w AS " + alias, where)))
+        return Query(
+            Node(
+                "",
+                "WITH w AS (",
+                inner,
+                ") ",
+                Node("query", "SELECT ", Listing(", ", items), " FROM w AS " + alias, where),
+            )
+        )
 
     def overflow(self) -> Query:
         """Arithmetic at the end of 64 bits, over a whole table: an error as soon as one row does not fit."""
         source, scope = self.fresh_table()
         column = scope[-1].sql
-        item = self.pick("{} + 1", "{} - 1", "{} * 2", "- {}", "ABS({})", "{0} + {0}", "{0} - {0}", "SUM({})").format(column)
+        item = self.pick("{} + 1", "{} - 1", "{} * 2", "- {}", "ABS({})", "{0} + {0}", "{0} - {0}", "SUM({})").format(
+            column
+        )
         return Query(Node("query", "SELECT ", self.item(0, Node("int", item)), " FROM " + source))
 
 

@@ -6,7 +6,7 @@ them. The text runs on SQLite as it stands; what another engine refuses is the f
 
 from dataclasses import dataclass, field
 from random import Random
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Tuple
 
 
 @dataclass
@@ -118,7 +118,9 @@ def small_tables(rng: Random, count: int, rows: int) -> List[str]:
         for row in range(rows):
             values = ",".join("NULL" if rng.random() < 0.03 else str(rng.randint(1, 999)) for _ in columns)
             order = columns + ["x{}".format(n)]
-            setup.append("INSERT INTO t{0}({1}) VALUES({2},'table tn{0} row {3}')".format(n, ",".join(order), values, row + 1))
+            setup.append(
+                "INSERT INTO t{0}({1}) VALUES({2},'table tn{0} row {3}')".format(n, ",".join(order), values, row + 1)
+            )
     return setup
 
 
@@ -161,8 +163,13 @@ def set_operations(rng: Random) -> Script:
         where = [small_condition(rng, n, 1) for n in names]
         where += ["{}{}={}{}".format(rng.choice(LETTERS), a, rng.choice(LETTERS), b) for a, b in zip(names, names[1:])]
         rng.shuffle(where)
-        items = ", ".join(pick(rng, "x{}".format(n), "{}{}+{}{}".format(rng.choice(LETTERS), n, rng.choice(LETTERS), n)) for n in names)
-        script.queries.append(Query("SELECT {} FROM {} WHERE {}".format(items, ", ".join("t%d" % n for n in names), " AND ".join(where))))
+        items = ", ".join(
+            pick(rng, "x{}".format(n), "{}{}+{}{}".format(rng.choice(LETTERS), n, rng.choice(LETTERS), n))
+            for n in names
+        )
+        script.queries.append(
+            Query("SELECT {} FROM {} WHERE {}".format(items, ", ".join("t%d" % n for n in names), " AND ".join(where)))
+        )
     return script
 
 
@@ -188,7 +195,13 @@ def many_joins(rng: Random) -> Script:
         rng.shuffle(where)
         tables_listed = rng.sample(names, tables)
         items = ",".join("x%d" % n for n in rng.sample(names, tables))
-        script.queries.append(Query("SELECT {} FROM {} WHERE {}".format(items, ",".join("t%d" % n for n in tables_listed), " AND ".join(where))))
+        script.queries.append(
+            Query(
+                "SELECT {} FROM {} WHERE {}".format(
+                    items, ",".join("t%d" % n for n in tables_listed), " AND ".join(where)
+                )
+            )
+        )
     return script
 
 
@@ -244,7 +257,9 @@ def sign_atom(rng: Random, columns: List[str], depth: int, aggregates: bool) -> 
 def sign_expr(rng: Random, columns: List[str], depth: int, aggregates: bool) -> str:
     text = signs(rng) + sign_atom(rng, columns, depth, aggregates)
     while rng.random() < 0.3:
-        text += " {} {}{}".format(pick(rng, "*", "+", "-", "*", "+", "/"), signs(rng), sign_atom(rng, columns, depth - 1, aggregates))
+        text += " {} {}{}".format(
+            pick(rng, "*", "+", "-", "*", "+", "/"), signs(rng), sign_atom(rng, columns, depth - 1, aggregates)
+        )
     return text
 
 
@@ -281,7 +296,7 @@ def alias(rng: Random, n: int) -> str:
     return pick(rng, "", "", " AS col{}".format(n), " col{}".format(n))
 
 
-def sign_from(rng: Random) -> "tuple[str, List[str]]":
+def sign_from(rng: Random) -> Tuple[str, List[str]]:
     one, two = pick(rng, "tab0", "tab1", "tab2"), pick(rng, "tab0", "tab1", "tab2")
     shape = rng.randrange(6)
     if shape <= 1:
@@ -323,9 +338,14 @@ def random_aggregates(rng: Random) -> Script:
     for _ in range(100):
         source, columns = sign_from(rng)
         name = pick(rng, "COUNT", "SUM", "MIN", "MAX", "AVG")
-        items = ["{}{}({} {}){}".format(signs(rng), name, pick(rng, "", " DISTINCT", " ALL"), sign_expr(rng, columns, 1, False), alias(rng, n)) for n in range(rng.randint(1, 2))]
+        items = [
+            "{}{}({} {}){}".format(
+                signs(rng), name, pick(rng, "", " DISTINCT", " ALL"), sign_expr(rng, columns, 1, False), alias(rng, n)
+            )
+            for n in range(rng.randint(1, 2))
+        ]
         if rng.random() < 0.4:
-            items = [sign_expr(rng, [], 2, True).replace("COUNT ( * )", "COUNT ( * )") + alias(rng, n) for n in range(rng.randint(1, 2))]
+            items = [sign_expr(rng, [], 2, True) + alias(rng, n) for n in range(rng.randint(1, 2))]
         if not any(word in item for item in items for word in ("COUNT", "SUM", "MIN", "MAX", "AVG")):
             items.append("COUNT( * )")
         sql = "SELECT {}{} FROM {}".format(pick(rng, "ALL ", "DISTINCT ", ""), ", ".join(items), source)
@@ -347,11 +367,25 @@ def random_groupby(rng: Random) -> Script:
             sql += " WHERE " + sign_condition(rng, columns, 1)
         sql += " GROUP BY " + ", ".join(keys)
         if rng.random() < 0.35:
-            sql += " HAVING " + pick(rng, sign_condition(rng, keys, 1), "NULL IS NULL", "NOT NULL IS NULL", "( NULL ) IS NOT NULL", "NOT + COUNT( * ) > NULL", "NULL < {}".format(sign_expr(rng, keys, 1, True)))
+            sql += " HAVING " + pick(
+                rng,
+                sign_condition(rng, keys, 1),
+                "NULL IS NULL",
+                "NOT NULL IS NULL",
+                "( NULL ) IS NOT NULL",
+                "NOT + COUNT( * ) > NULL",
+                "NULL < {}".format(sign_expr(rng, keys, 1, True)),
+            )
         script.queries.append(Query(sql))
     for _ in range(10):
         item = sign_expr(rng, [], 1, False)
-        script.queries.append(Query("SELECT {} FROM tab0 HAVING {}".format("COUNT(*) + " + item, pick(rng, "NULL IS NULL", "NOT NULL IS NULL", "COUNT ( * ) > 2"))))
+        script.queries.append(
+            Query(
+                "SELECT {} FROM tab0 HAVING {}".format(
+                    "COUNT(*) + " + item, pick(rng, "NULL IS NULL", "NOT NULL IS NULL", "COUNT ( * ) > 2")
+                )
+            )
+        )
     return script
 
 
@@ -363,17 +397,30 @@ NUMBERS, TEXTS = ("col0", "col1", "col3", "col4"), ("col2", "col5")
 def keyed_tables(rng: Random, unique: bool) -> List[str]:
     columns = "(pk INTEGER PRIMARY KEY, col0 INTEGER, col1 FLOAT, col2 TEXT, col3 INTEGER, col4 FLOAT, col5 TEXT)"
     setup = ["CREATE TABLE tab0" + columns]
-    word = lambda: "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(5))
+
+    def word() -> str:
+        return "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(5))
+
     for pk in range(rng.choice((10, 10, 100))):
         setup.append(
             "INSERT INTO tab0 VALUES({},{},{},'{}',{},{},'{}')".format(
-                pk, rng.randint(0, 999), rng.randint(0, 99999) / 100, word(), rng.randint(0, 999), rng.randint(0, 99999) / 100, word()
+                pk,
+                rng.randint(0, 999),
+                rng.randint(0, 99999) / 100,
+                word(),
+                rng.randint(0, 999),
+                rng.randint(0, 99999) / 100,
+                word(),
             )
         )
     for n in range(1, 4):
         setup.append("CREATE TABLE tab{}{}".format(n, columns))
         keys = rng.sample(NUMBERS, rng.randint(1, 3))
-        setup.append("CREATE {}INDEX idx_tab{}_0 ON tab{} ({})".format("UNIQUE " if unique else "", n, n, ", ".join(key + pick(rng, "", " DESC", "") for key in keys)))
+        setup.append(
+            "CREATE {}INDEX idx_tab{}_0 ON tab{} ({})".format(
+                "UNIQUE " if unique else "", n, n, ", ".join(key + pick(rng, "", " DESC", "") for key in keys)
+            )
+        )
         if rng.random() < 0.5:
             setup.append("CREATE INDEX idx_tab{0}_1 ON tab{0} (col2)".format(n))
         setup.append("INSERT INTO tab{} SELECT * FROM tab0".format(n))
@@ -383,7 +430,11 @@ def keyed_tables(rng: Random, unique: bool) -> List[str]:
 
 
 def key_number(rng: Random, column: str) -> str:
-    return str(rng.randint(0, 999)) if column in ("col0", "col3") or rng.random() < 0.1 else str(rng.randint(0, 99999) / 100)
+    return (
+        str(rng.randint(0, 999))
+        if column in ("col0", "col3") or rng.random() < 0.1
+        else str(rng.randint(0, 99999) / 100)
+    )
 
 
 def key_condition(rng: Random, depth: int) -> str:
@@ -400,7 +451,9 @@ def key_condition(rng: Random, depth: int) -> str:
         "{} {} {}".format(values[0], pick(rng, "<", "<=", ">", ">="), column),
         "({} BETWEEN {} AND {})".format(column, *values[:2]),
         "{} IN ({})".format(column, ",".join(values)),
-        "{} IN (SELECT {} FROM tab0 WHERE {})".format(column, rng.choice(NUMBERS), key_condition(rng, max(depth - 1, 0)) if depth else "col0 > 3"),
+        "{} IN (SELECT {} FROM tab0 WHERE {})".format(
+            column, rng.choice(NUMBERS), key_condition(rng, max(depth - 1, 0)) if depth else "col0 > 3"
+        ),
         "{} IS NULL".format(column),
         "({} IS NOT NULL)".format(column),
         "{} {} '{}'".format(rng.choice(TEXTS), pick(rng, "<", ">", "="), rng.choice("bghmrx") + "a"),
@@ -414,8 +467,21 @@ def key_query(rng: Random, table: str) -> Query:
     if ordered:
         keys = rng.sample(("col0", "col1", "col3", "col4"), rng.randint(0, 3)) + ["pk"]
         order = ",".join(key + pick(rng, "", " DESC", " ASC") for key in keys)
-        return Query("SELECT pk, {} FROM {} WHERE {} ORDER BY {}".format(",".join(rng.sample(NUMBERS, 2)), table, where, order), True)
-    items = pick(rng, "pk", "*", "col0, col1", "- col3 + pk * 23, {}".format(rng.choice(NUMBERS)), "COUNT(*)", "MIN(col0) AS x, MAX(col1)", "SUM(col3), AVG(col4)", "DISTINCT - col0 AS col1")
+        return Query(
+            "SELECT pk, {} FROM {} WHERE {} ORDER BY {}".format(",".join(rng.sample(NUMBERS, 2)), table, where, order),
+            True,
+        )
+    items = pick(
+        rng,
+        "pk",
+        "*",
+        "col0, col1",
+        "- col3 + pk * 23, {}".format(rng.choice(NUMBERS)),
+        "COUNT(*)",
+        "MIN(col0) AS x, MAX(col1)",
+        "SUM(col3), AVG(col4)",
+        "DISTINCT - col0 AS col1",
+    )
     return Query("SELECT {} FROM {} WHERE {}".format(items, table, where))
 
 
@@ -428,7 +494,11 @@ def indexes(rng: Random) -> Script:
 def views(rng: Random) -> Script:
     script = Script(keyed_tables(rng, False))
     for n in range(1, 4):
-        script.setup.append("CREATE VIEW view_{}_tab0 AS SELECT pk, {} FROM tab0 WHERE {}".format(n, ", ".join(NUMBERS + TEXTS), key_condition(rng, 2)))
+        script.setup.append(
+            "CREATE VIEW view_{}_tab0 AS SELECT pk, {} FROM tab0 WHERE {}".format(
+                n, ", ".join(NUMBERS + TEXTS), key_condition(rng, 2)
+            )
+        )
     script.queries += [key_query(rng, "view_%d_tab0" % rng.randint(1, 3)) for _ in range(30)]
     return script
 
@@ -448,7 +518,9 @@ def changes(rng: Random) -> Script:
             "UPDATE {} SET {} = {} WHERE {}".format(table, column, column + " + 1", where),
             "INSERT OR REPLACE INTO {} VALUES({},1,2.5,'x',3,4.5,'y')".format(table, rng.randint(0, 9)),
             "REPLACE INTO {} VALUES({},1,2.5,'x',3,4.5,'y')".format(table, rng.randint(0, 19)),
-            "INSERT INTO {} SELECT pk + 1000, col0, col1, col2, col3, col4, col5 FROM {} WHERE pk < 1000 AND NOT EXISTS (SELECT 1 FROM {} WHERE pk >= 1000)".format(table, table, table),
+            "INSERT INTO {} SELECT pk + 1000, col0, col1, col2, col3, col4, col5 FROM {} WHERE pk < 1000 AND NOT EXISTS (SELECT 1 FROM {} WHERE pk >= 1000)".format(
+                table, table, table
+            ),
         )
         script.queries.append(Query(change))
         script.queries.append(Query("SELECT * FROM {} ORDER BY pk".format(table), True))
@@ -479,8 +551,16 @@ def bare_text(rng: Random, depth: int) -> str:
 def bare_condition(rng: Random, depth: int) -> str:
     if depth == 0:
         return pick(rng, "a = b", "c IS NULL", "1 < a")
-    number, text = (lambda: bare_number(rng, depth - 1)), (lambda: bare_text(rng, depth - 1))
-    condition = lambda: bare_condition(rng, depth - 1)
+
+    def number() -> str:
+        return bare_number(rng, depth - 1)
+
+    def text() -> str:
+        return bare_text(rng, depth - 1)
+
+    def condition() -> str:
+        return bare_condition(rng, depth - 1)
+
     form = rng.randrange(10)
     if form == 0:
         return "NOT " + condition()
@@ -502,11 +582,22 @@ def bare_condition(rng: Random, depth: int) -> str:
 def precedence(rng: Random) -> Script:
     script = Script(["CREATE TABLE t(a INTEGER, b INTEGER, c INTEGER, s TEXT, x TEXT)"])
     for _ in range(10):
-        values = [pick(rng, "1", "2", "3", "NULL") for _ in range(3)] + [pick(rng, "'a'", "'ab'", "'b'", "''", "NULL") for _ in range(2)]
+        values = [pick(rng, "1", "2", "3", "NULL") for _ in range(3)] + [
+            pick(rng, "'a'", "'ab'", "'b'", "''", "NULL") for _ in range(2)
+        ]
         script.setup.append("INSERT INTO t VALUES({})".format(",".join(values)))
     for _ in range(50):
         condition = bare_condition(rng, 3)
-        script.queries.append(Query(pick(rng, "SELECT {} FROM t".format(condition), "SELECT * FROM t WHERE " + condition, "SELECT {} FROM t".format(bare_number(rng, 3)))))
+        script.queries.append(
+            Query(
+                pick(
+                    rng,
+                    "SELECT {} FROM t".format(condition),
+                    "SELECT * FROM t WHERE " + condition,
+                    "SELECT {} FROM t".format(bare_number(rng, 3)),
+                )
+            )
+        )
     return script
 
 

@@ -67,7 +67,11 @@ def distinct(parts: List[Rows]) -> Rows:
 def added(parts: List[Rows]) -> Rows:
     """Sums of each column; NULL where every part has NULL."""
     columns = zip(*[part[0] for part in parts])
-    return [tuple(sum(values) if values else None for values in ([v for v in column if v is not None] for column in columns))]
+    return [
+        tuple(
+            sum(values) if values else None for values in ([v for v in column if v is not None] for column in columns)
+        )
+    ]
 
 
 def extremes(parts: List[Rows]) -> Rows:
@@ -99,7 +103,9 @@ def having(check: Check) -> List[str]:
 FORMS: Dict[str, Form] = {
     "rows": Form(lambda c: select(c, listed(c)), lambda c: three_ways(c, select(c, listed(c))), together),
     "distinct": Form(
-        lambda c: select(c, "DISTINCT " + listed(c)), lambda c: three_ways(c, select(c, "DISTINCT " + listed(c))), distinct
+        lambda c: select(c, "DISTINCT " + listed(c)),
+        lambda c: three_ways(c, select(c, "DISTINCT " + listed(c))),
+        distinct,
     ),
     "count": Form(
         lambda c: select(c, "COUNT(*), COUNT({0}), SUM({0})".format(listed(c))),
@@ -129,5 +135,7 @@ def check(generator: Generator) -> Check:
         items = generator.value("int", scope, 1, huge=kind == "extremes")
     else:
         kinds = generator.kinds()
-        items = Listing(", ", [generator.item(at, generator.value(k, scope, 1, k != "int")) for at, k in enumerate(kinds)])
+        items = Listing(
+            ", ", [generator.item(at, generator.value(k, scope, 1, k != "int")) for at, k in enumerate(kinds)]
+        )
     return Check(kind, items, source, generator.condition(scope, 3))

@@ -13,9 +13,30 @@ VALUE_TYPES = ("int", "double", "text", "bool", "date", "decimal")
 
 # Words in the text that each dialect spells its own way.
 WORDS: Dict[str, Dict[str, str]] = {
-    "velaria": {"@int@": "INT", "@bigint@": "BIGINT", "@double@": "DOUBLE", "@text@": "TEXT", "@bool@": "BOOLEAN", "@wide@": ""},
-    "duckdb": {"@int@": "BIGINT", "@bigint@": "BIGINT", "@double@": "DOUBLE", "@text@": "TEXT", "@bool@": "BOOLEAN", "@wide@": "::BIGINT"},
-    "sqlite": {"@int@": "INTEGER", "@bigint@": "INTEGER", "@double@": "DOUBLE", "@text@": "TEXT", "@bool@": "INTEGER", "@wide@": ""},
+    "velaria": {
+        "@int@": "INT",
+        "@bigint@": "BIGINT",
+        "@double@": "DOUBLE",
+        "@text@": "TEXT",
+        "@bool@": "BOOLEAN",
+        "@wide@": "",
+    },
+    "duckdb": {
+        "@int@": "BIGINT",
+        "@bigint@": "BIGINT",
+        "@double@": "DOUBLE",
+        "@text@": "TEXT",
+        "@bool@": "BOOLEAN",
+        "@wide@": "::BIGINT",
+    },
+    "sqlite": {
+        "@int@": "INTEGER",
+        "@bigint@": "INTEGER",
+        "@double@": "DOUBLE",
+        "@text@": "TEXT",
+        "@bool@": "INTEGER",
+        "@wide@": "",
+    },
 }
 
 
