@@ -36,8 +36,7 @@ class Channel:
 def run_block(mode: str, seed: int, block: int, first: int, duckdb: bool, channel: Channel) -> None:
     """Runs one block from its case `first` on."""
     rng = Random("{}/{}/{}".format(seed, mode, block))
-    runner = {"queries": query_block, "partitions": partition_block, "styles": style_block}[mode]
-    runner(rng, first, duckdb, channel)
+    BLOCKS[mode](rng, first, duckdb, channel)
 
 
 def load(engine: Engine, setup: Sequence[Node]) -> None:
@@ -148,6 +147,31 @@ def shown(answer: Answer) -> str:
         return "error: " + first_line(answer)
     rows = "{} rows: {}".format(len(answer.rows), answer.rows)
     return rows if len(rows) < 600 else rows[:600] + " …"
+
+
+# -- changes of tables --------------------------------------------------------------------------------------------------
+
+
+def change_block(rng: Random, first: int, duckdb: bool, channel: Channel) -> None:
+    """DELETE, UPDATE and INSERT, each on the tables as they were made; what is compared is the table afterwards."""
+    made = generator(rng, True)
+    database = made.database()
+    for index in range(BLOCK):
+        table, tree = made.change()
+        if index < first:
+            continue
+        channel.begin(index)
+        answers = {engine.name: after(engine, table, tree) for engine in loaded(database.setup, True, duckdb)}
+        asked = Asked(tree.sql("velaria"), False, answers)
+        verdict = judge(asked)
+        queries = [asked.sql, "SELECT * FROM " + table]
+        found = finding(index, database.setup, queries, answers, verdict.unexplained) if verdict.unexplained else None
+        channel.end(kinds_of(verdict), found)
+
+
+def after(engine: Engine, table: str, change: Node) -> Answer:
+    done = engine.answer(change.sql(engine.name))
+    return done if done.rows is None else engine.answer("SELECT * FROM " + table)
 
 
 # -- partition checks ---------------------------------------------------------------------------------------------------
@@ -266,3 +290,6 @@ def printed(value: Any, kind: str) -> str:
         return "{:.3f}".format(float(value)).replace("-0.000", "0.000") if kind == "R" else str(value) or "(empty)"
     except (ValueError, TypeError, OverflowError):
         return str(value)
+
+
+BLOCKS = {"queries": query_block, "partitions": partition_block, "changes": change_block, "styles": style_block}

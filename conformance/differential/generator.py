@@ -610,6 +610,23 @@ class Generator:
             )
         )
 
+    def change(self) -> Tuple[str, Node]:
+        """A table and a statement that deletes, updates or adds some of its rows."""
+        table, other = self.rng.choice(self.tables), self.rng.choice(self.tables)
+        scope = [Column("{}.{}".format(table.name, c.sql), c.type, c.huge) for c in table.columns]
+        where = Optional_("", " WHERE ", self.condition(scope, 2))
+        form = self.rng.randrange(6)
+        if form <= 1:
+            return table.name, Node("", "DELETE FROM " + table.name, where)
+        if form <= 4:
+            columns = self.rng.sample(table.columns[1:], self.rng.randint(1, 3))
+            sets = [Node("", c.sql + " = ", self.value(c.type, scope, 2)) for c in columns]
+            return table.name, Node("", "UPDATE {} SET ".format(table.name), Listing(", ", sets), where)
+        names = ", ".join(["id + 100"] + [c.sql for c in other.columns[1:]])
+        source = [Column("{}.{}".format(other.name, c.sql), c.type, c.huge) for c in other.columns]
+        text = "INSERT INTO {} SELECT {} FROM {}".format(table.name, names, other.name)
+        return table.name, Node("", text, Optional_("", " WHERE ", self.condition(source, 2)))
+
     def overflow(self) -> Query:
         """Arithmetic at the end of 64 bits, over a whole table: an error as soon as one row does not fit."""
         source, scope = self.fresh_table()

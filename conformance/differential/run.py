@@ -21,7 +21,7 @@ from cases import BLOCK, Channel, Finding, run_block
 
 HANG_SECONDS = 60
 CHILD = [sys.executable, __file__, "--worker"]
-MODES = ("queries", "partitions", "styles")
+MODES = ("queries", "partitions", "changes", "styles")
 
 
 class Worker:

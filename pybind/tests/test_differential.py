@@ -34,9 +34,9 @@ def outcomes(mode: str, seed: int, block: int) -> List[Any]:
     return ended
 
 
-@pytest.mark.parametrize("mode", ["queries", "partitions"])
+@pytest.mark.parametrize("mode", ["queries", "partitions", "changes"])
 def test_a_small_seed_has_nothing_unexplained(mode: str, tmp_path: Any, capsys: Any) -> None:
-    code = run.main(["--" + mode, "300", "--seed", "20", "--results", str(tmp_path)])
+    code = run.main(["--" + mode, "200", "--seed", "20", "--results", str(tmp_path)])
     printed = capsys.readouterr().out
     assert code == 0, printed
     assert ", 0 unexplained" in printed
@@ -138,7 +138,7 @@ class LosesARow(oracle.Velaria):  # type: ignore[misc, name-defined]
         return answer[:-1] if len(answer) > 1 else answer
 
 
-@pytest.mark.parametrize("mode", ["queries", "partitions", "styles"])
+@pytest.mark.parametrize("mode", ["queries", "partitions", "changes", "styles"])
 def test_a_planted_wrong_answer_is_found(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cases, "Velaria", LosesARow)
     monkeypatch.setattr(cases, "CUTS", 5)
