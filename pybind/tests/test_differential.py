@@ -178,6 +178,13 @@ def test_a_rule_does_not_explain_other_differences() -> None:
         assert compare.judge(asked).unexplained == ["duckdb", "sqlite"]
 
 
+@pytest.mark.parametrize("error", ["integer overflow [VEL-5004]", "division by zero [VEL-5005]"])
+def test_an_error_that_duckdb_does_not_have_is_unexplained(error: str) -> None:
+    rows = oracle.Answer(rows=[(1,)])
+    asked = compare.Asked("SELECT 1", False, {"velaria": oracle.Answer(error=error), "duckdb": rows, "sqlite": rows})
+    assert compare.judge(asked).unexplained == ["duckdb", "sqlite"]
+
+
 # -- the generator ------------------------------------------------------------------------------------------------------
 
 
