@@ -7,6 +7,8 @@ mod fence;
 mod guard;
 mod identity;
 mod in_list;
+mod null_safe;
+mod nullable_scalar;
 mod overflow;
 mod signed_zero;
 mod union_names;
@@ -24,7 +26,9 @@ pub(crate) fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
     let mut builder = builder
         .with_analyzer_rule(Arc::new(union_names::NameArms))
         .with_analyzer_rule(Arc::new(in_list::ColumnsLeft))
+        .with_analyzer_rule(Arc::new(nullable_scalar::NullableScalars))
         .with_analyzer_rule(Arc::new(unnest::UnnestSubqueries))
+        .with_analyzer_rule(Arc::new(null_safe::PlainKeys))
         .with_analyzer_rule(Arc::new(overflow::CheckOverflow))
         .with_analyzer_rule(Arc::new(signed_zero::OneZero))
         .with_analyzer_rule(Arc::new(guard::GuardConditions))

@@ -5,6 +5,7 @@ mod duplicate_names;
 mod having;
 mod like_escape;
 mod named_window;
+mod nullif;
 mod using;
 
 use std::ops::ControlFlow;
@@ -38,6 +39,7 @@ impl VisitorMut for Rewriter<'_> {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         distinct_from::bind_tighter(expr);
         like_escape::use_backslash(expr);
+        nullif::write_out(expr);
         ControlFlow::Continue(())
     }
 }

@@ -17,7 +17,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Ope
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 
-use operator::checked;
+use operator::{checked, type_of};
 pub(crate) use sum::CheckedSum;
 
 /// Puts operators that fail on overflow in the place of those that wrap.
@@ -72,7 +72,7 @@ fn can_overflow(left: &Expr, op: Operator, right: &Expr, schema: &DFSchema) -> R
     if !matches!(op, Plus | Minus | Multiply | Divide | Modulo | BitwiseShiftLeft | BitwiseShiftRight | BitwiseXor) {
         return Ok(false);
     }
-    let (left, right) = (left.get_type(schema)?, right.get_type(schema)?);
+    let (left, right) = (type_of(left, schema)?, type_of(right, schema)?);
     Ok(match op {
         Plus | Minus | Multiply => both(&left, &right, DataType::is_integer) || both(&left, &right, is_decimal),
         // Integers and decimals refuse a zero divisor already.

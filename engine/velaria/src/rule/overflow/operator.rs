@@ -1,5 +1,6 @@
 //! Operators on numbers that fail where the result does not fit.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, Datum, PrimitiveArray};
@@ -12,11 +13,11 @@ use datafusion::arrow::datatypes::{
     Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use datafusion::arrow::error::ArrowError;
-use datafusion::common::{Result, exec_err, internal_err};
+use datafusion::common::{DFSchema, Result, exec_err, internal_err};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::type_coercion::binary::BinaryTypeCoercer;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::physical_expr_common::datum::apply;
 use datafusion::scalar::ScalarValue;
@@ -45,6 +46,9 @@ fn function(op: Operator) -> Arc<ScalarUDF> {
     let known = FUNCTIONS.iter().find(|(known, _)| *known == op).map(|(_, function)| Arc::clone(function));
     known.unwrap_or_else(|| Arc::new(ScalarUDF::new_from_impl(Checked::new(op, "checked"))))
 }
+
+/// How many operators inside each other have a name that is written out.
+const WRITTEN_OUT_LEVELS: usize = 8;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Checked {
@@ -79,8 +83,14 @@ impl ScalarUDFImpl for Checked {
         true
     }
 
-    // The name of a column that has no other is the operator as it was written.
+    // The name of a column that has no other is the operator as it was written. The planner asks for the name of every
+    // part of a sum again and again; that of a long one is made of its last operators only.
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        if args.iter().any(|arg| is_deeper(arg, WRITTEN_OUT_LEVELS)) {
+            let mut hasher = DefaultHasher::new();
+            args.iter().for_each(|arg| digest(arg, WRITTEN_OUT_LEVELS, &mut hasher));
+            return Ok(format!("{}:{:016x}", self.name, hasher.finish()));
+        }
         match args {
             [left, right] => Ok(format!("{} {} {}", left.schema_name(), self.op, right.schema_name())),
             _ => internal_err!("an operator has two sides"),
@@ -101,6 +111,45 @@ impl ScalarUDFImpl for Checked {
         }?;
         check_digits(result)
     }
+}
+
+/// Whether checked operators stand inside each other for more than `levels`.
+fn is_deeper(expr: &Expr, levels: usize) -> bool {
+    match expr {
+        Expr::ScalarFunction(call) if call.func.inner().is::<Checked>() => match levels.checked_sub(1) {
+            Some(levels) => call.args.iter().any(|arg| is_deeper(arg, levels)),
+            None => true,
+        },
+        _ => false,
+    }
+}
+
+/// Hashes `expr` down to `levels` operators.
+fn digest(expr: &Expr, levels: usize, hasher: &mut DefaultHasher) {
+    match expr {
+        Expr::ScalarFunction(call) if call.func.inner().is::<Checked>() => {
+            call.name().hash(hasher);
+            if let Some(levels) = levels.checked_sub(1) {
+                call.args.iter().for_each(|arg| digest(arg, levels, hasher));
+            }
+        }
+        other => other.hash(hasher),
+    }
+}
+
+/// The type of `expr`; for sums of integers without a look at all of their parts.
+pub(super) fn type_of(expr: &Expr, schema: &DFSchema) -> Result<DataType> {
+    if let Expr::ScalarFunction(call) = expr
+        && call.func.inner().is::<Checked>()
+        && let [_, right] = call.args.as_slice()
+        && matches!(call.name(), "checked_add" | "checked_subtract" | "checked_multiply")
+    {
+        let data_type = type_of(right, schema)?;
+        if data_type.is_integer() {
+            return Ok(data_type);
+        }
+    }
+    expr.get_type(schema)
 }
 
 /// Floats by zero give infinity or NaN in the kernel; SQL says that it is an error.

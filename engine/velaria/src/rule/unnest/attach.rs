@@ -87,11 +87,12 @@ impl<'a> Attachment<'a> {
             let found = Expr::Column(Column::new_unqualified(&rows)).gt(lit(0_i64)).alias(&name);
             builder.aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64)).alias(&rows)])?.project([found])?.build()?
         } else {
-            let distinct = builder.project(key_exprs(&keys))?.distinct()?;
-            distinct.project(key_exprs(&keys).into_iter().chain([lit(true).alias(&name)]))?.build()?
+            // Not a constant: upstream takes one for constant beyond the outer join, and sorts by it are lost.
+            builder.aggregate(key_exprs(&keys), vec![count(lit(1_i64)).alias(&name)])?.build()?
         };
         let alias = self.join(plan, &keys, None)?;
-        let found = Expr::Column(Column::new(Some(alias), name)).is_true();
+        let column = Expr::Column(Column::new(Some(alias), name));
+        let found = if keys.is_empty() { column.is_true() } else { column.is_not_null() };
         Ok(if exists.negated { Expr::Not(Box::new(found)) } else { found })
     }
 
@@ -107,10 +108,10 @@ impl<'a> Attachment<'a> {
         let matches = LogicalPlanBuilder::from(plan)
             .filter(value.clone().is_not_null())?
             .project(key_exprs(&keys).into_iter().chain([value.alias(&match_value)]))?
-            .distinct()?
             .build()?;
-        let marked = matches.schema().columns().into_iter().map(Expr::Column).chain([lit(true).alias(&found)]);
-        let marked = LogicalPlanBuilder::from(matches.clone()).project(marked)?.build()?;
+        let columns = matches.schema().columns().into_iter().map(Expr::Column).collect::<Vec<_>>();
+        let marked =
+            LogicalPlanBuilder::from(matches).aggregate(columns, vec![count(lit(1_i64)).alias(&found)])?.build()?;
         let needle = self.computed(*within.expr)?;
         let counts = self.join(counts, &keys, None)?;
         let marked = self.join(marked, &keys, Some((needle.clone(), match_value)))?;
@@ -118,7 +119,7 @@ impl<'a> Attachment<'a> {
         let (rows, filled) = (column(&counts, &rows), column(&counts, &filled));
         let unknown = needle.is_null().or(filled.lt(rows.clone()));
         let nothing = rows.clone().is_null().or(rows.eq(lit(0_i64)));
-        let answer = when(column(&marked, &found).is_true(), lit(true))
+        let answer = when(column(&marked, &found).is_not_null(), lit(true))
             .when(nothing, lit(false))
             .when(unknown, lit(ScalarValue::Boolean(None)))
             .otherwise(lit(false))?;

@@ -11,6 +11,8 @@ use super::{outer_columns, subquery_of};
 /// The subquery expressions of one node that are left to upstream.
 pub(super) struct Easy {
     exprs: Vec<Expr>,
+    /// Whether upstream ties scalar subqueries to the rows of this node.
+    ties: bool,
 }
 
 /// Where in a condition an expression stands.
@@ -27,7 +29,8 @@ enum Place {
 impl Easy {
     /// The subqueries of `node` that are left to upstream.
     pub(super) fn of(node: &LogicalPlan) -> Result<Self> {
-        let mut easy = Self { exprs: Vec::new() };
+        let ties = matches!(node, LogicalPlan::Filter(_) | LogicalPlan::Projection(_));
+        let mut easy = Self { exprs: Vec::new(), ties };
         let schema = merge_schema(&node.inputs());
         let is_filter = matches!(node, LogicalPlan::Filter(_));
         let inputs = node.inputs();
@@ -55,6 +58,17 @@ impl Easy {
         Ok(left)
     }
 
+    fn is_easy_scalar(&self, subquery: &Subquery, schema: &DFSchema) -> Result<bool> {
+        let outer = outer_columns(&subquery.subquery)?;
+        if outer.is_empty() {
+            return Ok(true);
+        }
+        if !self.ties || !outer.iter().all(|column| schema.has_column(column)) {
+            return Ok(false);
+        }
+        aggregate_by_equality(&subquery.subquery)
+    }
+
     fn visit(
         &mut self,
         expr: &Expr,
@@ -76,7 +90,7 @@ impl Easy {
             Expr::Exists(exists) => is_filter && is_plain(&exists.subquery, schema)?,
             Expr::InSubquery(within) => is_filter && is_easy_in(within, place, input, schema)?,
             Expr::SetComparison(comparison) => is_filter && is_plain(&comparison.subquery, schema)?,
-            Expr::ScalarSubquery(subquery) => is_easy_scalar(subquery, schema)?,
+            Expr::ScalarSubquery(subquery) => self.is_easy_scalar(subquery, schema)?,
             _ => false,
         };
         if is_easy {
@@ -121,17 +135,6 @@ fn is_stored(expr: &Expr, input: Option<&LogicalPlan>) -> bool {
         }
         _ => false,
     }
-}
-
-fn is_easy_scalar(subquery: &Subquery, schema: &DFSchema) -> Result<bool> {
-    let outer = outer_columns(&subquery.subquery)?;
-    if outer.is_empty() {
-        return Ok(true);
-    }
-    if !outer.iter().all(|column| schema.has_column(column)) {
-        return Ok(false);
-    }
-    aggregate_by_equality(&subquery.subquery)
 }
 
 /// An aggregate over rows that are tied to the outer query by equalities.
