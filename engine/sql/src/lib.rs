@@ -17,6 +17,7 @@ mod display;
 mod expansion;
 mod expression;
 mod extension;
+mod in_list;
 mod index;
 mod inspect;
 mod limits;

@@ -19,6 +19,7 @@ use crate::diagnostic::{self, closest, position_of};
 use crate::dialect::VelariaDialect;
 use crate::extension;
 use crate::extension::Extensions;
+use crate::in_list;
 use crate::index::{self, DropIndex};
 use crate::inspect;
 use crate::limits::{self, GRAMMAR_DEPTH_MAX};
@@ -80,6 +81,7 @@ pub fn parse_with(text: &str, parameters: &Parameters) -> Result<Statement> {
     let open = parameter::number(&mut tokens);
     let outside = create_table::take(text, &mut tokens)?;
     let extensions = extension::take(text, &mut tokens)?;
+    in_list::mark(&mut tokens);
     stack::with_room(tokens.len(), || {
         let mut statement = extended(text, parse_tokens(text, tokens, outside)?, extensions)?;
         if open || *parameters != Parameters::None {

@@ -9,7 +9,19 @@ pub(crate) fn rewrite(expr: &mut Expr) {
         Expr::UnaryOp { op: UnaryOperator::Plus, expr: operand } if is_null(operand) => {
             *expr = Expr::Value(Value::Null.into());
         }
+        // The sign that `in_list` puts there.
+        Expr::UnaryOp { op: UnaryOperator::Plus, expr: operand } if is_subquery(operand) => {
+            *expr = operand.as_ref().clone();
+        }
         _ => {}
+    }
+}
+
+fn is_subquery(expr: &Expr) -> bool {
+    match expr {
+        Expr::Subquery(_) => true,
+        Expr::Nested(inner) => is_subquery(inner),
+        _ => false,
     }
 }
 

@@ -51,7 +51,7 @@ impl VisitorMut for Rewriter<'_> {
                 Ok(rewritten) => rewritten,
                 Err(error) => return ControlFlow::Break(error),
             },
-            Expr::Extract { field, expr, .. } if is_second(field) => Some(seconds(expr)),
+            Expr::Extract { field, expr, .. } if is_second(field) && !is_interval(expr) => Some(seconds(expr)),
             // The planner would take DataFusion's function, past the checks of `function/guard.rs`.
             Expr::Extract { field, expr, .. } => {
                 let part = Expr::value(Value::SingleQuotedString(field.to_string()));
@@ -87,7 +87,7 @@ impl Rewriter<'_> {
                 within_group(function, &arguments(function))
             }
             "date_part" | "datepart" => match arguments(function).as_slice() {
-                [Expr::Value(part), of] if is_second_text(&part.value) => Some(seconds(of)),
+                [Expr::Value(part), of] if is_second_text(&part.value) && !is_interval(of) => Some(seconds(of)),
                 _ => None,
             },
             _ => spellings::find(&name, count).and_then(|template| fill(template, function)),
@@ -267,6 +267,11 @@ fn is_second(field: &DateTimeField) -> bool {
 
 fn is_second_text(value: &Value) -> bool {
     matches!(value, Value::SingleQuotedString(text) if ["second", "seconds", "sec"].contains(&text.to_lowercase().as_str()))
+}
+
+/// The nanoseconds of an interval are counted wrong upstream; its whole seconds are right.
+fn is_interval(expr: &Expr) -> bool {
+    matches!(expr, Expr::Interval(_))
 }
 
 /// The seconds of a minute with their fraction, which DataFusion cuts off.
