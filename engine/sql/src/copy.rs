@@ -12,7 +12,7 @@ use crate::diagnostic::{self, closest, position_of};
 use crate::parser::{lower_query, plain_name, unsupported};
 
 /// `COPY table | (query) TO 'path' [(option [value], …)]`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Copy {
     /// The rows.
     pub source: Box<ast::Query>,
@@ -54,6 +54,18 @@ impl Format {
             "arrow" | "arrows" => Some(Self::Arrow),
             _ => None,
         }
+    }
+}
+
+/// Where the path stands is not a part of the statement, as in the rest of the syntax tree.
+impl PartialEq for Copy {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+            && self.path == other.path
+            && self.format == other.format
+            && self.header == other.header
+            && self.delimiter == other.delimiter
+            && self.overwrite == other.overwrite
     }
 }
 

@@ -1,4 +1,7 @@
 //! Statements as text that reads as the same statement.
+//!
+//! The exceptions are a quoted name with two quotes in a row and text with a quote after a backslash or a quote: the
+//! parser's own printing takes such a quote for one that is escaped already.
 
 use std::fmt;
 

@@ -9,12 +9,20 @@ pub(crate) fn rewrite(expr: &mut Expr) {
         Expr::UnaryOp { op: UnaryOperator::Plus, expr: operand } if is_null(operand) => {
             *expr = Expr::Value(Value::Null.into());
         }
+        // Printed without parentheses, two signs would be the start of a comment.
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr: operand } if is_negated(operand) => {
+            *operand = Box::new(Expr::Nested(operand.clone()));
+        }
         // The sign that `in_list` puts there.
         Expr::UnaryOp { op: UnaryOperator::Plus, expr: operand } if is_subquery(operand) => {
             *expr = operand.as_ref().clone();
         }
         _ => {}
     }
+}
+
+fn is_negated(expr: &Expr) -> bool {
+    matches!(expr, Expr::UnaryOp { op: UnaryOperator::Minus, .. })
 }
 
 fn is_subquery(expr: &Expr) -> bool {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use velaria_contract::Result;
 
 use crate::context::template;
-use crate::plan::spellings;
+use crate::plan::{chain, spellings};
 
 /// How a function is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,7 +43,9 @@ pub fn functions() -> Result<Vec<FunctionEntry>> {
     let state = template()?;
     let mut found = Found::default();
     let (scalar, aggregate, window) = (FunctionKind::Scalar, FunctionKind::Aggregate, FunctionKind::Window);
-    (state.scalar_functions().values()).for_each(|function| found.add(function.name(), scalar, function.aliases()));
+    // What rewrites write is not for users.
+    let public = state.scalar_functions().values().filter(|function| !chain::is_own(function.name()));
+    public.for_each(|function| found.add(function.name(), scalar, function.aliases()));
     (state.higher_order_functions().values())
         .for_each(|function| found.add(function.name(), scalar, function.aliases()));
     (state.aggregate_functions().values())

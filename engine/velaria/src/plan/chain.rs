@@ -87,6 +87,11 @@ fn call(joint: Joint, args: Vec<FunctionArg>) -> Expr {
     })
 }
 
+/// Whether `name` is that of a function of this module, which no statement is meant to call.
+pub(crate) fn is_own(name: &str) -> bool {
+    [Joint::And, Joint::Or].iter().any(|joint| joint.name() == name)
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Joint {
     And,

@@ -8,7 +8,7 @@ use velaria_sql::ast::{Expr, Function, Ident, ObjectNamePart, Query, TableFactor
 use velaria_sql::{closest, position_of};
 
 use crate::clock::ClockUse;
-use crate::plan::spellings;
+use crate::plan::{chain, spellings};
 
 /// Functions that the planner knows without a registration.
 const BUILT_INTO_THE_PLANNER: [&str; 1] = ["unnest"];
@@ -70,7 +70,7 @@ impl Checker<'_> {
     }
 
     fn function_not_found(&self, ident: &Ident) -> Error {
-        let known = (self.state.scalar_functions().keys())
+        let known = (self.state.scalar_functions().keys().filter(|name| !chain::is_own(name)))
             .chain(self.state.aggregate_functions().keys())
             .chain(self.state.window_functions().keys())
             .map(String::as_str)
