@@ -137,7 +137,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let inside = dir.path().join("in");
         fs::create_dir(&inside).unwrap();
-        let access = FileAccess::new(false, Some(&[inside.clone()])).unwrap();
+        let access = FileAccess::new(false, Some(std::slice::from_ref(&inside))).unwrap();
         let code = |access: &FileAccess, path: &Path| {
             NewFile::create(access, path.to_str().unwrap(), Existing::Replace).map(|_| ()).map_err(|error| error.code())
         };

@@ -63,10 +63,16 @@ fn left_of<'a>(node: &'a Expr, wanted: &BinaryOperator) -> Option<&'a Expr> {
     }
 }
 
-fn split(node: Expr, wanted: &BinaryOperator) -> Result<(Expr, Expr), Expr> {
+/// A node of a chain, or what is none.
+enum Split<T> {
+    Parts(T, T),
+    Leaf(T),
+}
+
+fn split(node: Expr, wanted: &BinaryOperator) -> Split<Expr> {
     match node {
-        Expr::BinaryOp { left, op, right } if op == *wanted => Ok((*left, *right)),
-        other => Err(other),
+        Expr::BinaryOp { left, op, right } if op == *wanted => Split::Parts(*left, *right),
+        other => Split::Leaf(other),
     }
 }
 
@@ -112,12 +118,12 @@ fn left_set(node: &SetExpr, wanted: SetOperator, quantifier: SetQuantifier) -> O
     }
 }
 
-fn split_set(node: SetExpr, wanted: SetOperator, quantifier: SetQuantifier) -> Result<(SetExpr, SetExpr), SetExpr> {
+fn split_set(node: SetExpr, wanted: SetOperator, quantifier: SetQuantifier) -> Split<SetExpr> {
     match node {
         SetExpr::SetOperation { op, set_quantifier, left, right } if op == wanted && set_quantifier == quantifier => {
-            Ok((*left, *right))
+            Split::Parts(*left, *right)
         }
-        other => Err(other),
+        other => Split::Leaf(other),
     }
 }
 
@@ -134,16 +140,16 @@ fn is_long<'a, T>(node: &'a T, left: impl Fn(&'a T) -> Option<&'a T>) -> bool {
 }
 
 /// The operands of a chain from left to right; `hole` stands in its place until it is built anew.
-fn unfold<T>(chain: &mut T, hole: T, split: impl Fn(T) -> Result<(T, T), T>) -> Vec<T> {
+fn unfold<T>(chain: &mut T, hole: T, split: impl Fn(T) -> Split<T>) -> Vec<T> {
     let mut operands = Vec::new();
     let mut rest = mem::replace(chain, hole);
     loop {
         match split(rest) {
-            Ok((left, right)) => {
+            Split::Parts(left, right) => {
                 operands.push(right);
                 rest = left;
             }
-            Err(first) => {
+            Split::Leaf(first) => {
                 operands.push(first);
                 operands.reverse();
                 return operands;

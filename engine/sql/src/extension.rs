@@ -57,10 +57,13 @@ fn find(text: &str, tokens: &[TokenWithSpan]) -> Option<usize> {
         match &token.token {
             Token::LParen => depth += 1,
             Token::RParen => depth = depth.saturating_sub(1),
-            Token::Word(word) if depth == 0 && word.quote_style.is_none() && is_first(&word.value) => {
-                if is_clause(Cursor::new(text, tokens, index)) {
-                    return Some(index);
-                }
+            Token::Word(word)
+                if depth == 0
+                    && word.quote_style.is_none()
+                    && is_first(&word.value)
+                    && is_clause(Cursor::new(text, tokens, index)) =>
+            {
+                return Some(index);
             }
             _ => {}
         }

@@ -11,7 +11,7 @@ pub(crate) fn rewrite(expr: &mut Expr) {
         }
         // Printed without parentheses, two signs would be the start of a comment.
         Expr::UnaryOp { op: UnaryOperator::Minus, expr: operand } if is_negated(operand) => {
-            *operand = Box::new(Expr::Nested(operand.clone()));
+            **operand = Expr::Nested(operand.clone());
         }
         // The sign that `in_list` puts there.
         Expr::UnaryOp { op: UnaryOperator::Plus, expr: operand } if is_subquery(operand) => {

@@ -3,6 +3,7 @@
 //! Each rule says what upstream does, so that it can be removed when upstream does the same.
 
 mod cast_names;
+mod extremum;
 mod fence;
 mod guard;
 mod identity;
@@ -34,10 +35,9 @@ pub(crate) fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
         .with_analyzer_rule(Arc::new(guard::GuardConditions))
         .with_physical_optimizer_rules(physical_rules());
     builder.expr_planners().get_or_insert_default().push(Arc::new(cast_names::NameCasts));
-    builder
-        .aggregate_functions()
-        .get_or_insert_default()
-        .push(Arc::new(AggregateUDF::new_from_impl(overflow::CheckedSum::default())));
+    let aggregates = builder.aggregate_functions().get_or_insert_default();
+    aggregates.push(Arc::new(AggregateUDF::new_from_impl(overflow::CheckedSum::default())));
+    aggregates.extend(extremum::functions().map(Arc::new));
     builder
 }
 

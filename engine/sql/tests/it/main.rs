@@ -1,5 +1,7 @@
 //! Laws of the SQL front end, over generated text.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failure of the test")]
+
 mod round_trip;
 mod statements;
 

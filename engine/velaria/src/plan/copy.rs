@@ -58,7 +58,7 @@ type Out = BufWriter<NewFile>;
 /// A writer of one of the formats.
 enum Writer {
     Csv(Box<arrow::csv::Writer<Out>>),
-    Json(LineDelimitedWriter<Out>),
+    Json(Box<LineDelimitedWriter<Out>>),
     Parquet(Box<ArrowWriter<Out>>),
     Arrow(Box<StreamWriter<Out>>),
 }
@@ -72,7 +72,7 @@ impl Writer {
                 writer.write(&RecordBatch::new_empty(Arc::clone(schema))).map_err(from_arrow)?;
                 Self::Csv(Box::new(writer))
             }
-            Format::Json => Self::Json(LineDelimitedWriter::new(out)),
+            Format::Json => Self::Json(Box::new(LineDelimitedWriter::new(out))),
             Format::Parquet => {
                 Self::Parquet(Box::new(ArrowWriter::try_new(out, Arc::clone(schema), None).map_err(from_parquet)?))
             }

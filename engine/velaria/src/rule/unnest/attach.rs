@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, ExprSchema, JoinType, Result, not_impl_err};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison, SetQuantifier};
@@ -13,7 +13,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::push::Domain;
 use super::single::{is_single_row, single_value};
-use super::{Names, outer_columns};
+use super::{Names, outer_columns, subquery_of};
 
 /// Rows with the values of subqueries beside them.
 pub(super) struct Attachment<'a> {
@@ -151,7 +151,14 @@ impl<'a> Attachment<'a> {
         if matches!(expr, Expr::Column(_)) {
             return Ok(expr);
         }
-        let expr = if super::subquery_of(&expr).is_some() { self.attach(expr)? } else { expr };
+        let expr = expr
+            .transform_down(|part| {
+                if subquery_of(&part).is_none() {
+                    return Ok(Transformed::no(part));
+                }
+                Ok(Transformed::new(self.attach(part)?, true, TreeNodeRecursion::Jump))
+            })
+            .data()?;
         let name = self.names.next("needle");
         let columns = self.plan.schema().columns().into_iter().map(Expr::Column).chain([expr.alias(&name)]);
         let projection = Projection::try_new(columns.collect(), Arc::new(self.plan.clone()))?;

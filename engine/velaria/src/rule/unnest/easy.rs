@@ -6,7 +6,7 @@ use datafusion::logical_expr::expr::InSubquery;
 use datafusion::logical_expr::utils::{merge_schema, split_conjunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Subquery};
 
-use super::{outer_columns, subquery_of};
+use super::{holds_subquery, outer_columns, subquery_of};
 
 /// The subquery expressions of one node that are left to upstream.
 pub(super) struct Easy {
@@ -89,7 +89,9 @@ impl Easy {
             }
             Expr::Exists(exists) => is_filter && is_plain(&exists.subquery, schema)?,
             Expr::InSubquery(within) => is_filter && is_easy_in(within, place, input, schema)?,
-            Expr::SetComparison(comparison) => is_filter && is_plain(&comparison.subquery, schema)?,
+            Expr::SetComparison(comparison) => {
+                is_filter && is_plain(&comparison.subquery, schema)? && !holds_subquery(Some(&comparison.expr))?
+            }
             Expr::ScalarSubquery(subquery) => self.is_easy_scalar(subquery, schema)?,
             _ => false,
         };
@@ -105,7 +107,7 @@ impl Easy {
 }
 
 fn is_easy_in(within: &InSubquery, place: Place, input: Option<&LogicalPlan>, schema: &DFSchema) -> Result<bool> {
-    if !is_plain(&within.subquery, schema)? {
+    if !is_plain(&within.subquery, schema)? || holds_subquery(Some(&within.expr))? {
         return Ok(false);
     }
     Ok(match place {
