@@ -172,7 +172,7 @@ fn datafusion_config(partitions: usize) -> DataFusionConfig {
     // Names keep their case; `plan::names` finds the ones that are written in another case.
     options.sql_parser.enable_ident_normalization = false;
     options.sql_parser.collect_spans = true;
-    // The check takes a plan whose types say NOT NULL too early for a bug (apache/datafusion#17801); rows are right.
+    // The check takes a plan whose types say NOT NULL too early for a bug (apache/datafusion#24096); rows are right.
     options.execution.skip_physical_aggregate_schema_check = true;
     if partitions <= SHARED_BUILD_PARTITIONS_MAX {
         options.optimizer.hash_join_single_partition_threshold = SHARED_BUILD_BYTES_MAX;

@@ -1,6 +1,6 @@
 //! `SUM(x)` and `SUM(CAST(x AS DOUBLE))` are two columns.
 //!
-//! Upstream leaves casts out of the names of columns and takes the two for one (apache/datafusion#12364). Here a cast in
+//! Upstream leaves casts out of the names of columns and takes the two for one (apache/datafusion#4478). Here a cast in
 //! the argument of an aggregate keeps its name until the names no longer matter.
 
 use std::sync::{Arc, LazyLock};

@@ -2,7 +2,7 @@
 //!
 //! Upstream computes both sides of AND and OR for whole batches unless one side decides all rows, turns a CASE of
 //! booleans into AND and OR, and computes a projection below a filter where that saves columns. Each makes an error of a
-//! row that the query leaves out (apache/datafusion#8910 and its kin). The standard permits it; nobody expects it.
+//! row that the query leaves out (apache/datafusion#8927 and its kin). The standard permits it; nobody expects it.
 
 use std::mem;
 

@@ -2,7 +2,7 @@
 //!
 //! Upstream's simplifier takes `2 = a AND a = 2` for a contradiction and loses matches of outer joins on `2 = a`; it merges
 //! two IN lists over one column as if no NULL could take part; and a list whose items depend on the row is computed for no
-//! row (apache/datafusion#15781 and its kin).
+//! row (apache/datafusion#24258 and its kin).
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};

@@ -1,7 +1,7 @@
 //! `x IS NOT DISTINCT FROM y` as equalities that any join can have for keys.
 //!
 //! Upstream has one rule for NULL a join: a join on `IS NOT DISTINCT FROM` takes NULL for equal in all of its keys, also
-//! in those that other rules of the optimizer make of `=` (apache/datafusion#16955). Equal, or both NULL, is here: the one
+//! in those that other rules of the optimizer make of `=` (since apache/datafusion#17319). Equal, or both NULL, is here: the one
 //! is NULL where the other is, and with the NULLs filled in they are equal.
 
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};

@@ -1,7 +1,7 @@
 //! A subquery used as a value is NULL when it has no row, whatever its column says.
 //!
 //! Upstream takes the value for NOT NULL where the column is, so `(SELECT id FROM t WHERE FALSE) IS NULL` is false
-//! (apache/datafusion#18181).
+//! (apache/datafusion#24513).
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! A number that does not fit its type is an error.
 //!
 //! Upstream wraps `+`, `-`, `*`, negation and `SUM` of integers, masks the count of a shift, lets decimals grow beyond 38
-//! digits and divides floats by zero (apache/datafusion#17539 and its kin; `BinaryExpr` has a switch for it that no
+//! digits and divides floats by zero (apache/datafusion#12140 and its kin; `BinaryExpr` has a switch for it that no
 //! setting reaches). This rule runs after type coercion and puts checked operators in the place of those.
 
 mod operator;

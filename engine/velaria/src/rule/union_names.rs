@@ -1,7 +1,7 @@
 //! The arms of a union have the names of the first.
 //!
 //! Upstream names the columns of a union after its first arm and finds them by name; when that arm turns out to be empty
-//! and is left out, the names are those of another (apache/datafusion#14352).
+//! and is left out, the names are those of another.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! Subqueries that upstream cannot run become joins.
 //!
 //! Upstream turns a subquery into a join when it is a condition of WHERE or an aggregate that is tied to the query around
-//! it by equalities; the others it refuses, and it takes `NULL` for false where `IN` is a value (apache/datafusion#5492,
-//! #14554 and their kin). Here every other subquery is unnested as in Neumann and Kemper, "Unnesting Arbitrary Queries"
+//! it by equalities; the others it refuses, and it takes `NULL` for false where `IN` is a value (apache/datafusion#16137,
+//! #8241 and their kin). Here every other subquery is unnested as in Neumann and Kemper, "Unnesting Arbitrary Queries"
 //! (BTW 2015): it is evaluated once for all different values of the outer columns that it uses, and joined back on them.
 
 mod attach;

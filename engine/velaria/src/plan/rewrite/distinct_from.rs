@@ -1,6 +1,6 @@
 //! `IS [NOT] DISTINCT FROM` binds tighter than AND and OR.
 //!
-//! The parser takes the whole rest of a condition for its right side (apache/datafusion-sqlparser-rs#814).
+//! The parser takes the whole rest of a condition for its right side (apache/datafusion-sqlparser-rs#2436).
 
 use velaria_sql::ast::{BinaryOperator, Expr};
 

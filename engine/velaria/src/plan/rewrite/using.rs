@@ -1,7 +1,7 @@
 //! The column that `USING` merges has the value of the side that has one, and it is never ambiguous.
 //!
 //! Upstream takes the left column in every join, so it is NULL for the unmatched rows of RIGHT and FULL joins
-//! (apache/datafusion#13412), and it does not know the merged column in WHERE and in a second USING. The standard (ISO 9075-2,
+//! (apache/datafusion#22881), and it does not know the merged column in WHERE and in a second USING. The standard (ISO 9075-2,
 //! joined table) defines it as COALESCE of the two, and that is what is written here.
 
 use std::collections::BTreeMap;
