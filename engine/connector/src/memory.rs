@@ -143,6 +143,19 @@ fn split(batches: &[RecordBatch], partitions: usize) -> Vec<Vec<RecordBatch>> {
     result
 }
 
+/// A scan of `batches`, as many partitions as the session wants.
+fn scan(
+    batches: &[RecordBatch],
+    schema: SchemaRef,
+    state: &dyn Session,
+    projection: Option<&Vec<usize>>,
+    limit: Option<usize>,
+) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+    let partitions = split(batches, state.config().target_partitions());
+    let source = MemorySourceConfig::try_new(&partitions, schema, projection.cloned())?.with_limit(limit);
+    Ok(datafusion::datasource::source::DataSourceExec::from_data_source(source))
+}
+
 #[async_trait]
 impl TableProvider for MemoryTable {
     fn schema(&self) -> SchemaRef {
@@ -164,9 +177,7 @@ impl TableProvider for MemoryTable {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let partitions = split(&self.snapshot(), state.config().target_partitions());
-        let source = MemorySourceConfig::try_new(&partitions, self.schema(), projection.cloned())?.with_limit(limit);
-        Ok(datafusion::datasource::source::DataSourceExec::from_data_source(source))
+        scan(&self.snapshot(), self.schema(), state, projection, limit)
     }
 }
 

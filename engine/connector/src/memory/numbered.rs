@@ -6,12 +6,11 @@ use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::{Batches, split};
+use super::{Batches, scan};
 
 /// The name of the column with the numbers. No statement can hold a NUL, so it meets no other name.
 pub const ROW_NUMBER: &str = "\0row";
@@ -66,8 +65,6 @@ impl TableProvider for NumberedTable {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let partitions = split(&self.with_numbers()?, state.config().target_partitions());
-        let source = MemorySourceConfig::try_new(&partitions, self.schema(), projection.cloned())?.with_limit(limit);
-        Ok(datafusion::datasource::source::DataSourceExec::from_data_source(source))
+        scan(&self.with_numbers()?, self.schema(), state, projection, limit)
     }
 }

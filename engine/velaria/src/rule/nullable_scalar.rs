@@ -8,7 +8,6 @@ use std::sync::Arc;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::config::ConfigOptions;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Subquery};
 use datafusion::optimizer::AnalyzerRule;
 
@@ -24,15 +23,7 @@ impl AnalyzerRule for NullableScalars {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(|plan| {
-            let names = NamePreserver::new(&plan);
-            plan.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let rewritten = expr.transform_up(rewrite)?;
-                Ok(if rewritten.transformed { rewritten.update_data(|expr| name.restore(expr)) } else { rewritten })
-            })
-        })
-        .data()
+        plan.transform_up_with_subqueries(|plan| super::map_expressions(plan, rewrite)).data()
     }
 }
 
