@@ -3,6 +3,7 @@
 //! DataFusion decodes; this module decides what may be read in parallel and, when decoding fails, finds the line.
 
 mod diagnose;
+mod dialect;
 mod quotes;
 
 use std::path::Path;
@@ -17,43 +18,13 @@ use datafusion::datasource::listing::ListingTable;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use velaria_contract::{Error, ErrorCode, Result};
+use velaria_contract::{Error, Result};
 
+pub use self::dialect::{BadRows, CSV_OPTIONS, CsvOptions, DateOrder, Dialect, OnTypeError};
 use crate::listing::{external, listing_options, listing_table, malformed, text_for_untyped};
 use crate::{FileAccess, LocalFile};
 
 const QUOTE: u8 = b'"';
-
-/// How a CSV file is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CsvOptions {
-    /// The byte between two fields.
-    pub delimiter: u8,
-}
-
-impl Default for CsvOptions {
-    fn default() -> Self {
-        Self { delimiter: b',' }
-    }
-}
-
-impl CsvOptions {
-    /// The same options with the delimiter that `text` is.
-    ///
-    /// # Errors
-    /// `VEL-7001` unless the text is exactly one byte that can separate fields.
-    pub fn with_delimiter(mut self, text: &str) -> Result<Self> {
-        match text.as_bytes() {
-            [byte] if !matches!(byte, b'"' | b'\n' | b'\r') => {
-                self.delimiter = *byte;
-                Ok(self)
-            }
-            _ => Err(Error::new(ErrorCode::InvalidArgument, "delimiter must be a single character")
-                .with_hint("one ASCII character that is neither a quote nor a line end")),
-        }
-    }
-}
 
 /// A table that reads one CSV file.
 #[derive(Debug)]
@@ -95,7 +66,7 @@ pub async fn open_csv(state: &dyn Session, path: &str, options: &CsvOptions) -> 
 fn format(options: &CsvOptions, line_ends_in_values: bool) -> CsvFormat {
     CsvFormat::default()
         .with_has_header(true)
-        .with_delimiter(options.delimiter)
+        .with_delimiter(options.delimiter.unwrap_or(b','))
         .with_newlines_in_values(line_ends_in_values)
 }
 
@@ -178,19 +149,5 @@ impl TableProvider for CsvTable {
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
         self.serial.supports_filters_pushdown(filters)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_delimiter_is_one_byte_that_can_separate() {
-        assert_eq!(CsvOptions::default().with_delimiter("|").unwrap().delimiter, b'|');
-        for text in ["", "ab", "é", "\"", "\n"] {
-            let error = CsvOptions::default().with_delimiter(text).unwrap_err();
-            assert_eq!(error.message(), "delimiter must be a single character", "{text:?}");
-        }
     }
 }

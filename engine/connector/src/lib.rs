@@ -11,16 +11,18 @@ mod json;
 mod listing;
 mod memory;
 mod new_file;
+mod options;
 mod parquet;
 mod store;
 
 // The public interface.
 pub use access::FileAccess;
-pub use csv::{CsvOptions, CsvTable, open_csv};
+pub use csv::{BadRows, CSV_OPTIONS, CsvOptions, CsvTable, DateOrder, Dialect, OnTypeError, open_csv};
 pub use file::LocalFile;
 pub use json::open_json;
 pub use listing::FileTable;
 pub use memory::{Change, Check, KeyKind, KeyRule, MemoryTable, NumberedTable, ROW_NUMBER, TableRules, Writer};
 pub use new_file::{Existing, NewFile};
+pub use options::ReadOptions;
 pub use parquet::open_parquet;
 pub use store::LocalFiles;

@@ -68,7 +68,7 @@ pub(crate) fn first_fault(file: &LocalFile, options: &CsvOptions, schema: Option
 fn open(file: &LocalFile, options: &CsvOptions) -> Option<Reader<BufReader<File>>> {
     let content = file.reader().ok()?;
     let mut builder = ReaderBuilder::new();
-    builder.delimiter(options.delimiter).has_headers(false).flexible(true);
+    builder.delimiter(options.delimiter.unwrap_or(b',')).has_headers(false).flexible(true);
     Some(builder.from_reader(BufReader::new(content)))
 }
 
