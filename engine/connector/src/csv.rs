@@ -1,135 +1,153 @@
 //! CSV files.
 //!
-//! DataFusion decodes; this module decides what may be read in parallel and, when decoding fails, finds the line.
+//! A file is looked at when it is opened ([`file`], [`sample`]) and read when it is scanned ([`scan`]): a feed hands out
+//! pieces of text with whole records, an index finds their fields, and only the columns that are wanted are decoded.
 
-mod diagnose;
+mod batch;
+mod column;
 mod dialect;
-mod quotes;
+mod fault;
+mod feed;
+mod file;
+mod infer;
+mod late;
+mod record;
+mod rejects;
+mod sample;
+mod scan;
+mod sniff;
+mod structure;
+mod value;
+mod vector;
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::datasource::file_format::csv::CsvFormat;
-use datafusion::datasource::listing::ListingTable;
 use datafusion::error::Result as DataFusionResult;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
-use datafusion::physical_plan::ExecutionPlan;
-use velaria_contract::{Error, Result};
+use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType};
+use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
+use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
+use velaria_contract::Result;
 
+use self::batch::{Filter, Wanted};
 pub use self::dialect::{BadRows, CSV_OPTIONS, CsvOptions, DateOrder, Dialect, OnTypeError};
-use crate::listing::{external, listing_options, listing_table, malformed, text_for_untyped};
+use self::file::{CsvFile, Typed};
+pub use self::late::LateType;
+pub use self::rejects::RejectsTable;
+use self::scan::{CsvExec, projected};
+use crate::listing::external;
 use crate::{FileAccess, LocalFile};
 
-const QUOTE: u8 = b'"';
+/// From this size on a file is read by several threads.
+const SHARED_BYTES_MIN: u64 = 1 << 20;
 
 /// A table that reads one CSV file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CsvTable {
-    file: LocalFile,
-    options: CsvOptions,
-    /// Reads the file from front to back, so that a quoted field may hold line ends.
-    serial: ListingTable,
-    /// Reads byte ranges of the file at the same time, each from its first line end on.
-    parallel: ListingTable,
-    splittable: Mutex<Option<(Version, bool)>>,
+    file: Arc<CsvFile>,
 }
 
-/// What a file looked like when it was examined; another look means another examination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Version {
-    bytes: u64,
-    modified: Option<SystemTime>,
-}
-
-/// Opens a CSV file with a header line. The types are those of its first 1,000 records.
+/// Opens a CSV file. Its head, and records at a few places behind it, tell how it is written and the types of its columns.
 ///
 /// # Errors
 /// Those of [`LocalFile::open`]; `VEL-2006` for a column name that stands twice in the header; `VEL-5001`, `VEL-5002`
 /// with the line when the head of the file cannot be read.
 pub async fn open_csv(state: &dyn Session, path: &str, options: &CsvOptions) -> Result<CsvTable> {
-    let file = LocalFile::open(&FileAccess::of(state.config_options())?, path)?;
-    diagnose::check_header(&file, options)?;
-    let inferred = listing_options(Arc::new(format(options, true))).infer_schema(state, &file.url()).await;
-    let schema = match inferred {
-        Ok(schema) => text_for_untyped(&schema),
-        Err(error) => {
-            return Err(diagnose::first_fault(&file, options, None).unwrap_or_else(|| malformed(&file, "csv", error)));
-        }
-    };
-    CsvTable::new(file, options.clone(), schema)
-}
-
-fn format(options: &CsvOptions, line_ends_in_values: bool) -> CsvFormat {
-    CsvFormat::default()
-        .with_has_header(true)
-        .with_delimiter(options.delimiter.unwrap_or(b','))
-        .with_newlines_in_values(line_ends_in_values)
+    let file = CsvFile::open(&FileAccess::of(state.config_options())?, path, options)?;
+    Ok(CsvTable { file: Arc::new(file) })
 }
 
 impl CsvTable {
-    fn new(file: LocalFile, options: CsvOptions, schema: SchemaRef) -> Result<Self> {
-        let reader = |serial: bool| {
-            listing_table(&file, listing_options(Arc::new(format(&options, serial))), Arc::clone(&schema))
-                .map_err(|error| malformed(&file, "csv", error))
-        };
-        let (serial, parallel) = (reader(true)?, reader(false)?);
-        Ok(Self { file, options, serial, parallel, splittable: Mutex::default() })
-    }
-
     /// The file.
     #[must_use]
     pub fn file(&self) -> &LocalFile {
-        &self.file
+        self.file.local()
     }
 
-    /// The first record that cannot be read as this table, as an error with its line; `None` when every record can.
-    ///
-    /// This reads the file from the start and is meant for the moment after a scan has failed.
+    /// How the file is written.
     #[must_use]
-    pub fn first_fault(&self) -> Option<Error> {
-        diagnose::first_fault(&self.file, &self.options, Some(&self.schema()))
+    pub fn dialect(&self) -> &Dialect {
+        &self.file.rules().dialect
     }
 
-    /// Whether the file may be cut at line ends, which needs that no quoted field holds one.
-    fn is_splittable(&self, threads: usize) -> bool {
-        let Some(version) = version(self.file.path()) else { return false };
-        let mut known = self.splittable.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((seen, answer)) = *known
-            && seen == version
-        {
-            return answer;
-        }
-        let answer = quotes::splittable(&self.file, QUOTE, threads);
-        *known = Some((version, answer));
-        answer
+    /// What a user should know about how the file was read.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        self.file.notes()
     }
 
-    fn reader(&self, state: &dyn Session, limit: Option<usize>) -> &ListingTable {
-        let options = state.config_options();
-        let worth_splitting = limit.is_none()
-            && options.execution.target_partitions > 1
-            && self.file.bytes() >= options.optimizer.repartition_file_min_size as u64;
-        if worth_splitting && self.is_splittable(options.execution.target_partitions) {
-            &self.parallel
-        } else {
-            &self.serial
-        }
+    /// The records that are left out of this table; `None` unless the options say that bad rows are collected.
+    #[must_use]
+    pub fn rejects(&self) -> Option<RejectsTable> {
+        file::collects(&self.file).then(|| RejectsTable::new(Arc::clone(&self.file)))
+    }
+
+    /// Whether a value that was not looked at yet could give a column a wider type.
+    #[must_use]
+    pub fn may_widen(&self) -> bool {
+        let typed = self.file.typed();
+        let can = |column: &batch::Column| {
+            column.on_misfit == OnTypeError::Widen && !matches!(column.kind, column::Kind::Text)
+        };
+        !typed.is_final && typed.columns.iter().any(can)
+    }
+
+    /// Looks at all values of the file and gives its columns the types that hold them. Tells whether a type changed.
+    ///
+    /// # Errors
+    /// Those of reading the file.
+    pub fn settle(&self, threads: usize) -> Result<bool> {
+        sample::settle(&self.file, threads)
+    }
+
+    fn wanted(
+        &self,
+        state: &dyn Session,
+        typed: &Typed,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+    ) -> DataFusionResult<Wanted> {
+        let columns = projection.cloned().unwrap_or_else(|| (0..typed.columns.len()).collect());
+        let schema = projected(&typed.schema, &columns)?;
+        let filter = filters.iter().cloned().reduce(Expr::and);
+        let filter = filter.map(|filter| physical_filter(state, &typed.schema, filter)).transpose()?;
+        Ok(Wanted { schema, columns, filter, batch_rows: state.config().batch_size().max(1) })
     }
 }
 
-fn version(path: &Path) -> Option<Version> {
-    let metadata = path.metadata().ok()?;
-    Some(Version { bytes: metadata.len(), modified: metadata.modified().ok() })
+fn physical_filter(state: &dyn Session, schema: &SchemaRef, filter: Expr) -> DataFusionResult<Filter> {
+    let table = datafusion::common::DFSchema::try_from(Arc::clone(schema))?;
+    let predicate: Arc<dyn PhysicalExpr> = state.create_physical_expr(filter, &table)?;
+    let mut columns: Vec<usize> = collect_columns(&predicate).iter().map(|column| column.index()).collect();
+    columns.sort_unstable();
+    let schema = projected(schema, &columns)?;
+    Ok(Filter { predicate: reassign_expr_columns(predicate, &schema)?, columns, schema })
+}
+
+/// Whether a condition cannot fail, so that it may be computed before other conditions.
+fn is_simple(expr: &Expr) -> bool {
+    let comparable = |expr: &Expr| matches!(expr, Expr::Column(_) | Expr::Literal(..));
+    match expr {
+        Expr::BinaryExpr(binary) if matches!(binary.op, Operator::And | Operator::Or) => {
+            is_simple(&binary.left) && is_simple(&binary.right)
+        }
+        Expr::BinaryExpr(binary) => {
+            binary.op.supports_propagation() && comparable(&binary.left) && comparable(&binary.right)
+        }
+        Expr::Not(inner) => is_simple(inner),
+        Expr::IsNull(inner) | Expr::IsNotNull(inner) => comparable(inner),
+        Expr::InList(list) => comparable(&list.expr) && list.list.iter().all(comparable),
+        Expr::Between(between) => [&between.expr, &between.low, &between.high].into_iter().all(|part| comparable(part)),
+        _ => false,
+    }
 }
 
 #[async_trait]
 impl TableProvider for CsvTable {
     fn schema(&self) -> SchemaRef {
-        self.serial.schema()
+        self.file.typed().schema
     }
 
     fn table_type(&self) -> TableType {
@@ -143,11 +161,22 @@ impl TableProvider for CsvTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        self.file.check().map_err(external)?;
-        self.reader(state, limit).scan(state, projection, filters, limit).await
+        self.file.local().check().map_err(external)?;
+        let typed = self.file.typed();
+        let wanted = self.wanted(state, &typed, projection, filters)?;
+        let layout = self.file.layout(Arc::clone(&typed.columns));
+        let threads = match self.file.local().bytes() {
+            bytes if bytes < SHARED_BYTES_MIN => 1,
+            _ => state.config().target_partitions(),
+        };
+        Ok(Arc::new(CsvExec::new(Arc::clone(&self.file), layout, wanted, limit, threads)))
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
-        self.serial.supports_filters_pushdown(filters)
+        let support = |filter: &&Expr| match is_simple(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(support).collect())
     }
 }

@@ -5,6 +5,7 @@
 //! Invariant: this crate never decides when to read and never sees a statement.
 
 mod access;
+mod content;
 mod csv;
 mod file;
 mod json;
@@ -17,7 +18,9 @@ mod store;
 
 // The public interface.
 pub use access::FileAccess;
-pub use csv::{BadRows, CSV_OPTIONS, CsvOptions, CsvTable, DateOrder, Dialect, OnTypeError, open_csv};
+pub use csv::{
+    BadRows, CSV_OPTIONS, CsvOptions, CsvTable, DateOrder, Dialect, LateType, OnTypeError, RejectsTable, open_csv,
+};
 pub use file::LocalFile;
 pub use json::open_json;
 pub use listing::FileTable;

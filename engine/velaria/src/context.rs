@@ -20,6 +20,7 @@ use crate::catalog::{CATALOG, Catalog, SCHEMA};
 use crate::config::SessionConfig;
 use crate::function;
 use crate::limits;
+use crate::notices::Notices;
 use crate::plan::chain;
 use crate::plan::date_arithmetic::DateArithmetic;
 use crate::plan::types::TypeWords;
@@ -35,6 +36,7 @@ pub(crate) struct Context {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) access: FileAccess,
     pub(crate) running: Running,
+    pub(crate) notices: Notices,
     /// Of this session alone: functions in a plan hold its limits.
     pub(crate) plans: PlanCache,
     template: &'static SessionState,
@@ -93,6 +95,7 @@ impl Context {
             catalog,
             access,
             running: Running::new(config.statement_timeout),
+            notices: Notices::default(),
             plans: PlanCache::default(),
             template: template()?,
             runtime,
@@ -128,6 +131,11 @@ impl Context {
             ))
         });
         Arc::clone(task)
+    }
+
+    /// The number of threads of a query.
+    pub(crate) fn threads(&self) -> usize {
+        self.parallel_options.target_partitions()
     }
 
     /// The memory that the queries of this session share.

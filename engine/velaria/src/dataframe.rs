@@ -2,8 +2,9 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Instant;
 
@@ -18,10 +19,11 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReser
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::physical_plan::execution_plan::EmissionType;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::stream::Fuse;
 use futures::{Stream, StreamExt, TryStreamExt};
-use velaria_connector::{CsvTable, FileTable, MemoryTable, NumberedTable};
+use velaria_connector::{CsvTable, FileTable, LateType, MemoryTable, NumberedTable};
 use velaria_contract::{Error, ErrorCode, Explain, Result};
 
 use crate::bounded;
@@ -30,6 +32,7 @@ use crate::context::{Context, Spread};
 use crate::cooperate::cooperative;
 use crate::error::{Translator, duplicate_column};
 use crate::explain;
+use crate::late;
 use crate::output::{plain_batch, plain_schema};
 use crate::plan::query::{BoundQuery, analyze};
 use crate::plan_cache::{self, Tables, Template};
@@ -40,6 +43,8 @@ use crate::stop::Stop;
 const SERIAL_ROWS_MAX: usize = 65_536;
 /// Up to this many bytes in files a plan runs in one partition.
 const SERIAL_BYTES_MAX: u64 = 1 << 20;
+/// Up to this many rows of a query with a LIMIT are kept until all of them are there, while a type may still change.
+const KEPT_ROWS_MAX: usize = 100_000;
 /// Up to this many rows in each table in memory a simple plan runs on the thread of its caller.
 const BRIEF_ROWS_MAX: usize = 8192;
 /// Up to this many bytes of each table in memory a simple plan runs on the thread of its caller.
@@ -63,6 +68,10 @@ struct Inner {
     kept: Option<(Arc<Template>, Tables)>,
     clock: ClockUse,
     schema: SchemaRef,
+    /// The plan before types were settled, when a type may still change.
+    open: Option<LogicalPlan>,
+    /// This frame over the types that were found later.
+    newer: Mutex<Option<DataFrame>>,
     /// The table, when the plan is nothing but a scan of it.
     table: Option<Arc<dyn TableProvider>>,
 }
@@ -84,7 +93,8 @@ impl DataFrame {
         let plan = LogicalPlanBuilder::scan(name, source, None)
             .and_then(LogicalPlanBuilder::build)
             .map_err(|error| Translator::new("").translate(&error))?;
-        Ok(Self::new(context, "", BoundQuery { plan, clock: ClockUse::Never }, Some(table)))
+        let open = late::may_widen(&plan).then(|| plan.clone());
+        Ok(Self::new(context, "", BoundQuery { plan, open, clock: ClockUse::Never }, Some(table)))
     }
 
     pub(crate) fn from_batches(
@@ -105,6 +115,8 @@ impl DataFrame {
             plan: OnceLock::new(),
             clock: ClockUse::Never,
             schema: Arc::clone(kept.0.schema()),
+            open: None,
+            newer: Mutex::default(),
             kept: Some(kept),
             table: None,
         };
@@ -129,6 +141,8 @@ impl DataFrame {
             kept: None,
             clock: query.clock,
             schema,
+            open: query.open,
+            newer: Mutex::default(),
             table,
         };
         Self { inner: Arc::new(inner) }
@@ -137,7 +151,31 @@ impl DataFrame {
     /// The names and types of the columns. Nothing runs.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.inner.schema)
+        match self.newest() {
+            Ok(frame) => Arc::clone(&frame.inner.schema),
+            Err(_) => Arc::clone(&self.inner.schema),
+        }
+    }
+
+    /// This frame over the types that its files have now.
+    fn newest(&self) -> Result<Self> {
+        let Some(open) = &self.inner.open else { return Ok(self.clone()) };
+        let mut newer = self.inner.newer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(frame) = newer.as_ref() {
+            let frame = frame.clone();
+            drop(newer);
+            return frame.newest();
+        }
+        if !late::is_stale(open) {
+            return Ok(self.clone());
+        }
+        let state = self.inner.context.state(Spread::Parallel);
+        let open = late::refreshed(open.clone()).map_err(|error| self.translate(&error))?;
+        let plan = analyze(state, open.clone()).map_err(|error| self.translate(&error))?;
+        let query = BoundQuery { plan, open: Some(open), clock: self.inner.clock };
+        let frame = Self::new(&self.inner.context, &self.inner.text, query, self.inner.table.clone());
+        *newer = Some(frame.clone());
+        Ok(frame)
     }
 
     /// At most the first `rows` rows. Nothing runs, and no more than needed is read later.
@@ -174,7 +212,59 @@ impl DataFrame {
         }
         // What follows plans and computes, and must not do so on the thread of a caller that polls once.
         tokio::task::yield_now().await;
-        Roomy::new(&self.inner.text, self.start()).await
+        Roomy::new(&self.inner.text, self.begin()).await
+    }
+
+    /// Starts the query so that no type changes once the first batch is out.
+    async fn begin(&self) -> Result<BatchStream> {
+        if self.inner.open.is_none() {
+            return self.start().await;
+        }
+        let mut frame = self.newest()?;
+        loop {
+            let mut stream = frame.start().await?;
+            let kept = match stream.head {
+                Head::Open => Ok(()),
+                Head::First => stream.keep_first().await,
+                Head::All => stream.keep_all().await,
+                Head::Unknown => {
+                    drop(stream);
+                    frame = frame.settled().await?;
+                    continue;
+                }
+            };
+            match (kept, stream.late.take()) {
+                (Err(error), Some(late)) => frame = frame.widened(late, error).await?,
+                (kept, _) => return kept.map(|()| stream),
+            }
+        }
+    }
+
+    /// This frame after all values of its files were looked at.
+    async fn settled(&self) -> Result<Self> {
+        let context = &self.inner.context;
+        for note in late::settle(self.plan()?, context.threads()).await? {
+            context.notices.add(note);
+        }
+        self.newest()
+    }
+
+    /// This frame after the column of a value that did not fit got a wider type.
+    async fn widened(&self, late: LateType, error: Error) -> Result<Self> {
+        let context = &self.inner.context;
+        let threads = context.threads();
+        match late::blocking(move || late.widen(threads)).await? {
+            Some(note) => context.notices.add(note),
+            None if !self.inner.open.as_ref().is_some_and(late::is_stale) => return Err(error),
+            None => {}
+        }
+        // The statement may not work with the wider type: then the value is what the user has to know about.
+        self.newest().map_err(|planned| {
+            Error::new(planned.code(), planned.message())
+                .with_hint(format!("{}; say with types or null_values how to read it", error.message()))
+                .with_position(planned.position().cloned())
+                .with_source(error)
+        })
     }
 
     fn brief_stream(&self) -> Result<Option<BatchStream>> {
@@ -183,7 +273,7 @@ impl DataFrame {
         let stop = context.running.begin();
         let stream = plan.execute(0, context.serial_task()).map_err(|error| self.translate(&error))?;
         let pool = Arc::clone(context.memory_pool());
-        Ok(Some(BatchStream { frame: self.clone(), stream: stream.fuse(), pool, stop: Some(stop), brief: true }))
+        Ok(Some(BatchStream::new(self, stream, pool, stop, true)))
     }
 
     async fn start(&self) -> Result<BatchStream> {
@@ -191,14 +281,29 @@ impl DataFrame {
         let state = self.state()?;
         let physical = self.physical_plan(&state).await?;
         stop.check()?;
+        let head = self.head(physical.as_ref());
         let physical = cooperative(physical, &stop).map_err(|error| self.translate(&error))?;
-        self.stream(physical, &state, stop)
+        let mut stream = self.stream(physical, &state, stop)?;
+        stream.head = head;
+        Ok(stream)
+    }
+
+    /// What has to be known before a batch of `plan` may go out.
+    fn head(&self, plan: &dyn ExecutionPlan) -> Head {
+        match &self.inner.open {
+            Some(open) if late::may_widen(open) => match plan.fetch() {
+                Some(rows) if rows <= KEPT_ROWS_MAX => Head::All,
+                _ if plan.properties().emission_type == EmissionType::Final => Head::First,
+                _ => Head::Unknown,
+            },
+            _ => Head::Open,
+        }
     }
 
     fn stream(&self, physical: Arc<dyn ExecutionPlan>, state: &SessionState, stop: Arc<Stop>) -> Result<BatchStream> {
         let stream = execute_stream(physical, state.task_ctx()).map_err(|error| self.translate(&error))?;
         let pool = Arc::clone(&state.runtime_env().memory_pool);
-        Ok(BatchStream { frame: self.clone(), stream: stream.fuse(), pool, stop: Some(stop), brief: false })
+        Ok(BatchStream::new(self, stream, pool, stop, false))
     }
 
     /// Runs the query and keeps all of its rows.
@@ -206,12 +311,23 @@ impl DataFrame {
     /// # Errors
     /// Those of [`DataFrame::execute`], and those of its stream.
     pub async fn collect(&self) -> Result<Vec<RecordBatch>> {
-        let mut stream = self.execute().await?;
-        let mut kept = Kept::new(&stream.pool);
-        while let Some(batch) = stream.try_next().await? {
-            kept.push(batch).map_err(|error| self.translate(&error))?;
+        if self.inner.open.is_none() {
+            return self.execute().await?.keep().await;
         }
-        Ok(kept.batches)
+        tokio::task::yield_now().await;
+        Roomy::new(&self.inner.text, self.collect_open()).await
+    }
+
+    /// Keeps all rows, from the start again whenever a type changes.
+    async fn collect_open(&self) -> Result<Vec<RecordBatch>> {
+        let mut frame = self.newest()?;
+        loop {
+            let mut stream = frame.start().await?;
+            match (stream.keep_all().await, stream.late.take()) {
+                (Err(error), Some(late)) => frame = frame.widened(late, error).await?,
+                (kept, _) => return kept.map(|()| std::mem::take(&mut stream.ready).into()),
+            }
+        }
     }
 
     /// What the query will do. Nothing runs.
@@ -220,6 +336,10 @@ impl DataFrame {
     /// Those of planning.
     pub async fn explain(&self) -> Result<Explain> {
         tokio::task::yield_now().await;
+        self.newest()?.explain_now().await
+    }
+
+    async fn explain_now(&self) -> Result<Explain> {
         let state = self.state()?;
         let physical = Roomy::new(&self.inner.text, self.physical_plan(&state)).await?;
         Ok(explain::explain(self.plan()?, physical.as_ref(), &state, self.spread()?))
@@ -227,6 +347,10 @@ impl DataFrame {
 
     /// Runs the query, drops its rows, and tells how many rows each operator made and how long it took.
     pub(crate) async fn analyze(&self) -> Result<Vec<String>> {
+        self.settled().await?.analyze_now().await
+    }
+
+    async fn analyze_now(&self) -> Result<Vec<String>> {
         let stop = self.inner.context.running.begin();
         let state = self.state()?;
         let physical = self.physical_plan(&state).await?;
@@ -243,7 +367,7 @@ impl DataFrame {
 
     /// The columns as the plan knows them.
     pub(crate) fn columns(&self) -> Result<Vec<Column>> {
-        Ok(self.plan()?.schema().columns())
+        Ok(self.newest()?.plan()?.schema().columns())
     }
 
     /// One row of aggregates over all rows.
@@ -256,7 +380,7 @@ impl DataFrame {
         check_names(&self.inner.schema)?;
         Ok(match &self.inner.table {
             Some(table) => Arc::clone(table),
-            None => Arc::new(ViewTable::new(self.plan()?.clone(), None)),
+            None => Arc::new(ViewTable::new(self.inner.open.as_ref().map_or_else(|| self.plan(), Ok)?.clone(), None)),
         })
     }
 
@@ -264,11 +388,15 @@ impl DataFrame {
         &self,
         extend: impl FnOnce(LogicalPlanBuilder) -> Result<LogicalPlanBuilder, DataFusionError>,
     ) -> Result<Self> {
-        let plan = extend(LogicalPlanBuilder::from(self.plan()?.clone()))
+        let frame = self.newest()?;
+        let base = frame.inner.open.as_ref().map_or_else(|| frame.plan(), Ok)?.clone();
+        let bound = extend(LogicalPlanBuilder::from(base))
             .and_then(LogicalPlanBuilder::build)
-            .and_then(|plan| analyze(self.inner.context.state(Spread::Parallel), plan))
             .map_err(|error| self.translate(&error))?;
-        Ok(Self::new(&self.inner.context, &self.inner.text, BoundQuery { plan, clock: self.inner.clock }, None))
+        let open = frame.inner.open.is_some().then(|| bound.clone());
+        let plan =
+            analyze(self.inner.context.state(Spread::Parallel), bound).map_err(|error| self.translate(&error))?;
+        Ok(Self::new(&self.inner.context, &self.inner.text, BoundQuery { plan, open, clock: self.inner.clock }, None))
     }
 
     async fn physical_plan(&self, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
@@ -351,26 +479,7 @@ impl DataFrame {
     }
 
     fn translate(&self, error: &DataFusionError) -> Error {
-        let error = Translator::new(&self.inner.text).translate(error);
-        if error.code() != ErrorCode::MalformedFile {
-            return error;
-        }
-        self.csv_fault().unwrap_or(error)
-    }
-
-    /// The first record of the CSV files of this plan that cannot be read.
-    fn csv_fault(&self) -> Option<Error> {
-        let mut fault = None;
-        let visited = self.plan().ok()?.apply_with_subqueries(|node| {
-            if let LogicalPlan::TableScan(scan) = node
-                && let Ok(table) = source_as_provider(&scan.source)
-                && let Some(csv) = (table.as_ref() as &dyn Any).downcast_ref::<CsvTable>()
-            {
-                fault = csv.first_fault();
-            }
-            Ok(if fault.is_none() { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
-        });
-        visited.ok().and(fault)
+        Translator::new(&self.inner.text).translate(error)
     }
 }
 
@@ -443,6 +552,24 @@ pub struct BatchStream {
     /// `None` once the query has ended.
     stop: Option<Arc<Stop>>,
     brief: bool,
+    head: Head,
+    /// Batches that were made before they were asked for.
+    ready: VecDeque<RecordBatch>,
+    /// Why the query failed, when it could run with wider types.
+    late: Option<LateType>,
+}
+
+/// How much of a query has to run before its types are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Head {
+    /// They are known.
+    Open,
+    /// All rows are read before the first one comes out.
+    First,
+    /// The few rows that are wanted.
+    All,
+    /// Its files have to be looked at first.
+    Unknown,
 }
 
 impl std::fmt::Debug for BatchStream {
@@ -452,6 +579,46 @@ impl std::fmt::Debug for BatchStream {
 }
 
 impl BatchStream {
+    fn new(
+        frame: &DataFrame,
+        stream: SendableRecordBatchStream,
+        pool: Arc<dyn MemoryPool>,
+        stop: Arc<Stop>,
+        brief: bool,
+    ) -> Self {
+        Self {
+            frame: frame.clone(),
+            stream: stream.fuse(),
+            pool,
+            stop: Some(stop),
+            brief,
+            head: Head::Open,
+            ready: VecDeque::new(),
+            late: None,
+        }
+    }
+
+    /// All batches.
+    async fn keep(mut self) -> Result<Vec<RecordBatch>> {
+        self.keep_all().await?;
+        Ok(std::mem::take(&mut self.ready).into())
+    }
+
+    async fn keep_all(&mut self) -> Result<()> {
+        let mut kept = Kept::new(&self.pool);
+        while let Some(batch) = self.try_next().await? {
+            kept.push(batch).map_err(|error| self.frame.translate(&error))?;
+        }
+        self.ready = kept.batches.into();
+        Ok(())
+    }
+
+    async fn keep_first(&mut self) -> Result<()> {
+        let first = self.try_next().await?;
+        self.ready.extend(first);
+        Ok(())
+    }
+
     /// The names and types of the columns.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
@@ -479,6 +646,9 @@ impl Stream for BatchStream {
     type Item = Result<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(batch) = self.ready.pop_front() {
+            return Poll::Ready(Some(Ok(batch)));
+        }
         let Some(stop) = self.stop.clone() else { return Poll::Ready(None) };
         stop.watch();
         stop.waiting.register(task.waker());
@@ -490,6 +660,9 @@ impl Stream for BatchStream {
         let polled = bounded::with_pool(pool, || Pin::new(stream).poll_next(task));
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
             self.stop = None;
+        }
+        if let Poll::Ready(Some(Err(error))) = &polled {
+            self.late = LateType::of(error).cloned();
         }
         polled.map(|next| {
             next.map(|batch| {

@@ -13,6 +13,7 @@ use arrow::error::ArrowError;
 use datafusion::common::{Column, SchemaError, Span};
 use datafusion::error::DataFusionError;
 use datafusion::object_store;
+use velaria_connector::LateType;
 use velaria_contract::{Error, ErrorCode, Position};
 use velaria_sql::{closest, lower_first};
 
@@ -154,6 +155,9 @@ impl<'a> Translator<'a> {
     fn external(&self, error: &(dyn StdError + Send + Sync + 'static)) -> Error {
         if let Some(error) = error.downcast_ref::<Error>() {
             return error.clone();
+        }
+        if let Some(late) = error.downcast_ref::<LateType>() {
+            return late.error().clone();
         }
         if let Some(error) = error.downcast_ref::<DataFusionError>() {
             return self.translate(error);

@@ -46,6 +46,7 @@ impl Session {
     /// head cannot be read.
     pub async fn read_csv(&self, path: &str, options: &CsvOptions) -> Result<DataFrame> {
         let table = open_csv(self.context.state(Spread::Parallel), path, options).await?;
+        table.notes().into_iter().for_each(|note| self.context.notices.add(note));
         self.frame("csv", Arc::new(table))
     }
 
@@ -138,6 +139,13 @@ impl Session {
     /// session goes on, and statements that begin later are not touched.
     pub fn interrupt(&self) {
         self.context.running.interrupt();
+    }
+
+    /// What users should know about how files were read, each notice once: a column whose later values had no place in
+    /// its first type, dates that could be read in two ways.
+    #[must_use]
+    pub fn take_notices(&self) -> Vec<String> {
+        self.context.notices.take()
     }
 
     #[cfg(test)]

@@ -41,7 +41,7 @@ pub(crate) async fn update(context: &Arc<Context>, text: &str, update: Update) -
         _ => error,
     })?;
     let plan = conform(context, text, &schema, &columns, bound.plan)?;
-    let batch = collect(context, text, BoundQuery { plan, clock: bound.clock }).await?;
+    let batch = collect(context, text, BoundQuery { plan, open: None, clock: bound.clock }).await?;
     let rows = row_numbers(&batch)?;
     let affected = rows.len();
     let values = batch.columns().iter().skip(1).map(Arc::clone);

@@ -31,9 +31,9 @@ pub(crate) async fn insert(context: &Arc<Context>, text: &str, insert: Insert) -
         columns => positions(text, &schema, columns, "insert")?,
     };
     check_widths(text, &insert, targets.len())?;
-    let bound = query::bind(context, text, insert.source).await?;
+    let bound = query::bind_settled(context, text, insert.source).await?;
     let (plan, clock) = conform(context, text, &target.table, &targets, bound)?;
-    let frame = DataFrame::from_query(context, text, BoundQuery { plan, clock });
+    let frame = DataFrame::from_query(context, text, BoundQuery { plan, open: None, clock });
     let batches = frame.collect().await?;
     let rows = batches.iter().map(RecordBatch::num_rows).sum();
     let mut writer = target.table.write().await;
@@ -72,7 +72,7 @@ fn conform(
     targets: &[usize],
     bound: BoundQuery,
 ) -> Result<(LogicalPlan, ClockUse)> {
-    let BoundQuery { plan, mut clock } = bound;
+    let BoundQuery { plan, mut clock, .. } = bound;
     let sources = plan.schema().columns();
     if sources.len() != targets.len() {
         return Err(width_mismatch("SELECT", sources.len(), targets.len()));

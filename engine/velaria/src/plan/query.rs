@@ -14,12 +14,15 @@ use crate::catalog::{CATALOG, SCHEMA};
 use crate::clock::ClockUse;
 use crate::context::{Context, Spread};
 use crate::error::Translator;
+use crate::late;
 use crate::plan::{calls, chain, functions, kind, names, rewrite, view};
 
 /// A query whose names and types are checked.
 #[derive(Debug)]
 pub(crate) struct BoundQuery {
     pub(crate) plan: LogicalPlan,
+    /// The plan before types were settled, when a type may still change.
+    pub(crate) open: Option<LogicalPlan>,
     pub(crate) clock: ClockUse,
 }
 
@@ -37,8 +40,22 @@ pub(crate) async fn bind(context: &Context, text: &str, mut query: Box<Query>) -
     check_tables(context, text, &statement)?;
     let translate = |error: DataFusionError| Translator::new(text).translate(&error);
     let plan = state.statement_to_plan(statement).await.map_err(translate)?;
+    let open = late::may_widen(&plan).then(|| plan.clone());
     let plan = analyze(state, plan).map_err(translate)?;
-    Ok(BoundQuery { plan, clock })
+    Ok(BoundQuery { plan, open, clock })
+}
+
+/// Binds `query` over files whose types cannot change any more: the rows go into a table, whose types are fixed.
+pub(crate) async fn bind_settled(context: &Context, text: &str, query: Box<Query>) -> Result<BoundQuery> {
+    let bound = bind(context, text, query).await?;
+    let Some(open) = bound.open else { return Ok(bound) };
+    for note in late::settle(&open, context.threads()).await? {
+        context.notices.add(note);
+    }
+    let translate = |error: DataFusionError| Translator::new(text).translate(&error);
+    let open = late::refreshed(open).map_err(translate)?;
+    let plan = analyze(context.state(Spread::Parallel), open).map_err(translate)?;
+    Ok(BoundQuery { plan, open: None, clock: bound.clock })
 }
 
 /// Applies the rules that give every expression its type.

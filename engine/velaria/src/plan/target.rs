@@ -71,7 +71,7 @@ pub(crate) async fn changed_rows(
         }
     }
     *query.body = SetExpr::Select(select);
-    let bound = query::bind(context, text, query).await?;
+    let bound = query::bind_settled(context, text, query).await?;
     match context.catalog.entry(&target.name) {
         Ok(Entry::Table(table)) if Arc::ptr_eq(&table, &target.table) => Ok(bound),
         _ => Err(Error::new(ErrorCode::TableNotFound, format!("table was dropped meanwhile: {}", target.name))

@@ -4,7 +4,7 @@
 //! in those that other rules of the optimizer make of `=` (since apache/datafusion#17319). Equal, or both NULL, is here: the one
 //! is NULL where the other is, and with the NULLs filled in they are equal.
 
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult};
 use datafusion::common::{DFSchema, Result};
 use datafusion::config::ConfigOptions;
 use datafusion::functions::expr_fn::coalesce;

@@ -3,7 +3,7 @@
 //! Upstream looks floats up by their bits there (apache/datafusion#11108 and its kin); comparisons, groups and joins are
 //! right. Adding zero makes the two one: `-0.0 + 0.0` is `0.0` (IEEE 754, 6.3).
 
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult};
 use datafusion::common::{DFSchema, Result};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::{InList, ScalarFunction};

@@ -1,0 +1,280 @@
+//! Hands out the text of a file in pieces that hold whole records.
+//!
+//! Plain files are read by several threads: each takes the next block of bytes, and which records are its own follows
+//! from one bit, whether the block begins inside of quotes. That bit is the parity of all quotes before, so every thread
+//! counts the quotes of its block and passes the sum on. Everything else (compressed or transcoded text, and dialects in
+//! which the parity says nothing) is read from front to back.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use velaria_contract::Result;
+
+use super::structure::{Marks, first_line_end, toggles_quote};
+use crate::LocalFile;
+
+/// How much is read behind a block at first to find the end of its last record.
+const LOOKAHEAD_BYTES: usize = 4096;
+
+/// A piece of text.
+#[derive(Debug, Default)]
+pub(crate) struct Piece {
+    /// The text; everything before `position` has been read.
+    pub(crate) text: Vec<u8>,
+    pub(crate) position: usize,
+    /// The place of the first byte of `text` in the whole text.
+    pub(crate) offset: u64,
+    /// Whether the last record of the text is whole.
+    pub(crate) is_whole: bool,
+}
+
+impl Piece {
+    /// Nothing yet; what comes first stands at `offset`.
+    pub(crate) fn before(offset: u64) -> Self {
+        Self { text: Vec::new(), position: 0, offset, is_whole: true }
+    }
+}
+
+/// Reads the blocks of one plain file; all threads that do have the same queue.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    /// The place of the text in the file.
+    base: u64,
+    start: u64,
+    end: u64,
+    block: u64,
+    marks: Marks,
+    next: AtomicU64,
+    chain: Mutex<Chain>,
+    moved: Condvar,
+}
+
+/// What is known about the blocks that were read.
+#[derive(Debug, Default)]
+struct Chain {
+    /// The number of the first block that was not read.
+    known: u64,
+    /// Whether that block begins inside of quotes.
+    inside: bool,
+}
+
+impl Queue {
+    /// A queue over the bytes `start` to `end` of a file whose text begins at `base`.
+    pub(crate) fn new(base: u64, start: u64, end: u64, block: u64, marks: Marks) -> Self {
+        let (next, chain, moved) = (AtomicU64::new(0), Mutex::default(), Condvar::new());
+        Self { base, start, end, block: block.max(1), marks, next, chain, moved }
+    }
+
+    /// Waits until the blocks before `number` are known, and tells whether it begins inside of quotes.
+    fn enter(&self, number: u64, toggles: bool) -> bool {
+        let mut chain = self.chain.lock().unwrap_or_else(PoisonError::into_inner);
+        while chain.known != number {
+            chain = self.moved.wait(chain).unwrap_or_else(PoisonError::into_inner);
+        }
+        let inside = chain.inside;
+        chain.inside ^= toggles;
+        chain.known += 1;
+        self.moved.notify_all();
+        inside
+    }
+}
+
+/// Where pieces come from.
+pub(crate) enum Feed {
+    Shared { queue: Arc<Queue>, file: File },
+    Serial(Serial),
+}
+
+/// Text that is read from front to back.
+pub(crate) struct Serial {
+    reader: Box<dyn Read + Send>,
+    /// How many bytes the next piece has at least.
+    step: usize,
+    step_max: usize,
+    ended: bool,
+}
+
+impl Serial {
+    pub(crate) fn new(reader: Box<dyn Read + Send>, step: usize, step_max: usize) -> Self {
+        Self { reader, step, step_max, ended: false }
+    }
+}
+
+impl Feed {
+    /// Puts more text into `piece`, and tells whether there was any.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(crate) fn fill(&mut self, piece: &mut Piece) -> io::Result<bool> {
+        match self {
+            Self::Shared { queue, file } => next_block(queue, file, piece),
+            Self::Serial(serial) => serial.fill(piece),
+        }
+    }
+}
+
+impl Serial {
+    fn fill(&mut self, piece: &mut Piece) -> io::Result<bool> {
+        if self.ended {
+            return Ok(false);
+        }
+        piece.text.drain(..piece.position);
+        piece.offset += piece.position as u64;
+        piece.position = 0;
+        // A record that does not fit asks for twice as much each time.
+        let wanted = self.step.max(piece.text.len());
+        self.step = (self.step * 4).min(self.step_max);
+        let read = read_up_to(&mut self.reader, wanted, &mut piece.text)?;
+        self.ended = read < wanted;
+        piece.is_whole = self.ended;
+        if self.ended {
+            end_line(&mut piece.text);
+        }
+        Ok(true)
+    }
+}
+
+/// Reads `wanted` bytes, or fewer at the end.
+fn read_up_to(reader: &mut dyn Read, wanted: usize, out: &mut Vec<u8>) -> io::Result<usize> {
+    let start = out.len();
+    out.resize(start + wanted, 0);
+    let mut filled = start;
+    while filled < out.len() {
+        match reader.read(&mut out[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                out.truncate(filled);
+                return Err(error);
+            }
+        }
+    }
+    out.truncate(filled);
+    Ok(filled - start)
+}
+
+/// The last line ends like every other.
+fn end_line(text: &mut Vec<u8>) {
+    if !matches!(text.last(), None | Some(b'\n' | b'\r')) {
+        text.push(b'\n');
+    }
+}
+
+/// Reads the next block of which a record begins in it.
+fn next_block(queue: &Queue, file: &mut File, piece: &mut Piece) -> io::Result<bool> {
+    loop {
+        let number = queue.next.fetch_add(1, Ordering::Relaxed);
+        let from = queue.start.saturating_add(number.saturating_mul(queue.block));
+        if from >= queue.end {
+            return Ok(false);
+        }
+        let to = queue.end.min(from + queue.block);
+        let read = read_block(queue, file, from, to, &mut piece.text);
+        let owned = usize::try_from(to - from).unwrap_or(usize::MAX).min(piece.text.len());
+        let toggles = queue.marks.quote.is_some_and(|quote| toggles_quote(&piece.text[..owned], quote));
+        // Also after a failure: the other threads wait for it.
+        let inside = queue.enter(number, toggles);
+        read?;
+        let is_last = to == queue.end;
+        let begin = match number {
+            0 => Some(0),
+            _ => first_line_end(&piece.text, queue.marks, inside, is_last).map(|end| end + 1),
+        };
+        let Some(begin) = begin.filter(|begin| *begin <= owned && *begin < piece.text.len()) else { continue };
+        if !is_last {
+            complete(queue, file, piece, owned, inside ^ toggles)?;
+        }
+        piece.position = begin;
+        piece.offset = from - queue.base;
+        piece.is_whole = true;
+        if piece.text.len() as u64 + from >= queue.end {
+            end_line(&mut piece.text);
+        }
+        return Ok(true);
+    }
+}
+
+/// Reads a block, and one byte more: a carriage return ends a line unless a line feed follows.
+fn read_block(queue: &Queue, file: &mut File, from: u64, to: u64, text: &mut Vec<u8>) -> io::Result<()> {
+    text.clear();
+    file.seek(SeekFrom::Start(from))?;
+    let wanted = usize::try_from(queue.end.min(to + 1) - from).map_err(io::Error::other)?;
+    match read_up_to(file, wanted, text)? {
+        read if read == wanted => Ok(()),
+        _ => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read")),
+    }
+}
+
+/// Reads on until the record that is open at `owned` ends, and cuts the text there.
+fn complete(queue: &Queue, file: &mut File, piece: &mut Piece, owned: usize, inside: bool) -> io::Result<()> {
+    let mut step = LOOKAHEAD_BYTES;
+    let start = file.stream_position()? - piece.text.len() as u64;
+    loop {
+        let read = start + piece.text.len() as u64;
+        let left = usize::try_from(queue.end - read).unwrap_or(usize::MAX);
+        let found = first_line_end(&piece.text[owned..], queue.marks, inside, left == 0);
+        if let Some(end) = found {
+            piece.text.truncate(owned + end + 1);
+            return Ok(());
+        }
+        if left == 0 {
+            return Ok(());
+        }
+        let wanted = step.min(left);
+        if read_up_to(file, wanted, &mut piece.text)? < wanted {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read"));
+        }
+        step = step.saturating_mul(2);
+    }
+}
+
+/// A feed over a plain file for one of several threads.
+pub(crate) fn shared(queue: &Arc<Queue>, file: &LocalFile) -> Result<Feed> {
+    Ok(Feed::Shared { queue: Arc::clone(queue), file: file.reader()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MARKS: Marks = Marks { delimiter: b',', quote: Some(b'"') };
+
+    fn pieces(text: &str, block: u64) -> String {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let queue = Arc::new(Queue::new(0, 0, text.len() as u64, block, MARKS));
+        let mut feed = Feed::Shared { queue, file };
+        let (mut all, mut piece) = (String::new(), Piece::default());
+        while feed.fill(&mut piece).unwrap() {
+            all.push_str(std::str::from_utf8(&piece.text[piece.position..]).unwrap());
+        }
+        all
+    }
+
+    #[test]
+    fn blocks_end_at_records() {
+        let text = "a,b\r\n1,\"x\ny\"\n\"\n\",2\r3,4\n";
+        for block in 1..30 {
+            assert_eq!(pieces(text, block), text, "blocks of {block}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_byte_is_in_one_piece(text in "[a,\"\r\n]{0,60}", block in 1_u64..40) {
+            let mut expected = text.clone().into_bytes();
+            end_line(&mut expected);
+            let quotes = text.matches('"').count();
+            prop_assume!(quotes % 2 == 0);
+            let all = pieces(&text, block);
+            prop_assert_eq!(all.into_bytes(), if text.is_empty() { Vec::new() } else { expected });
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! Finds where fields and records end, 64 bytes at a time.
+//!
+//! Quotes come in pairs (a doubled quote is two of them), so a byte is inside of a quoted field exactly when an odd number
+//! of quotes stands before it. A block of 64 bytes becomes four bit masks, and that parity is a prefix sum over the mask
+//! of the quotes: Langdale and Lemire, "Parsing Gigabytes of JSON per Second", VLDB Journal 28 (2019), section 3.1.
+//!
+//! The index is of regular text only: every record has the same number of fields, and every quote stands where RFC 4180
+//! wants it. Where that ends the index stops, and [`super::record`] reads on. That module is the specification; this one
+//! is fast.
+
+/// The bytes that structure a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Marks {
+    pub(crate) delimiter: u8,
+    pub(crate) quote: Option<u8>,
+}
+
+const BLOCK: usize = 64;
+
+/// One bit for each byte of a block.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Masks {
+    delimiter: u64,
+    quote: u64,
+    line_feed: u64,
+    carriage_return: u64,
+}
+
+/// The masks of a block, one byte at a time: what the others must equal.
+#[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
+fn portable_masks(block: &[u8; BLOCK], marks: Marks) -> Masks {
+    let mut masks = Masks::default();
+    for (index, byte) in block.iter().enumerate() {
+        let bit = 1_u64 << index;
+        masks.delimiter |= if *byte == marks.delimiter { bit } else { 0 };
+        masks.quote |= if Some(*byte) == marks.quote { bit } else { 0 };
+        masks.line_feed |= if *byte == b'\n' { bit } else { 0 };
+        masks.carriage_return |= if *byte == b'\r' { bit } else { 0 };
+    }
+    masks
+}
+
+#[cfg(target_arch = "x86_64")]
+mod vector {
+    //! SSE2, which every x86-64 processor has.
+
+    use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8};
+
+    use super::{BLOCK, Marks, Masks};
+
+    #[inline]
+    #[target_feature(enable = "sse2")]
+    fn load(block: &[u8; BLOCK], lane: usize) -> __m128i {
+        let word = |offset: usize| {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&block[lane * 16 + offset..lane * 16 + offset + 8]);
+            i64::from_le_bytes(bytes)
+        };
+        _mm_set_epi64x(word(8), word(0))
+    }
+
+    #[inline]
+    #[target_feature(enable = "sse2")]
+    fn equal(lanes: &[__m128i; 4], byte: u8) -> u64 {
+        let wanted = _mm_set1_epi8(byte.cast_signed());
+        let bits = |lane: usize| u64::from(_mm_movemask_epi8(_mm_cmpeq_epi8(lanes[lane], wanted)).cast_unsigned());
+        bits(0) | bits(1) << 16 | bits(2) << 32 | bits(3) << 48
+    }
+
+    #[inline(always)]
+    #[allow(unsafe_code, reason = "the compiler does not count the features that a target always has")]
+    pub(super) fn masks(block: &[u8; BLOCK], marks: Marks) -> Masks {
+        // SAFETY: every x86-64 processor has SSE2, and nothing here reads through a pointer.
+        unsafe { sse2_masks(block, marks) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "sse2")]
+    fn sse2_masks(block: &[u8; BLOCK], marks: Marks) -> Masks {
+        let lanes = [load(block, 0), load(block, 1), load(block, 2), load(block, 3)];
+        Masks {
+            delimiter: equal(&lanes, marks.delimiter),
+            quote: marks.quote.map_or(0, |quote| equal(&lanes, quote)),
+            line_feed: equal(&lanes, b'\n'),
+            carriage_return: equal(&lanes, b'\r'),
+        }
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod vector {
+    //! Eight bytes in a register at a time; the compiler makes NEON of it.
+
+    use super::{BLOCK, Marks, Masks};
+
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+
+    #[inline(always)]
+    fn equal(block: &[u8; BLOCK], byte: u8) -> u64 {
+        let wanted = ONES.wrapping_mul(u64::from(byte));
+        let mut bits = 0;
+        for (index, word) in block.as_chunks::<8>().0.iter().enumerate() {
+            let different = u64::from_le_bytes(*word) ^ wanted;
+            // The high bit of every byte that is zero.
+            let zero = !(((different & LOW).wrapping_add(LOW)) | different | LOW);
+            bits |= ((zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (index * 8);
+        }
+        bits
+    }
+
+    #[inline(always)]
+    pub(super) fn masks(block: &[u8; BLOCK], marks: Marks) -> Masks {
+        Masks {
+            delimiter: equal(block, marks.delimiter),
+            quote: marks.quote.map_or(0, |quote| equal(block, quote)),
+            line_feed: equal(block, b'\n'),
+            carriage_return: equal(block, b'\r'),
+        }
+    }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+use portable_masks as masks;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use vector::masks;
+
+/// The bits before and at every bit that is set, added without carry: bit `n` is the parity of the bits 0 to `n`.
+#[inline(always)]
+fn parities(mut bits: u64) -> u64 {
+    for shift in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << shift;
+    }
+    bits
+}
+
+/// The blocks of a text; the last one is filled up with zeros, which structure nothing.
+struct Blocks<'a> {
+    text: &'a [u8],
+    position: usize,
+    last: [u8; BLOCK],
+}
+
+impl<'a> Blocks<'a> {
+    fn new(text: &'a [u8], position: usize) -> Self {
+        Self { text, position, last: [0; BLOCK] }
+    }
+
+    /// The next block with its position, and whether the byte behind it is a line feed.
+    #[inline(always)]
+    fn next(&mut self) -> Option<(usize, &[u8; BLOCK], bool)> {
+        let position = self.position;
+        let rest = self.text.get(position..).filter(|rest| !rest.is_empty())?;
+        self.position += BLOCK;
+        match rest.first_chunk::<BLOCK>() {
+            Some(block) => Some((position, block, rest.get(BLOCK) == Some(&b'\n'))),
+            None => {
+                self.last = [0; BLOCK];
+                self.last[..rest.len()].copy_from_slice(rest);
+                Some((position, &self.last, false))
+            }
+        }
+    }
+}
+
+/// The parity of the quotes in `text`: whether it leaves a quoted field open that was not open before.
+pub(crate) fn toggles_quote(text: &[u8], quote: u8) -> bool {
+    memchr::memchr_iter(quote, text).count() % 2 == 1
+}
+
+/// Where the first record of `text` ends that ends here: the position of its line end. `inside` says whether a quoted
+/// field is open at the start. A carriage return at the very end is a line end only if `is_last`.
+pub(crate) fn first_line_end(text: &[u8], marks: Marks, mut inside: bool, is_last: bool) -> Option<usize> {
+    let mut position = 0;
+    while let Some(byte) = text.get(position) {
+        let rest = &text[position..];
+        if inside {
+            position += 1 + marks.quote.and_then(|quote| memchr::memchr(quote, rest))?;
+            inside = false;
+            continue;
+        }
+        match *byte {
+            b'\n' => return Some(position),
+            b'\r' if rest.get(1).is_some_and(|next| *next != b'\n') || rest.len() == 1 && is_last => {
+                return Some(position);
+            }
+            b'\r' => position += 1,
+            byte if Some(byte) == marks.quote => {
+                inside = true;
+                position += 1;
+            }
+            _ => {
+                let quote = marks.quote.unwrap_or(b'\n');
+                position += memchr::memchr3(b'\n', b'\r', quote, rest)?;
+            }
+        }
+    }
+    None
+}
+
+/// How many records a text has, and how many fields they have together, when every quote is where it should be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub(crate) records: usize,
+    pub(crate) fields: usize,
+}
+
+/// Counts the records and fields of `text`, which begins with a record and ends with a line end.
+pub(crate) fn count(text: &[u8], marks: Marks) -> Totals {
+    let mut totals = Totals::default();
+    let mut inside = 0_u64;
+    let mut blocks = Blocks::new(text, 0);
+    while let Some((_, block, line_feed_follows)) = blocks.next() {
+        let found = masks(block, marks);
+        let outside = if found.quote == 0 { !inside } else { !(parities(found.quote) ^ inside) };
+        inside = if outside >> 63 == 0 { u64::MAX } else { 0 };
+        let lone = found.carriage_return & !(found.line_feed >> 1 | u64::from(line_feed_follows) << 63);
+        let ends = (found.line_feed | lone) & outside;
+        totals.records += ends.count_ones() as usize;
+        totals.fields += (ends | found.delimiter & outside).count_ones() as usize;
+    }
+    totals
+}
+
+/// Where the fields of some records are.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    /// The start of every field, and last the start of what follows: field `n` ends one byte before `bounds[n + 1]`.
+    bounds: Vec<u32>,
+    rows: usize,
+    has_quotes: bool,
+}
+
+/// How far an index got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reached {
+    /// The start of the first record that is not in the index.
+    pub(crate) position: usize,
+    /// Whether that record is irregular, or not complete.
+    pub(crate) irregular: bool,
+}
+
+impl Index {
+    /// The number of records.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether any field of these records is quoted.
+    pub(crate) fn has_quotes(&self) -> bool {
+        self.has_quotes
+    }
+
+    /// The start and the end of a field, quotes included.
+    #[inline(always)]
+    pub(crate) fn field(&self, number: usize) -> (usize, usize) {
+        match self.bounds.get(number..number + 2) {
+            Some([start, next]) => (*start as usize, *next as usize - 1),
+            _ => (0, 0),
+        }
+    }
+
+    /// Indexes records of `columns` fields in `text` from `start` on, at most `rows_max` of them. The text is shorter than
+    /// 4 GiB.
+    pub(crate) fn fill(&mut self, text: &[u8], start: usize, marks: Marks, columns: usize, rows_max: usize) -> Reached {
+        let fields_max = rows_max * columns;
+        // One block can end 64 fields more than are wanted.
+        self.bounds.resize(fields_max + BLOCK + 1, 0);
+        self.rows = 0;
+        self.has_quotes = false;
+        self.bounds[0] = start as u32;
+        let mut state = Walk::default();
+        let mut reached = start;
+        let mut length = 0_usize;
+        let mut blocks = Blocks::new(text, start);
+        while let Some((base, block, line_feed_follows)) = blocks.next() {
+            let ends = state.step(masks(block, marks), line_feed_follows);
+            self.has_quotes |= ends.quoted;
+            let Some(out) = self.bounds.get_mut(length + 1..) else { break };
+            push(out, ends.fields, base as u32);
+            let mut records = ends.records;
+            while records != 0 {
+                let through = records ^ (records - 1);
+                let fields = length + (ends.fields & through).count_ones() as usize;
+                if ends.fault & through != 0 || fields != (self.rows + 1) * columns {
+                    return Reached { position: reached, irregular: true };
+                }
+                self.rows += 1;
+                reached = base + records.trailing_zeros() as usize + 1;
+                if self.rows == rows_max {
+                    return Reached { position: reached, irregular: false };
+                }
+                records &= records - 1;
+            }
+            if ends.fault != 0 {
+                return Reached { position: reached, irregular: true };
+            }
+            length += ends.fields.count_ones() as usize;
+            if length > fields_max {
+                return Reached { position: reached, irregular: true };
+            }
+        }
+        Reached { position: reached, irregular: reached < text.len() }
+    }
+}
+
+/// Writes the position behind every bit of `bits`, in order.
+#[inline(always)]
+fn push(out: &mut [u32], mut bits: u64, base: u32) {
+    for place in out.iter_mut() {
+        if bits == 0 {
+            return;
+        }
+        *place = base + bits.trailing_zeros() + 1;
+        bits &= bits - 1;
+    }
+}
+
+/// What ends in a block.
+struct Ends {
+    fields: u64,
+    records: u64,
+    /// Quotes that are not where they should be. A bit may stand one byte behind its quote.
+    fault: u64,
+    quoted: bool,
+}
+
+/// What one block has to know about those before it.
+struct Walk {
+    /// All ones when the block begins inside of quotes.
+    inside: u64,
+    /// One when a quote may open a field at the start of the block.
+    may_open: u64,
+    /// One when the block before ended with a closing quote.
+    closed: u64,
+}
+
+impl Default for Walk {
+    fn default() -> Self {
+        Self { inside: 0, may_open: 1, closed: 0 }
+    }
+}
+
+impl Walk {
+    #[inline(always)]
+    fn step(&mut self, found: Masks, line_feed_follows: bool) -> Ends {
+        let lone = found.carriage_return & !(found.line_feed >> 1 | u64::from(line_feed_follows) << 63);
+        let lines = found.line_feed | lone;
+        if found.quote == 0 && self.inside == 0 && self.closed == 0 {
+            let fields = lines | found.delimiter;
+            self.may_open = fields >> 63;
+            return Ends { fields, records: lines, fault: 0, quoted: false };
+        }
+        let inside = parities(found.quote) ^ self.inside;
+        let fields = (lines | found.delimiter) & !inside;
+        let (opening, closing) = (found.quote & inside, found.quote & !inside);
+        let may_open = (fields | closing) << 1 | self.may_open;
+        let must_end = closing << 1 | self.closed;
+        let after = fields | opening | found.carriage_return & !inside;
+        let fault = opening & !may_open | must_end & !after;
+        self.inside = if inside >> 63 == 1 { u64::MAX } else { 0 };
+        self.may_open = (fields | closing) >> 63;
+        self.closed = closing >> 63;
+        Ends { fields, records: lines & !inside, fault, quoted: true }
+    }
+}
