@@ -5,6 +5,7 @@
 mod diagnose;
 mod dialect;
 mod quotes;
+pub(crate) mod sniff;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
