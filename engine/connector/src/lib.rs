@@ -5,11 +5,14 @@
 //! Invariant: this crate never decides when to read and never sees a statement.
 
 mod access;
+mod compression;
 mod content;
 mod csv;
+mod encoding;
 mod file;
 mod json;
 mod listing;
+mod magic;
 mod memory;
 mod new_file;
 mod options;

@@ -123,7 +123,7 @@ error_codes! {
 
     /// A record of a file does not have the columns of its header.
     RaggedRow = "VEL-5001", Data;
-    /// The bytes of a file are not valid UTF-8.
+    /// The bytes of a file are not valid in the encoding of its text.
     InvalidEncoding = "VEL-5002", Data;
     /// A value cannot be read as the wanted type.
     Cast = "VEL-5003", Data;
@@ -159,6 +159,8 @@ error_codes! {
     InvalidArgument = "VEL-7001", Usage;
     /// The object was closed.
     Closed = "VEL-7002", Usage;
+    /// A file can be read in more than one way: an option has to say which.
+    Ambiguous = "VEL-7003", Usage;
 
     /// The memory limit was reached.
     OutOfMemory = "VEL-8001", Resource;

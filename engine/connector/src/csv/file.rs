@@ -18,7 +18,7 @@ use super::record::{Fields, Rules, Splitter};
 use super::sample;
 use super::sniff::sniff;
 use super::value::NumberStyle;
-use crate::content::Content;
+use crate::content::{Content, Head};
 use crate::listing::external;
 use crate::{FileAccess, LocalFile};
 
@@ -52,12 +52,6 @@ pub(crate) struct Typed {
     pub(crate) is_final: bool,
 }
 
-/// The beginning of a text.
-pub(crate) struct Head {
-    pub(crate) text: String,
-    pub(crate) whole: bool,
-}
-
 impl CsvFile {
     /// Looks at the beginning of the file at `path`.
     pub(crate) fn open(access: &FileAccess, path: &str, options: &CsvOptions) -> Result<Self> {
@@ -65,12 +59,14 @@ impl CsvFile {
         let content = Content::detect(&local, options.compression.as_deref(), options.encoding.as_deref())?;
         let mut head_bytes = HEAD_BYTES;
         loop {
-            let head = head(&local, &content, head_bytes)?;
+            let head = content.head(&local, head_bytes)?;
             let sniffed = sniff(&head.text, head.whole, options).map_err(|error| fault::in_file(&local, error))?;
             let rules = rules(options, sniffed.dialect);
             match first_records(&local, &rules, &head, options)? {
                 Some((names, data_start)) => {
-                    let notes = RwLock::new(sniffed.warnings);
+                    let warnings = content.encoding_warning().map(str::to_owned).into_iter().chain(sniffed.warnings);
+                    let notes =
+                        RwLock::new(warnings.map(|note| format!("{}: {note}", local.path().display())).collect());
                     let schema = Arc::new(Schema::empty());
                     let typed = RwLock::new(Typed { schema, columns: Arc::new([]), is_final: false });
                     let options = options.clone();
@@ -248,30 +244,6 @@ fn rules(options: &CsvOptions, dialect: Dialect) -> Rules {
     }
 }
 
-/// The first `bytes` of the text, cut behind a whole character.
-fn head(local: &LocalFile, content: &Content, bytes: usize) -> Result<Head> {
-    let mut reader = content.reader(local)?.take(bytes as u64);
-    let mut text = Vec::new();
-    reader.read_to_end(&mut text).map_err(|error| match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-        Some(known) => Error::clone(known),
-        None => Error::new(ErrorCode::Io, format!("cannot read source file: {}", local.path().display()))
-            .with_hint(error.to_string()),
-    })?;
-    let whole = text.len() < bytes;
-    match String::from_utf8(text) {
-        Ok(text) => Ok(Head { text, whole }),
-        Err(error) => {
-            let valid = error.utf8_error().valid_up_to();
-            if whole || bytes - valid > 3 {
-                return Err(fault::encoding(local, content.bom_bytes() as u64 + valid as u64));
-            }
-            let mut text = error.into_bytes();
-            text.truncate(valid);
-            Ok(Head { text: String::from_utf8(text).unwrap_or_default(), whole })
-        }
-    }
-}
-
 /// The names of the columns and the place of the first record behind them; `None` when the head does not hold them.
 fn first_records(
     local: &LocalFile,
@@ -316,9 +288,9 @@ fn names(local: &LocalFile, options: &CsvOptions, header: Option<Vec<String>>, w
         let message = format!("{} names for {width} columns: {}", given.len(), local.path().display());
         return Err(Error::new(ErrorCode::SchemaMismatch, message));
     }
-    let names = given.or(header).unwrap_or_else(|| vec![String::new(); width]);
+    let names = given.or(header).unwrap_or_else(|| (0..width).map(|place| format!("c{place}")).collect());
     let named = |(place, name): (usize, &String)| match name.trim() {
-        "" => format!("column_{}", place + 1),
+        "" => format!("c{place}"),
         _ => name.clone(),
     };
     let names: Vec<String> = names.iter().enumerate().map(named).collect();

@@ -9,10 +9,11 @@ use velaria_contract::{Error, ErrorCode, Result};
 use super::batch::fit;
 use super::column::{Irregular, Records, Regular, Text};
 use super::feed::{Feed, Piece, Queue, Serial, shared};
-use super::file::{CsvFile, Head};
+use super::file::CsvFile;
 use super::infer::{Guess, Guessed};
 use super::record::{Fields, Splitter};
 use super::structure::{Index, first_line_end};
+use crate::content::Head;
 
 /// How much of the start of a file is looked at.
 const START_BYTES: u64 = 128 << 10;
