@@ -364,3 +364,84 @@ impl Walk {
         Ends { fields, records: lines & !inside, fault, quoted: true }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::dialect::Dialect;
+    use super::super::record::{Fields, Rules, Splitter};
+    use super::*;
+
+    const MARKS: Marks = Marks { delimiter: b',', quote: Some(b'"') };
+
+    fn rules() -> Rules {
+        Rules { dialect: Dialect::default(), strict: true, trim: false, max_field_bytes: usize::MAX }
+    }
+
+    /// The records that the specification reads, up to the first one that is not regular.
+    fn specified(text: &[u8], columns: usize) -> (Vec<Vec<u8>>, usize) {
+        let rules = rules();
+        let (mut fields, mut values, mut position) = (Fields::default(), Vec::new(), 0);
+        let mut splitter = Splitter::new(&rules, text, 0);
+        loop {
+            fields.clear();
+            // With one column an empty line is a record, so blank lines stop the index only where there are more.
+            let Some(found) = splitter.next(columns, &mut fields) else { return (values, position) };
+            if found.fault.is_some() || found.width != columns || found.start != position {
+                return (values, position);
+            }
+            values.extend(fields.spans.iter().map(|span| fields.value(*span).to_vec()));
+            position = found.end;
+        }
+    }
+
+    /// The value of a field as the index has it, without quotes.
+    fn value(index: &Index, text: &[u8], number: usize, columns: usize) -> Vec<u8> {
+        let (start, mut end) = index.field(number);
+        if (number + 1) % columns == 0 && text[start..end].ends_with(b"\r") && text.get(end) == Some(&b'\n') {
+            end -= 1;
+        }
+        match &text[start..end] {
+            [b'"', inner @ .., b'"'] => String::from_utf8(inner.to_vec()).unwrap().replace("\"\"", "\"").into_bytes(),
+            plain => plain.to_vec(),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        #[test]
+        fn fast_masks_are_the_portable_ones(block in prop::array::uniform32(prop::sample::select(b"a,\"\r\n\x80".to_vec()))) {
+            let mut bytes = [0; BLOCK];
+            bytes[..32].copy_from_slice(&block);
+            bytes[32..].copy_from_slice(&block);
+            bytes[40] = 255;
+            prop_assert_eq!(masks(&bytes, MARKS), portable_masks(&bytes, MARKS));
+        }
+
+        #[test]
+        fn the_index_is_what_the_specification_says(
+            text in "([a-c]{0,3}|\"([a,\r\n]|\"\"){0,40}\"|\"|,|\n|\r\n|\r){0,30}",
+            columns in 1_usize..4,
+        ) {
+            let mut text = text.into_bytes();
+            if !matches!(text.last(), Some(b'\n' | b'\r')) {
+                text.push(b'\n');
+            }
+            let (expected, end) = specified(&text, columns);
+            let mut index = Index::default();
+            let reached = index.fill(&text, 0, MARKS, columns, 1000);
+            prop_assert!(reached.position <= end, "{} > {end}", reached.position);
+            let found: Vec<Vec<u8>> =
+                (0..index.rows() * columns).map(|number| value(&index, &text, number, columns)).collect();
+            prop_assert_eq!(&found[..], &expected[..found.len()]);
+            // It stops early only where a quote that is no fault at once becomes one.
+            prop_assert!(reached.position == end || reached.irregular);
+            if end == text.len() && reached.position == end {
+                let totals = count(&text, MARKS);
+                prop_assert_eq!(totals, Totals { records: index.rows(), fields: found.len() });
+            }
+        }
+    }
+}
