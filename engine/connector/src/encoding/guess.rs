@@ -57,7 +57,7 @@ pub(super) fn guess(sample: &Sample) -> Result<Detected> {
         format!("the encoding {} is a guess from {bytes} bytes; it could be {}", best.name(), others.join(" or "))
     });
     let reason = format!("a guess from {bytes} bytes outside ASCII");
-    Ok(Detected { charset: best, bom_bytes: 0, reason, warning, alternatives: rivals })
+    Ok(Detected { charset: best, bom_bytes: 0, reason, warning })
 }
 
 /// The lines with bytes outside ASCII.
