@@ -194,7 +194,7 @@ fn format_of(delimiter: u8) -> &'static str {
 
 fn candidate(candidate: &sniff::Candidate) -> ProbeCandidate {
     let evidence = vec![
-        format!("{} columns", candidate.columns),
+        format!("columns: {}", candidate.columns),
         format!("{} of {} records have as many fields", candidate.records - candidate.uneven, candidate.records),
     ];
     ProbeCandidate {
@@ -337,7 +337,9 @@ mod tests {
         let mut probe = probe(&FileAccess::default(), path.to_str().unwrap(), &ReadOptions::new());
         if let Ok(probe) = &mut probe {
             let shorten = |text: &mut String| *text = text.replace(&format!("{}/", dir.path().display()), "");
-            [&mut probe.path, &mut probe.calls.python, &mut probe.calls.sql, &mut probe.calls.shell].map(shorten);
+            [&mut probe.path, &mut probe.calls.python, &mut probe.calls.sql, &mut probe.calls.shell]
+                .into_iter()
+                .for_each(shorten);
         }
         probe
     }

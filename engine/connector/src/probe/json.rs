@@ -33,7 +33,7 @@ pub(super) fn probe(path: &str, head: &Head) -> Option<Probe> {
         kind: "json",
         score: probe.score,
         reason: "the text is made of JSON objects".to_owned(),
-        evidence: vec![format!("{} objects were read", objects.len()), format!("{} names", names.len())],
+        evidence: vec![format!("objects that were read: {}", objects.len()), format!("names: {}", names.len())],
     });
     probe.columns = Some(names);
     probe.format = Some(format);

@@ -19,7 +19,7 @@ impl fmt::Display for Probe {
             line(f, "compression", compression)?;
         }
         for (name, value) in &self.options {
-            if !matches!(name.as_str(), "encoding" | "compression" | "mappings") {
+            if !matches!(name.as_str(), "encoding" | "compression" | "mappings" | "format") {
                 line(f, name, &value.to_string())?;
             }
         }
@@ -44,7 +44,7 @@ impl Probe {
         };
         let names: Vec<String> = self.fields.iter().take(NAMES_SHOWN).map(field).collect();
         let more = if self.fields.len() > NAMES_SHOWN { ", …" } else { "" };
-        format!("{}: {}{more}", self.fields.len(), names.join(", "))
+        format!("{} ({}{more})", self.fields.len(), names.join(", "))
     }
 }
 

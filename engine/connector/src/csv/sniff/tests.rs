@@ -181,6 +181,16 @@ fn a_cut_head_gives_what_the_whole_gives() {
     }
 }
 
+#[test]
+fn lines_that_are_longer_than_what_is_looked_at_are_looked_at() {
+    let line = |value: &str| vec![value; 20_000].join("|") + "\n";
+    let text = line("name1") + &line("1") + &line("2");
+    let sniffed = of(&text).unwrap();
+    assert_eq!((sniffed.dialect.delimiter, sniffed.names.len(), sniffed.dialect.header), (b'|', 20_000, true));
+    let sniffed = sniff("12,13,1", false, &CsvOptions::default()).unwrap();
+    assert!(sniffed.dialect.header, "of a record that is cut nothing is known");
+}
+
 /// A field that is quoted where it has to be.
 fn print_field(field: &str, delimiter: u8) -> String {
     if field.contains([char::from(delimiter), '"', '\n', '\r', '\'']) || field.is_empty() {
