@@ -17,6 +17,7 @@ mod error;
 mod html;
 mod numpy;
 mod parameters;
+mod read_options;
 mod runtime;
 mod schema;
 mod session;

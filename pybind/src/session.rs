@@ -5,13 +5,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyAny, PyInt, PyTuple};
+use pyo3::types::{PyAny, PyDict, PyInt, PyTuple};
 use velaria::{CsvOptions, Error, ErrorCode, SessionConfig};
 
 use crate::arrow_in;
 use crate::dataframe::DataFrame;
 use crate::error::{to_py, wrong_type};
 use crate::parameters::parameters;
+use crate::read_options::read_options;
 use crate::runtime::{plan, wait};
 
 /// A number of bytes, or a text such as `1GiB` that says one.
@@ -120,6 +121,19 @@ impl Session {
     fn read_json(&self, py: Python<'_>, path: PathBuf) -> PyResult<DataFrame> {
         let (session, path) = (self.open(py)?, text_of(py, path)?);
         wait(py, async move { session.read_json(&path).await }).map(DataFrame::new)
+    }
+
+    /// What a file is and how to read it, as a dict. Options of CSV that are known are keywords.
+    #[pyo3(signature = (path, **options))]
+    fn probe<'py>(
+        &self,
+        py: Python<'py>,
+        path: PathBuf,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (session, path, options) = (self.open(py)?, text_of(py, path)?, read_options(py, options)?);
+        let document = wait(py, async move { velaria::json::to_line(&session.probe(&path, &options)?) })?;
+        py.import("json")?.call_method1("loads", (document,))
     }
 
     /// A frame over Arrow data, a dict of columns or a two-dimensional numpy array.

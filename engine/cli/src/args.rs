@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use velaria::SessionConfig;
 
 use crate::failure::Failure;
@@ -40,6 +40,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  velaria-cli sql 'SELECT 1 + 1 AS two' -o table\n  echo '{\"sql\": \"SELECT 1\"}' | velaria-cli sql --jsonl"
     )]
     Sql(SqlArgs),
+    /// Say what a file is and how to read it
+    #[command(after_help = "Example:\n  velaria-cli sniff scores.csv --option encoding=gbk -o json")]
+    Sniff(SniffArgs),
 }
 
 /// `csv-sql`.
@@ -79,6 +82,38 @@ pub(crate) struct SqlArgs {
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
+}
+
+/// `sniff`.
+#[derive(Debug, Args)]
+pub(crate) struct SniffArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// An option of the reader that is known: delimiter=';', encoding=gbk; repeatable
+    #[arg(long = "option", value_name = "NAME=VALUE")]
+    pub(crate) options: Vec<String>,
+    /// The format of the report [default: text on a terminal, else json]
+    #[arg(short = 'o', long = "output", value_name = "FORMAT", value_enum)]
+    output: Option<ReportFormat>,
+    #[arg(skip)]
+    terminal: bool,
+}
+
+/// The format of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// Lines for people
+    Text,
+    /// One JSON document
+    Json,
+}
+
+impl SniffArgs {
+    /// The format that was asked for, or the one that fits the reader.
+    pub(crate) fn format(&self) -> ReportFormat {
+        self.output.unwrap_or(if self.terminal { ReportFormat::Text } else { ReportFormat::Json })
+    }
 }
 
 /// What the session of a command may use.
@@ -175,6 +210,7 @@ impl Command {
             Self::CsvSql(args) => &args.output,
             Self::Sql(args) if args.jsonl => return false,
             Self::Sql(args) => &args.output,
+            Self::Sniff(args) => return args.format() == ReportFormat::Text,
         };
         !matches!(output.format(), Format::Json | Format::Ndjson)
     }
@@ -183,6 +219,7 @@ impl Command {
         match self {
             Self::CsvSql(args) => args.output.terminal = terminal,
             Self::Sql(args) => args.output.terminal = terminal,
+            Self::Sniff(args) => args.terminal = terminal,
         }
     }
 }
@@ -273,7 +310,7 @@ mod tests {
         assert_eq!(message(&["csv-sql", "--csv", "x"]), "the following arguments are required: --query");
         assert_eq!(message(&["csv-sql"]), "the following arguments are required: --csv, --query");
         assert_eq!(message(&[]), "the following arguments are required: command");
-        assert_eq!(message(&["nosuch"]), "argument command: invalid choice: 'nosuch' (choose from 'csv-sql', 'sql')");
+        assert_eq!(message(&["nosuch"]), "argument command: invalid choice: 'nosuch' (choose from 'csv-sql', 'sql', 'sniff')");
         assert_eq!(message(&["sql", "--nosuch"]), "unrecognized arguments: --nosuch");
         assert!(
             message(&["sql", "-o", "xml"]).starts_with("argument --output: invalid choice: 'xml' (choose from 'table'")

@@ -1,6 +1,7 @@
 //! The commands, one file each, and what they share.
 
 pub(crate) mod csv_sql;
+pub(crate) mod sniff;
 pub(crate) mod sql;
 
 use velaria::arrow::array::RecordBatch;

@@ -83,21 +83,24 @@ impl Content {
         Ok(Box::new(Transcoded::new(source, &self.detected, file.path().to_path_buf())))
     }
 
-    /// The beginning of the text of `file`, of at most about `bytes_max` bytes. It ends before a fault: reading says what
-    /// it is.
+    /// The beginning of the text of `file`, of at most about `bytes_max` bytes. It ends before a fault, which is then for
+    /// the reader to tell, unless nothing can be done with what stands before it.
     ///
     /// # Errors
-    /// Those of [`Content::reader`], when there is nothing before the fault.
+    /// Those of [`Content::reader`], when there is no whole line before the fault, or when the caller wants so much that it
+    /// must have looked before.
     pub(crate) fn head(&self, file: &LocalFile, bytes_max: usize) -> Result<Head> {
+        const FIRST_LOOK_BYTES_MAX: usize = 1 << 20;
         let mut reader = self.reader(file)?;
         let mut bytes = Vec::new();
-        let read = read_up_to(&mut reader, &mut bytes, bytes_max);
-        if let Err(error) = read
-            && bytes.is_empty()
+        let fault = read_up_to(&mut reader, &mut bytes, bytes_max).err();
+        let whole = fault.is_none() && bytes.len() < bytes_max;
+        let lines = memchr::memchr2(b'\n', b'\r', &bytes).is_some();
+        if let Some(error) = fault
+            && (!lines || bytes_max >= FIRST_LOOK_BYTES_MAX)
         {
             return Err(carried(file.path(), error));
         }
-        let whole = bytes.len() < bytes_max;
         let valid = bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
         bytes.truncate(valid);
         Ok(Head { text: String::from_utf8(bytes).unwrap_or_default(), whole })
@@ -284,5 +287,19 @@ mod tests {
         assert_eq!((head.text.as_str(), head.whole), ("éé", false));
         let head = content.head(&stored.file, 100).unwrap();
         assert_eq!((head.text.chars().count(), head.whole), (10, true));
+    }
+
+    #[test]
+    fn a_head_before_a_fault_is_not_all_of_the_text() {
+        let head = |bytes: &[u8], bytes_max: usize| {
+            let stored = stored(bytes);
+            Content::detect(&stored.file, None, Some("utf-8")).unwrap().head(&stored.file, bytes_max)
+        };
+        let before = head(b"a,b\n1,\xff\n", 100).unwrap();
+        assert_eq!((before.text.as_str(), before.whole), ("a,b\n1,", false));
+        for bytes_max in [100, 1 << 20] {
+            let bytes: &[u8] = if bytes_max == 100 { b"a,\xff\n" } else { b"a,b\n1,\xff\n" };
+            assert_eq!(head(bytes, bytes_max).unwrap_err().code(), ErrorCode::InvalidEncoding);
+        }
     }
 }

@@ -45,8 +45,6 @@ pub(crate) struct Detected {
     pub(crate) reason: String,
     /// What a person should look at, when it was guessed.
     pub(crate) warning: Option<String>,
-    /// Other encodings that read the sample as another text that could be meant.
-    pub(crate) alternatives: Vec<Charset>,
 }
 
 /// Parts of a file that are looked at.
@@ -160,7 +158,7 @@ pub(crate) fn detect(sample: &Sample, asked: Option<&str>) -> Result<Detected> {
 }
 
 fn found(charset: Charset, bom_bytes: usize, reason: String) -> Detected {
-    Detected { charset, bom_bytes, reason, warning: None, alternatives: Vec::new() }
+    Detected { charset, bom_bytes, reason, warning: None }
 }
 
 fn given(asked: Asked, marked: Option<(Charset, usize)>, sample: &Sample) -> Result<Detected> {

@@ -17,6 +17,7 @@ mod memory;
 mod new_file;
 mod options;
 mod parquet;
+mod probe;
 mod store;
 
 // The public interface.
@@ -31,4 +32,5 @@ pub use memory::{Change, Check, KeyKind, KeyRule, MemoryTable, NumberedTable, RO
 pub use new_file::{Existing, NewFile};
 pub use options::ReadOptions;
 pub use parquet::open_parquet;
+pub use probe::{Probe, ProbeCalls, ProbeCandidate, ProbeField, ProbeMapping, probe};
 pub use store::LocalFiles;

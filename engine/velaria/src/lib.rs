@@ -49,6 +49,6 @@ pub use dataframe::{BatchStream, DataFrame};
 pub use function_list::{FunctionEntry, FunctionKind, functions};
 pub use runtime::{plan, wait};
 pub use session::Session;
-pub use velaria_connector::CsvOptions;
+pub use velaria_connector::{CsvOptions, Probe, ProbeCalls, ProbeCandidate, ProbeField, ProbeMapping, ReadOptions};
 pub use velaria_contract::{BatchStrategy, Error, ErrorCode, ErrorKind, ErrorReport, Explain, Position, Result, json};
 pub use velaria_sql::{Parameter, Parameters};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
-use velaria_connector::{CsvOptions, open_csv, open_json, open_parquet};
+use velaria_connector::{CsvOptions, Probe, ReadOptions, open_csv, open_json, open_parquet};
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::{Parameters, Statement};
 
@@ -66,6 +66,16 @@ impl Session {
     pub async fn read_json(&self, path: &str) -> Result<DataFrame> {
         let table = open_json(self.context.state(Spread::Parallel), path).await?;
         self.frame("json", Arc::new(table))
+    }
+
+    /// Says what the file at `path` is and how to read it. `options` are those of CSV; they win over what is seen.
+    ///
+    /// # Errors
+    /// `VEL-6001` to `VEL-6004` when the file cannot be opened, `VEL-5002`, `VEL-5007`, `VEL-5008` when its content cannot
+    /// be read, `VEL-7001` for options that cannot be, `VEL-7003` when the encoding, the delimiter or the header cannot be
+    /// told.
+    pub fn probe(&self, path: &str, options: &ReadOptions) -> Result<Probe> {
+        velaria_connector::probe(&self.context.access, path, options)
     }
 
     /// A frame over record batches, which are shared and not copied.

@@ -18,6 +18,7 @@ use super::{CsvOptions, Dialect};
 
 /// The part of a head that is looked at.
 const TEXT_BYTES_MAX: usize = 64 << 10;
+const LINES_MIN: usize = 8;
 const RECORDS_MAX: usize = 500;
 /// The lines of titles that may stand before a table.
 const PREAMBLE_MAX: usize = 20;
@@ -75,10 +76,10 @@ pub(crate) fn sniff(head: &str, whole: bool, options: &CsvOptions) -> Result<Sni
 }
 
 fn look_at(head: &str) -> (&str, bool) {
-    if head.len() <= TEXT_BYTES_MAX {
-        return (head, false);
-    }
-    (&head[..head.floor_char_boundary(TEXT_BYTES_MAX)], true)
+    let end = head.floor_char_boundary(TEXT_BYTES_MAX);
+    // Of very long lines more is looked at: some records are needed.
+    let few = memchr::memchr2_iter(b'\n', b'\r', &head.as_bytes()[..end]).take(LINES_MIN).count() < LINES_MIN;
+    if few || end == head.len() { (head, false) } else { (&head[..end], true) }
 }
 
 struct Text<'a> {
@@ -313,6 +314,10 @@ impl<'a> Text<'a> {
     }
 
     fn verdict(&self, records: &Records, shape: Shape) -> Verdict {
+        if self.partial && shape.records == 1 {
+            // What stands below it is not known.
+            return Verdict::NamesByDefault;
+        }
         header::verdict(&self.columns(records, shape))
     }
 
@@ -410,6 +415,10 @@ impl<'a> Text<'a> {
             date_order: self.options.date_order,
         };
         let mut warnings = Vec::new();
+        if best.shape.start > 0 {
+            let title = best.records.raw(self.skipped(), 0).trim();
+            warnings.push(format!("the lines before the table are left out: {:?}, …", excerpt(title)));
+        }
         if best.shape.uneven > 0 {
             let (uneven, all) = (best.shape.uneven, best.shape.records);
             warnings
@@ -500,6 +509,11 @@ fn looks(columns: &[Column<'_>], names: &[String], header: bool) -> Vec<(String,
         first.into_iter().chain(column.rest.iter().copied()).map(Look::of).collect()
     };
     columns.iter().zip(names).map(|(column, name)| (name.clone(), values(column))).collect()
+}
+
+fn excerpt(text: &str) -> &str {
+    const SHOWN_BYTES: usize = 40;
+    &text[..text.floor_char_boundary(SHOWN_BYTES)]
 }
 
 /// A delimiter, as it is written in an option.

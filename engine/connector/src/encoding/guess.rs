@@ -20,7 +20,7 @@ const WESTERN: &str = "äöüßÄÖÜéáíóúâàçñåøëôîãÉÁÀÇÑÅ�
 /// From this many on a guess needs no second look.
 const BYTES_TO_TRUST: usize = 64;
 /// The lines that are given to the detector, which is slow.
-const EVIDENCE_BYTES_MAX: usize = 16 << 10;
+const EVIDENCE_BYTES_MAX: usize = 8 << 10;
 const CANDIDATES_SHOWN: usize = 5;
 
 /// Countries whose readers expect different encodings.
@@ -37,8 +37,10 @@ pub(super) fn guess(sample: &Sample) -> Result<Detected> {
     detector.feed(&evidence, true);
     let best = charset(detector.guess(None, Utf8Detection::Deny));
     let text = best.decode(&evidence).filter(|_| reads(best, sample));
-    let rivals = rivals(&detector, best, text.as_deref(), &evidence, sample);
     let believable = text.as_deref().is_some_and(plausible);
+    let trusted = believable && bytes >= BYTES_TO_TRUST;
+    let rivals =
+        if trusted { Vec::new() } else { rivals(&detector, best, text.as_deref(), &evidence, sample) };
     let western = text.as_deref().is_some_and(is_western);
     let needed = match text.as_deref() {
         // Turkish reads as Icelandic, which is far rarer.
@@ -49,12 +51,12 @@ pub(super) fn guess(sample: &Sample) -> Result<Detected> {
     if !believable || (!western && bytes < needed && !rivals.is_empty()) {
         return Err(ambiguous(best, &rivals, &evidence));
     }
-    let warning = (bytes < BYTES_TO_TRUST && !rivals.is_empty()).then(|| {
+    let warning = (!rivals.is_empty()).then(|| {
         let others: Vec<String> = rivals.iter().take(CANDIDATES_SHOWN).map(|rival| rival.name()).collect();
         format!("the encoding {} is a guess from {bytes} bytes; it could be {}", best.name(), others.join(" or "))
     });
     let reason = format!("a guess from {bytes} bytes outside ASCII");
-    Ok(Detected { charset: best, bom_bytes: 0, reason, warning, alternatives: rivals })
+    Ok(Detected { charset: best, bom_bytes: 0, reason, warning })
 }
 
 /// The lines with bytes outside ASCII.

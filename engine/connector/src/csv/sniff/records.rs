@@ -85,16 +85,22 @@ impl Records {
 
     /// The fields of a record of `text`.
     pub(super) fn values<'a>(&self, text: &'a str, record: usize) -> impl Iterator<Item = Value<'a>> {
-        let fields = self.records.get(record).map_or(0..0, |record| record.fields.clone());
-        self.fields[fields].iter().map(move |field| Value {
-            text: text.get(field.start..field.end).unwrap_or_default(),
-            quoted: field.quoted,
-        })
+        self.fields_of(record).iter().map(move |field| field.value(text))
     }
 
     /// One field of a record of `text`.
     pub(super) fn value<'a>(&self, text: &'a str, record: usize, column: usize) -> Option<Value<'a>> {
-        self.values(text, record).nth(column)
+        self.fields_of(record).get(column).map(|field| field.value(text))
+    }
+
+    fn fields_of(&self, record: usize) -> &[Field] {
+        self.records.get(record).and_then(|record| self.fields.get(record.fields.clone())).unwrap_or_default()
+    }
+}
+
+impl Field {
+    fn value(self, text: &str) -> Value<'_> {
+        Value { text: text.get(self.start..self.end).unwrap_or_default(), quoted: self.quoted }
     }
 }
 

@@ -103,6 +103,22 @@ fn titles_and_comments_before_the_header_are_passed() {
     assert_eq!(comment("a,b\n#1,x\n#2,y\n"), None);
 }
 
+/// Files that users of another engine reported: duckdb issues 19578, 14117, 7231, 15576, 16215 and 10714.
+#[test]
+fn files_that_others_stumbled_over_are_read() {
+    for (text, expected) in [
+        ("Country;Location;Count;Date\nChina;\"35.86166;104.19397\";97100,7;04/07/20\n", (';', 4, true, 0)),
+        ("id,name,age\n2,\"Alice,Doe\",30\n1,\"John, Doe,25\n3,\"Bob\",35\n4,\"John\",\"45\n", (',', 3, true, 0)),
+        ("0\t0.05\t0.498\n1\t0.11\t0.97\n2\t0.98\t0.57\n", ('\t', 3, false, 0)),
+        ("Extract of 2025-01-06\nid;owner;flag\n1;\"A \"\"B\"\"\";x|y\n2;C;x|y\n3;D;x|y\n", (';', 3, true, 1)),
+        ("day,text\n1/1/19,\"text\"\n1/6/19,\"text, with comma\"\n1/9/19,'text'\n", (',', 2, true, 0)),
+        ("Value\n\"68,527.00\"\n", (',', 1, true, 0)),
+        ("creationDate, Id\n", (',', 2, true, 0)),
+    ] {
+        assert_eq!(table(text), expected, "{text:?}");
+    }
+}
+
 #[test]
 fn quotes_and_escapes_are_found() {
     let signs = |text: &str| {
@@ -157,6 +173,16 @@ fn a_cut_head_gives_what_the_whole_gives() {
     for end in 50..text.len() {
         assert_eq!(sniff(&text[..end], false, &CsvOptions::default()).unwrap().dialect, whole, "{end}");
     }
+}
+
+#[test]
+fn lines_that_are_longer_than_what_is_looked_at_are_looked_at() {
+    let line = |value: &str| vec![value; 20_000].join("|") + "\n";
+    let text = line("name1") + &line("1") + &line("2");
+    let sniffed = of(&text).unwrap();
+    assert_eq!((sniffed.dialect.delimiter, sniffed.names.len(), sniffed.dialect.header), (b'|', 20_000, true));
+    let sniffed = sniff("12,13,1", false, &CsvOptions::default()).unwrap();
+    assert!(sniffed.dialect.header, "of a record that is cut nothing is known");
 }
 
 /// A field that is quoted where it has to be.
