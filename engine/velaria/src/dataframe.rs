@@ -21,7 +21,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::stream::Fuse;
 use futures::{Stream, StreamExt, TryStreamExt};
-use velaria_connector::{CsvTable, FileTable, MemoryTable, NumberedTable};
+use velaria_connector::{CsvTable, DecodedTable, FileTable, FilesTable, MemoryTable, NewFile, NumberedTable};
 use velaria_contract::{Error, ErrorCode, Explain, Result};
 
 use crate::bounded;
@@ -31,7 +31,9 @@ use crate::cooperate::cooperative;
 use crate::error::{Translator, duplicate_column};
 use crate::explain;
 use crate::output::{plain_batch, plain_schema};
+use crate::plan::copy::{self, FileStyle};
 use crate::plan::query::{BoundQuery, analyze};
+use crate::write::WriteOptions;
 use crate::plan_cache::{self, Tables, Template};
 use crate::stack::{self, Roomy};
 use crate::stop::Stop;
@@ -214,6 +216,18 @@ impl DataFrame {
         Ok(kept.batches)
     }
 
+    /// Runs the query and writes its rows into a new file, which has its name when all of them are there. Gives their number.
+    ///
+    /// # Errors
+    /// Those of [`DataFrame::collect`]; `VEL-6001` to `VEL-6004` when the file cannot be written, `VEL-3001` for columns that
+    /// the format does not have.
+    pub async fn write(&self, path: &str, options: &WriteOptions) -> Result<usize> {
+        tokio::task::yield_now().await;
+        let file = NewFile::create(&self.inner.context.access, path, options.existing)?;
+        let style = FileStyle { header: options.header, csv: options.csv, json: options.json };
+        copy::write(self, file, options.format, &style).await
+    }
+
     /// What the query will do. Nothing runs.
     ///
     /// # Errors
@@ -364,14 +378,22 @@ impl DataFrame {
         let visited = self.plan().ok()?.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node
                 && let Ok(table) = source_as_provider(&scan.source)
-                && let Some(csv) = (table.as_ref() as &dyn Any).downcast_ref::<CsvTable>()
             {
-                fault = csv.first_fault();
+                fault = first_fault(table.as_ref());
             }
             Ok(if fault.is_none() { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
         });
         visited.ok().and(fault)
     }
+}
+
+/// The first record of a CSV file, or of one of many, that cannot be read.
+fn first_fault(table: &dyn TableProvider) -> Option<Error> {
+    let table = table as &dyn Any;
+    if let Some(files) = table.downcast_ref::<FilesTable>() {
+        return files.tables().find_map(|table| first_fault(table.as_ref()));
+    }
+    table.downcast_ref::<CsvTable>()?.first_fault()
 }
 
 fn is_small(table: &dyn TableProvider) -> bool {
@@ -382,8 +404,12 @@ fn is_small(table: &dyn TableProvider) -> bool {
     if let Some(numbered) = table.downcast_ref::<NumberedTable>() {
         return numbered.rows() <= SERIAL_ROWS_MAX;
     }
+    if let Some(files) = table.downcast_ref::<FilesTable>() {
+        return files.bytes() <= SERIAL_BYTES_MAX;
+    }
     let file = (table.downcast_ref::<CsvTable>().map(CsvTable::file))
-        .or_else(|| table.downcast_ref::<FileTable>().map(FileTable::file));
+        .or_else(|| table.downcast_ref::<FileTable>().map(FileTable::file))
+        .or_else(|| table.downcast_ref::<DecodedTable>().map(DecodedTable::file));
     file.is_some_and(|file| file.bytes() <= SERIAL_BYTES_MAX)
 }
 
