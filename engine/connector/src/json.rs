@@ -157,6 +157,7 @@ fn fault_error(file: &LocalFile, layout: Layout, at: u64, fault: &Fault) -> Erro
         FaultKind::Type if fault.what == "expected an object" => {
             (ErrorCode::MalformedFile, "rows are JSON objects; other values have no columns")
         }
+        FaultKind::Repeated => (ErrorCode::MalformedFile, "it is not known which of the two values is meant"),
         FaultKind::Type => (
             ErrorCode::Cast,
             "the columns are found in the head of the file; look at more of it with sample_bytes, or name them with columns",

@@ -370,7 +370,10 @@ fn check_declared(declared: &Schema, found: &Schema, file: &LocalFile) -> Result
             return Err(mismatch(expected.name(), got.name()));
         }
     }
-    let count = |schema: &Schema| format!("{} columns", schema.fields().len());
+    let count = |schema: &Schema| match schema.fields().len() {
+        1 => "1 column".to_owned(),
+        count => format!("{count} columns"),
+    };
     if declared.fields().len() == found.fields().len() {
         Ok(())
     } else {

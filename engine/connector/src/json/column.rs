@@ -10,7 +10,7 @@ use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{Field, Fields};
 use arrow::error::ArrowError;
 
-use super::parse::{Kind, Parsed, Parser};
+use super::parse::{Fault, FaultKind, Kind, Parsed, Parser};
 use super::shape::{Members, Shape};
 
 /// The values of one place in all records of a batch.
@@ -230,7 +230,8 @@ impl MemberColumns {
             };
             expected = place + 1;
             if self.seen.get(place) == Some(&self.objects) {
-                return Err(parser.not_wanted(format!("{name:?} stands twice in an object")));
+                let fault = parser.not_wanted(format!("{name:?} stands twice in an object"));
+                return Err(Fault { kind: FaultKind::Repeated, ..fault });
             }
             if let Some(seen) = self.seen.get_mut(place) {
                 *seen = self.objects;

@@ -23,6 +23,8 @@ pub(super) struct Fault {
 pub(super) enum FaultKind {
     Syntax,
     Type,
+    /// A name stands twice in an object.
+    Repeated,
 }
 
 impl Fault {

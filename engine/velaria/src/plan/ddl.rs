@@ -6,10 +6,10 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::ExprSchemable;
-use velaria_connector::{Format as FileFormat, MemoryTable, ReadOptions};
+use velaria_connector::{FILE_OPTIONS, Format as FileFormat, MemoryTable, ReadOptions};
 use velaria_contract::{Error, ErrorCode, Position, Result};
 use velaria_sql::ast::{CastKind, ColumnDef, Expr, ExprWithAlias, Value};
-use velaria_sql::{CreateTable, Drop, DropKind, Span, TableKind, TableOption, position_of};
+use velaria_sql::{CreateTable, Drop, DropKind, Span, TableKind, TableOption, closest, position_of};
 
 use crate::catalog::{Entry, SourceTable, table_exists};
 use crate::context::{Context, Spread};
@@ -109,6 +109,12 @@ async fn source_table(context: &Context, text: &str, create: &CreateTable) -> Re
         return Err(unsupported("stream CREATE TABLE only supports USING csv"));
     }
     let Some(path) = create.options.iter().find(|option| option.key == "path") else {
+        let meant = create.options.iter().find(|option| closest(&option.key, ["path"]).is_some());
+        if let Some(option) = meant {
+            return Err(Error::new(ErrorCode::InvalidArgument, format!("unknown option: {}", option.key))
+                .with_hint("did you mean path?")
+                .with_position(at(option.span)));
+        }
         return Err(Error::new(ErrorCode::InvalidStatement, "CREATE TABLE missing option: path")
             .with_hint("OPTIONS(path: 'data/*.csv') says where the files are")
             .with_position(at(create.name.span)));
@@ -119,15 +125,21 @@ async fn source_table(context: &Context, text: &str, create: &CreateTable) -> Re
     };
     let others = create.options.iter().filter(|option| option.key != "path");
     let options = others.fold(ReadOptions::new(), |options, option| options.with(&option.key, option.value.as_str()));
+    let placed = |error: Error| {
+        let option = option_of(&error, &create.options).unwrap_or(path);
+        error.with_position(at(option.span))
+    };
+    if let Some(format) = format {
+        // Files that come later do not say it.
+        let own = options.clone().without(&FILE_OPTIONS).without(&["format"]);
+        own.check(format.name(), format.options()).map_err(placed)?;
+    }
     let source = SourceTable::new(path.value.clone(), format, options, columns);
     let opened = files::open_source(context, &source).await;
     match opened {
         Ok(()) => Ok(source),
         Err(error) if create.kind == TableKind::Source && error.code() == ErrorCode::FileNotFound => Ok(source),
-        Err(error) => {
-            let option = option_of(&error, &create.options).unwrap_or(path);
-            Err(error.with_position(at(option.span)))
-        }
+        Err(error) => Err(placed(error)),
     }
 }
 

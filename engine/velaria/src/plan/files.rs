@@ -14,11 +14,10 @@ use datafusion::common::DFSchema;
 use datafusion::logical_expr::ExprSchemable;
 use datafusion::sql::sqlparser::ast::ExprWithAlias;
 use velaria_connector::{Format, Opened, ReadOptions, Source};
-use velaria_contract::{Error, ErrorCode, Result};
+use velaria_contract::{Error, ErrorCode, Position, Result};
 use velaria_sql::ast::{
     Expr, Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, VisitMut, VisitorMut, visit_relations,
 };
-use velaria_sql::{Span, position_of};
 
 use crate::catalog::{Catalog, Entry, SourceTable};
 use crate::context::{Context, Spread};
@@ -68,11 +67,11 @@ impl Drop for NamedFiles<'_> {
 /// Opens the files that `query` names, and those of the tables over files that it names.
 pub(crate) async fn name_files<'a>(context: &'a Context, text: &str, query: &mut Query) -> Result<NamedFiles<'a>> {
     let mut named = NamedFiles { catalog: &context.catalog, names: Vec::new() };
-    for (path, span) in paths(query) {
+    for path in paths(query) {
         // Reading the head of a file may take long, and must not happen on the thread of a caller that polls once.
         tokio::task::yield_now().await;
         let opened = open(context, &path, None, &ReadOptions::new(), None).await;
-        let table = opened.map_err(|error| error.with_position(position_of(text, span)))?.table;
+        let table = opened.map_err(|error| error.with_position(place(text, &path)))?.table;
         let name = hidden_name(&path);
         context.catalog.name_file(&name, table);
         named.names.push(name);
@@ -131,17 +130,27 @@ pub(crate) fn has_paths(query: &Query) -> bool {
 }
 
 /// The paths in `query`: the names of tables that stand in single quotes.
-fn paths(query: &Query) -> Vec<(String, Span)> {
-    let mut found: Vec<(String, Span)> = Vec::new();
+fn paths(query: &Query) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
     let _: ControlFlow<()> = visit_relations(query, |relation| {
         if let Some(ident) = path(relation)
-            && found.iter().all(|(own, _)| *own != ident.value)
+            && !found.contains(&ident.value)
         {
-            found.push((ident.value.clone(), ident.span));
+            found.push(ident.value.clone());
         }
         ControlFlow::Continue(())
     });
     found
+}
+
+/// Where `path` stands in `text` first: the syntax tree keeps no place for text in single quotes.
+fn place(text: &str, path: &str) -> Option<Position> {
+    let quoted = format!("'{}'", path.replace('\'', "''"));
+    let before = text.get(..text.find(&quoted)?)?;
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next()?.chars().count() + 1;
+    let count = |value: usize| u64::try_from(value).ok();
+    Position::in_text(text, count(line)?, count(column)?, count(quoted.chars().count())?)
 }
 
 fn tables(query: &Query) -> BTreeSet<String> {
