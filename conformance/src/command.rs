@@ -91,6 +91,9 @@ fn execute_functions(functions: &Functions, out: &mut dyn Write) -> Result<bool>
 fn execute(run: &Run, out: &mut dyn Write) -> Result<bool> {
     let current = std::env::current_dir().map_err(Error::io(Path::new(".")))?;
     let root = find_root(&current)?;
+    let json = run.json.as_ref().map(|path| current.join(path));
+    // Records name files as a reader of the repository sees them.
+    std::env::set_current_dir(&root).map_err(Error::io(&root))?;
     let suite = Suite::read(&root, &run.suite)?;
     let plan = Plan { files: filtered(slt_files(&root, &suite.folders)?, run), data: data_files(&root)?, suite, root };
     if run.update {
@@ -99,7 +102,7 @@ fn execute(run: &Run, out: &mut dyn Write) -> Result<bool> {
     let surfaces = plan.surfaces(run).into_iter().map(|name| plan.run_surface(name, run)).collect::<Result<_>>()?;
     let report = Report::new(&run.suite, surfaces);
     report.print(out)?;
-    if let Some(path) = &run.json {
+    if let Some(path) = &json {
         write_json(path, &report)?;
     }
     Ok(report.is_success())

@@ -297,6 +297,15 @@ impl Adapter {
     }
 }
 
+/// An error without the directory that the corpus lies in on this machine: paths are those that the record names.
+fn without_root(error: SurfaceError) -> SurfaceError {
+    let Ok(root) = std::env::current_dir() else { return error };
+    match error {
+        SurfaceError::Report(text) => SurfaceError::Report(text.replace(&format!("{}/", root.display()), "")),
+        other => other,
+    }
+}
+
 impl fmt::Debug for Adapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Adapter")
@@ -308,7 +317,7 @@ impl sqllogictest::DB for Adapter {
     type ColumnType = Letter;
 
     fn run(&mut self, sql: &str) -> Result<DBOutput<Letter>, SurfaceError> {
-        let table = self.connection.execute(sql)?;
+        let table = self.connection.execute(sql).map_err(without_root)?;
         match table.affected_rows() {
             Some(count) if self.statements.load(Ordering::Relaxed) => Ok(DBOutput::StatementComplete(count)),
             _ => Ok(DBOutput::Rows { types: table.letters, rows: table.rows }),

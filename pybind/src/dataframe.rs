@@ -1,10 +1,13 @@
 //! `velaria.DataFrame`.
 
+use std::path::PathBuf;
+
 use arrow::array::RecordBatch;
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyList, PyTuple};
-use velaria::{Error, ErrorCode};
+use velaria::rows::CsvStyle;
+use velaria::{CsvOptions, Error, ErrorCode, Existing, JsonLayout, WriteFormat, WriteOptions};
 
 use crate::arrow_out;
 use crate::cell;
@@ -12,6 +15,7 @@ use crate::error::to_py;
 use crate::html;
 use crate::runtime::{interrupt_first, plan};
 use crate::schema::{Schema, capsule};
+use crate::session::text_of;
 
 /// How many rows a notebook shows.
 const HTML_ROWS: usize = 20;
@@ -36,9 +40,20 @@ impl DataFrame {
         plan(py, async move { frame.collect().await })
     }
 
+    fn write(&self, py: Python<'_>, path: PathBuf, options: WriteOptions) -> PyResult<usize> {
+        let (frame, path) = (self.frame.clone(), text_of(py, path)?);
+        plan(py, async move { frame.write(&path, &options).await })
+    }
+
     fn names(&self) -> Vec<String> {
         self.frame.schema().fields().iter().map(|field| field.name().clone()).collect()
     }
+}
+
+fn write_options(format: WriteFormat, overwrite: bool) -> WriteOptions {
+    let mut options = WriteOptions::new(format);
+    options.existing = if overwrite { Existing::Replace } else { Existing::Keep };
+    options
 }
 
 /// A number of rows that the caller asks for.
@@ -140,6 +155,50 @@ impl DataFrame {
     /// All rows as a `polars.DataFrame`.
     fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         interrupt_first(slf.py(), slf.py().import("polars")?.call_method1("DataFrame", (slf,)))
+    }
+
+    /// Writes all rows to a CSV file, and gives their number.
+    #[pyo3(signature = (path, *, delimiter=",", header=true, overwrite=false, escape_formulas=false))]
+    fn write_csv(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        delimiter: &str,
+        header: bool,
+        overwrite: bool,
+        escape_formulas: bool,
+    ) -> PyResult<usize> {
+        let options = CsvOptions::default().with_delimiter(delimiter).map_err(|error| to_py(py, &error))?;
+        let mut written = write_options(WriteFormat::Csv, overwrite);
+        written.header = header;
+        written.csv = CsvStyle { delimiter: options.delimiter.unwrap_or(b','), escape_formulas };
+        self.write(py, path, written)
+    }
+
+    /// Writes all rows to a Parquet file, and gives their number.
+    #[pyo3(signature = (path, *, overwrite=false))]
+    fn write_parquet(&self, py: Python<'_>, path: PathBuf, overwrite: bool) -> PyResult<usize> {
+        self.write(py, path, write_options(WriteFormat::Parquet, overwrite))
+    }
+
+    /// Writes all rows to a file that is an Arrow IPC stream, and gives their number.
+    #[pyo3(signature = (path, *, overwrite=false))]
+    fn write_arrow(&self, py: Python<'_>, path: PathBuf, overwrite: bool) -> PyResult<usize> {
+        self.write(py, path, write_options(WriteFormat::Arrow, overwrite))
+    }
+
+    /// Writes all rows to a file with one JSON object a line, and gives their number.
+    #[pyo3(signature = (path, *, overwrite=false))]
+    fn write_ndjson(&self, py: Python<'_>, path: PathBuf, overwrite: bool) -> PyResult<usize> {
+        self.write(py, path, write_options(WriteFormat::Json, overwrite))
+    }
+
+    /// Writes all rows to a file with an array of JSON objects, and gives their number.
+    #[pyo3(signature = (path, *, overwrite=false))]
+    fn write_json(&self, py: Python<'_>, path: PathBuf, overwrite: bool) -> PyResult<usize> {
+        let mut options = write_options(WriteFormat::Json, overwrite);
+        options.json = JsonLayout::Array;
+        self.write(py, path, options)
     }
 
     #[pyo3(signature = (requested_schema=None))]

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict, PyInt, PyTuple};
-use velaria::{CsvOptions, Error, ErrorCode, SessionConfig};
+use velaria::{Error, ErrorCode, Format, ReadOptions, SessionConfig};
 
 use crate::arrow_in;
 use crate::dataframe::DataFrame;
 use crate::error::{to_py, wrong_type};
+use crate::options::{options, with};
 use crate::parameters::parameters;
-use crate::read_options::read_options;
 use crate::runtime::{plan, wait};
 
 /// A number of bytes, or a text such as `1GiB` that says one.
@@ -65,12 +65,25 @@ impl Session {
     }
 }
 
+impl Session {
+    fn read_files(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        format: Option<Format>,
+        options: ReadOptions,
+    ) -> PyResult<DataFrame> {
+        let (session, path) = (self.open(py)?, text_of(py, path)?);
+        wait(py, async move { session.read(&path, format, &options).await }).map(DataFrame::new)
+    }
+}
+
 #[pymethods]
 impl Session {
     /// A session with an empty catalog, and with limits.
     #[new]
     #[pyo3(signature = (*, memory_limit=None, threads=None, temp_dir=None, statement_timeout=None, read_only=false,
-        allowed_paths=None))]
+        allowed_paths=None, allow_local_files=true))]
     fn new(
         py: Python<'_>,
         memory_limit: Option<Bytes>,
@@ -79,6 +92,7 @@ impl Session {
         statement_timeout: Option<Seconds>,
         read_only: bool,
         allowed_paths: Option<Vec<PathBuf>>,
+        allow_local_files: bool,
     ) -> PyResult<Self> {
         let mut config = SessionConfig::default();
         if let Some(Bytes(bytes)) = memory_limit {
@@ -99,28 +113,104 @@ impl Session {
         if let Some(paths) = allowed_paths {
             config = config.with_allowed_paths(paths);
         }
+        if !allow_local_files {
+            config = config.without_local_files();
+        }
         let session = velaria::Session::new(config).map_err(|error| to_py(py, &error))?;
         Ok(Self { session: Mutex::new(Some(session)) })
     }
 
-    /// A frame over a CSV file with a header line.
-    #[pyo3(signature = (path, delimiter=","))]
-    fn read_csv(&self, py: Python<'_>, path: PathBuf, delimiter: &str) -> PyResult<DataFrame> {
-        let (session, path) = (self.open(py)?, text_of(py, path)?);
-        let options = CsvOptions::default().with_delimiter(delimiter).map_err(|error| to_py(py, &error))?;
-        wait(py, async move { session.read_csv(&path, &options).await }).map(DataFrame::new)
+    /// A frame over a file, a directory, a pattern such as 'data/*.csv', or '-' for standard input.
+    #[pyo3(signature = (path, *, format=None, **options))]
+    fn read(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        format: Option<&str>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<DataFrame> {
+        let mut options = self::options(py, options)?;
+        // A word such as json_array says how as well: the reader takes it apart.
+        if let Some(word) = format {
+            options = options.with("format", word);
+        }
+        self.read_files(py, path, None, options)
     }
 
-    /// A frame over a Parquet file.
-    fn read_parquet(&self, py: Python<'_>, path: PathBuf) -> PyResult<DataFrame> {
-        let (session, path) = (self.open(py)?, text_of(py, path)?);
-        wait(py, async move { session.read_parquet(&path).await }).map(DataFrame::new)
+    /// A frame over CSV files.
+    #[pyo3(signature = (path, delimiter=None, **options))]
+    fn read_csv(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        delimiter: Option<&Bound<'_, PyAny>>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<DataFrame> {
+        let mut options = self::options(py, options)?;
+        if let Some(delimiter) = delimiter {
+            options = with(py, options, "delimiter", delimiter)?;
+        }
+        self.read_files(py, path, Some(Format::Csv), options)
     }
 
-    /// A frame over an NDJSON file: one JSON object a line.
-    fn read_json(&self, py: Python<'_>, path: PathBuf) -> PyResult<DataFrame> {
-        let (session, path) = (self.open(py)?, text_of(py, path)?);
-        wait(py, async move { session.read_json(&path).await }).map(DataFrame::new)
+    /// A frame over Parquet files.
+    #[pyo3(signature = (path, **options))]
+    fn read_parquet(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<DataFrame> {
+        let options = self::options(py, options)?;
+        self.read_files(py, path, Some(Format::Parquet), options)
+    }
+
+    /// A frame over Arrow IPC files or streams.
+    #[pyo3(signature = (path, **options))]
+    fn read_arrow(&self, py: Python<'_>, path: PathBuf, options: Option<&Bound<'_, PyDict>>) -> PyResult<DataFrame> {
+        let options = self::options(py, options)?;
+        self.read_files(py, path, Some(Format::Arrow), options)
+    }
+
+    /// A frame over JSON files: one object a line, or an array of objects.
+    #[pyo3(signature = (path, columns=None, format="auto", **options))]
+    fn read_json(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        columns: Option<&Bound<'_, PyAny>>,
+        format: &str,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<DataFrame> {
+        let mut options = self::options(py, options)?.with("format", format);
+        if let Some(columns) = columns {
+            options = with(py, options, "columns", columns)?;
+        }
+        self.read_files(py, path, Some(Format::Json), options)
+    }
+
+    /// A frame over line files: each line is cut at a text, or taken apart by a regular expression.
+    #[pyo3(signature = (path, mappings=None, mode="split", split_delimiter=",", regex_pattern="", skip_empty_lines=true,
+        **options))]
+    #[expect(clippy::too_many_arguments, reason = "the names of the contract")]
+    fn read_line_file(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        mappings: Option<&Bound<'_, PyAny>>,
+        mode: &str,
+        split_delimiter: &str,
+        regex_pattern: &str,
+        skip_empty_lines: bool,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<DataFrame> {
+        let mut options = self::options(py, options)?.with("mode", mode);
+        options = options.with("split_delimiter", split_delimiter).with("regex_pattern", regex_pattern);
+        options = options.with("skip_empty_lines", if skip_empty_lines { "true" } else { "false" });
+        if let Some(mappings) = mappings {
+            options = with(py, options, "mappings", mappings)?;
+        }
+        self.read_files(py, path, Some(Format::Line), options)
     }
 
     /// What a file is and how to read it, as a dict. Options of CSV that are known are keywords.
@@ -131,7 +221,7 @@ impl Session {
         path: PathBuf,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (session, path, options) = (self.open(py)?, text_of(py, path)?, read_options(py, options)?);
+        let (session, path, options) = (self.open(py)?, text_of(py, path)?, self::options(py, options)?);
         let document = wait(py, async move { velaria::json::to_line(&session.probe(&path, &options)?) })?;
         py.import("json")?.call_method1("loads", (document,))
     }
@@ -185,7 +275,8 @@ impl Session {
     }
 }
 
-fn text_of(py: Python<'_>, path: PathBuf) -> PyResult<String> {
+/// A path as text.
+pub(crate) fn text_of(py: Python<'_>, path: PathBuf) -> PyResult<String> {
     path.into_os_string().into_string().map_err(|path| {
         to_py(py, &Error::new(ErrorCode::InvalidArgument, format!("path is not valid UTF-8: {}", path.display())))
     })

@@ -48,7 +48,7 @@ pub(crate) enum Command {
 /// `csv-sql`.
 #[derive(Debug, Args)]
 pub(crate) struct CsvSqlArgs {
-    /// The CSV file, with a header line
+    /// The CSV file, a pattern such as 'data/*.csv', a directory, or - for standard input
     #[arg(long, value_name = "PATH")]
     pub(crate) csv: PathBuf,
     /// The query
@@ -60,6 +60,9 @@ pub(crate) struct CsvSqlArgs {
     /// The name of the file in the query
     #[arg(long, value_name = "NAME", default_value = "input_table")]
     pub(crate) table: String,
+    /// An option of the reader, such as delimiter=; or header=false; repeatable
+    #[arg(long = "option", value_name = "KEY=VALUE")]
+    pub(crate) options: Vec<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
@@ -157,7 +160,8 @@ impl LimitArgs {
     pub(crate) fn config_for(&self, input: &Path) -> SessionConfig {
         let config =
             if self.allow_path.is_empty() { self.without_paths().with_read_only() } else { self.without_paths() };
-        config.with_allowed_paths(self.allow_path.iter().map(PathBuf::as_path).chain([input]))
+        let input = plain_part(input);
+        config.with_allowed_paths(self.allow_path.iter().map(PathBuf::as_path).chain([input.as_path()]))
     }
 
     fn without_paths(&self) -> SessionConfig {
@@ -176,6 +180,15 @@ impl LimitArgs {
         }
         if self.read_only { config.with_read_only() } else { config }
     }
+}
+
+/// A path, or the directories of a pattern before its first character that is not itself.
+fn plain_part(path: &Path) -> PathBuf {
+    let is_plain = |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+    if path.exists() || path.components().all(|part| is_plain(&part)) {
+        return path.to_owned();
+    }
+    Path::new(".").join(path.components().take_while(is_plain).collect::<PathBuf>())
 }
 
 /// How results are printed.

@@ -5,7 +5,6 @@
 //! Invariant: nothing here prints outside its [`Io`] or decides what a statement means.
 
 mod args;
-mod cell;
 mod command;
 mod failure;
 mod io;

@@ -5,18 +5,16 @@ mod table;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use arrow::array::RecordBatch;
-use arrow::csv::WriterBuilder;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::ipc::writer::StreamWriter;
 use clap::ValueEnum;
 use parquet::arrow::ArrowWriter;
 use serde::Serialize;
+use velaria::rows::{CsvStyle, CsvWriter, Object, Objects};
 use velaria::{Error, ErrorCode, json};
 
 use crate::Io;
 use crate::args::OutputArgs;
-use crate::cell::{Object, Objects};
 use crate::command::Table;
 use crate::failure::Failure;
 
@@ -91,14 +89,10 @@ fn write_ndjson(table: &Table, io: &mut Io<'_>) -> Result<(), Failure> {
 
 fn write_csv(table: &Table, io: &mut Io<'_>) -> Result<(), Failure> {
     // Encoded whole before the first byte is written: a type that CSV does not have is found on the way.
-    let mut bytes = Vec::new();
-    let mut writer = WriterBuilder::new().with_header(true).build(&mut bytes);
-    let header = RecordBatch::new_empty(SchemaRef::clone(&table.schema));
-    for batch in std::iter::once(&header).chain(&table.batches) {
-        writer.write(batch).map_err(unwritable)?;
-    }
-    drop(writer);
-    Ok(io.stdout().write_all(&bytes)?)
+    let mut writer = CsvWriter::new(Vec::new(), CsvStyle::default());
+    writer.write_header(&table.schema)?;
+    table.batches.iter().try_for_each(|batch| writer.write(batch)).map_err(unwritable)?;
+    Ok(io.stdout().write_all(&writer.finish()?)?)
 }
 
 fn write_binary(

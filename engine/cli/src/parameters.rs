@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use velaria::{Error, ErrorCode, Parameter, Parameters, Result};
+use velaria::{Error, ErrorCode, Parameter, Parameters, ReadOptions, Result};
 
 /// The parameters in `pairs` of the form `name=value`. Names that are the numbers from 1 on are positions.
 ///
@@ -25,6 +25,21 @@ pub(crate) fn from_pairs(pairs: &[String]) -> Result<Parameters> {
     let positions: Option<Vec<Parameter>> =
         (1..=named.len()).map(|number| named.get(&number.to_string()).cloned()).collect();
     Ok(positions.map_or(Parameters::Named(named), Parameters::Positional))
+}
+
+/// The options of a reader in `pairs` of the form `key=value`.
+pub(crate) fn options_from_pairs(pairs: &[String]) -> Result<ReadOptions> {
+    let mut options = ReadOptions::new();
+    for pair in pairs {
+        let Some((key, value)) = pair.split_once('=') else {
+            return Err(invalid(format!("not an option: {pair}")).with_hint("write --option key=value"));
+        };
+        if options.text(&key.to_lowercase()).is_some() {
+            return Err(invalid(format!("option given twice: {key}")));
+        }
+        options = options.with(key, value);
+    }
+    Ok(options)
 }
 
 /// The parameters of a request: a list for positions, an object for names.

@@ -26,6 +26,10 @@ struct Rules {
     read_only: bool,
     /// Directories and files with their links resolved; `None` allows every path.
     allowed: Option<Vec<PathBuf>>,
+    /// Whether `-` was among the allowed paths.
+    standard_input: bool,
+    /// Whether no file may be opened at all.
+    closed: bool,
 }
 
 impl FileAccess {
@@ -34,8 +38,16 @@ impl FileAccess {
     /// # Errors
     /// `VEL-7001` for a path that cannot be followed.
     pub fn new(read_only: bool, allowed: Option<&[PathBuf]>) -> Result<Self> {
+        let standard_input = allowed.is_some_and(|paths| paths.iter().any(|path| path.as_os_str() == "-"));
         let allowed = allowed.map(|paths| paths.iter().map(|path| root(path)).collect()).transpose()?;
-        Ok(Self { rules: Arc::new(Rules { read_only, allowed }) })
+        Ok(Self { rules: Arc::new(Rules { read_only, allowed, standard_input, closed: false }) })
+    }
+
+    /// Access to no file at all.
+    #[must_use]
+    pub fn none(read_only: bool) -> Self {
+        let rules = Rules { read_only, allowed: Some(Vec::new()), standard_input: false, closed: true };
+        Self { rules: Arc::new(rules) }
     }
 
     /// The rules of the session that `config` belongs to.
@@ -70,10 +82,29 @@ impl FileAccess {
     /// `VEL-6004` when it is neither an allowed file nor beneath an allowed directory.
     pub fn check_path(&self, path: &Path) -> Result<()> {
         let Some(allowed) = &self.rules.allowed else { return Ok(()) };
+        if self.is_standard_input(path) {
+            return Ok(());
+        }
         match resolve(path) {
             Ok(real) if allowed.iter().any(|root| real.starts_with(root)) => Ok(()),
-            _ => Err(denied(path)),
+            _ => Err(self.denied(path)),
         }
+    }
+
+    /// Checks that standard input may be read.
+    ///
+    /// # Errors
+    /// `VEL-6004` when the session was given paths and `-` is not among them.
+    pub(crate) fn check_standard_input(&self) -> Result<()> {
+        match &self.rules.allowed {
+            Some(_) if !self.rules.standard_input => Err(self.denied(Path::new("-"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether `path` is that of the copy of standard input, in a session that may read it.
+    fn is_standard_input(&self, path: &Path) -> bool {
+        self.rules.standard_input && crate::stdin::is_copy(path)
     }
 
     /// Opens the file at `path` for reading.
@@ -87,9 +118,12 @@ impl FileAccess {
     /// Checks `file`, which was opened as `path`, by its own name: the path may have become a link in between.
     pub(crate) fn check_opened(&self, file: &File, path: &Path) -> Result<()> {
         let Some(allowed) = &self.rules.allowed else { return Ok(()) };
+        if self.is_standard_input(path) {
+            return Ok(());
+        }
         match real_path(file, path) {
             Ok(real) if allowed.iter().any(|root| real.starts_with(root)) => Ok(()),
-            _ => Err(denied(path)),
+            _ => Err(self.denied(path)),
         }
     }
 
@@ -100,8 +134,17 @@ impl FileAccess {
         let place = real_path(file, path).ok().zip(target.file_name()).map(|(real, name)| real.with_file_name(name));
         match place {
             Some(place) if allowed.iter().any(|root| place.starts_with(root)) => Ok(()),
-            _ => Err(denied(target)),
+            _ => Err(self.denied(target)),
         }
+    }
+
+    fn denied(&self, path: &Path) -> Error {
+        let hint = if self.rules.closed {
+            "local files are switched off in this session"
+        } else {
+            "the session may only open the files and directories that it was given"
+        };
+        Error::new(ErrorCode::AccessDenied, format!("access denied: {}", path.display())).with_hint(hint)
     }
 }
 
@@ -112,11 +155,6 @@ pub(crate) enum OpenError {
     Denied(Error),
     /// The operating system said no.
     Io(io::Error),
-}
-
-fn denied(path: &Path) -> Error {
-    Error::new(ErrorCode::AccessDenied, format!("access denied: {}", path.display()))
-        .with_hint("the session may only open the files and directories that it was given")
 }
 
 fn root(path: &Path) -> Result<PathBuf> {

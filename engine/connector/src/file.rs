@@ -45,6 +45,18 @@ impl LocalFile {
         Ok(Self { url: listing_url(&absolute)?, path: absolute, bytes: metadata.len(), access: access.clone() })
     }
 
+    /// The copy of standard input at `path`.
+    pub(crate) fn spooled(access: &FileAccess, path: &Path) -> Result<Self> {
+        Self::open(access, &path.to_string_lossy())
+    }
+
+    /// When the file was changed last, and how many bytes it has now; `None` when it is gone.
+    #[must_use]
+    pub fn version(&self) -> Option<(u64, std::time::SystemTime)> {
+        let metadata = fs::metadata(&self.path).ok()?;
+        Some((metadata.len(), metadata.modified().ok()?))
+    }
+
     /// Checks that the file is still there: a listing of a missing file would be a table without rows.
     ///
     /// # Errors

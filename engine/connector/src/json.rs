@@ -1,18 +1,267 @@
-//! NDJSON files: one JSON object a line.
+//! JSON files: one object a line, or an array of objects.
+//!
+//! The types are those that the values of the first megabytes have; nested values stay structs and lists. A value further on
+//! that does not have its type, or a name that no record had before, is an error with its line: nothing is dropped.
 
+mod column;
+mod parse;
+mod records;
+mod shape;
+
+use std::io::Read;
 use std::sync::Arc;
 
-use datafusion::catalog::Session;
-use datafusion::datasource::file_format::json::JsonFormat;
-use velaria_contract::Result;
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Schema, SchemaRef};
+use velaria_contract::{Error, ErrorCode, Result};
 
-use crate::{FileAccess, FileTable, LocalFile};
+use self::column::{MemberColumns, Unknown};
+use self::parse::{Fault, FaultKind, Parser};
+pub(crate) use self::records::{Layout, Records};
+use self::shape::{Members, Shape};
+use crate::decode::{BATCH_ROWS, Batches, DecodedTable, Decoder};
+use crate::{LocalFile, ReadOptions, TypeOf, input};
 
-/// Opens an NDJSON file; the columns and types are those of its first 1,000 objects, in order of appearance.
-///
-/// # Errors
-/// Those of [`LocalFile::open`], and `VEL-5008` when a line is not a JSON object.
-pub async fn open_json(state: &dyn Session, path: &str) -> Result<FileTable> {
-    let file = LocalFile::open(&FileAccess::of(state.config_options())?, path)?;
-    FileTable::open(state, file, Arc::new(JsonFormat::default()), "json").await
+/// The names of the options of JSON.
+pub const JSON_OPTIONS: [&str; 3] = ["format", "columns", "sample_bytes"];
+
+/// How much of a file is looked at to find its columns.
+const SAMPLE_BYTES: u64 = 32 << 20;
+/// A batch ends when its records have so many bytes, however few they are.
+const BATCH_BYTES: u64 = 64 << 20;
+/// Less is not worth another thread.
+const PART_BYTES_MIN: u64 = 4 << 20;
+
+/// What the caller said about a JSON file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct JsonOptions {
+    /// How the records stand in the file; `None` is to be found in it.
+    layout: Option<Layout>,
+    /// The columns, when they are not to be found in the file.
+    columns: Option<Vec<(String, Option<arrow::datatypes::DataType>)>>,
+    sample_bytes: Option<u64>,
+}
+
+impl JsonOptions {
+    pub(crate) fn from_options(options: &ReadOptions, type_of: TypeOf<'_>) -> Result<Self> {
+        options.check("json", &JSON_OPTIONS)?;
+        let layout = options.parsed("format", "json_lines, json_array or auto", |text| {
+            Some(match text.to_lowercase().as_str() {
+                "auto" | "json" => None,
+                "json_lines" | "jsonl" | "ndjson" | "lines" => Some(Layout::Lines),
+                "json_array" | "array" => Some(Layout::Array),
+                _ => return None,
+            })
+        })?;
+        Ok(Self {
+            layout: layout.flatten(),
+            columns: columns(options, type_of)?,
+            sample_bytes: options.count("sample_bytes")?,
+        })
+    }
+
+    /// These options with the columns of `schema`, which the caller declared.
+    pub(crate) fn with_columns(mut self, schema: &Schema) -> Self {
+        let declared = schema.fields().iter().map(|field| (field.name().clone(), Some(field.data_type().clone())));
+        self.columns = Some(declared.collect());
+        self
+    }
+
+    /// The types that columns were declared with, by name.
+    pub(crate) fn declared(&self) -> Option<Vec<(String, Option<arrow::datatypes::DataType>)>> {
+        self.columns.clone()
+    }
+}
+
+/// `columns` is a list of names, or an object with a type for each name.
+fn columns(
+    options: &ReadOptions,
+    type_of: TypeOf<'_>,
+) -> Result<Option<Vec<(String, Option<arrow::datatypes::DataType>)>>> {
+    if options.text("columns").is_some_and(|text| text.trim_start().starts_with('{')) {
+        let typed = options.map("columns")?.unwrap_or_default();
+        return typed.into_iter().map(|(name, word)| Ok((name, Some(type_of(&word)?)))).collect::<Result<_>>().map(Some);
+    }
+    let listed = options.list("columns")?;
+    Ok(listed.map(|names| crate::options::split_names(names).into_iter().map(|name| (name, None)).collect()))
+}
+
+/// Opens `file`, whose columns are those of the records in its head unless the options name them.
+pub(crate) fn open(file: LocalFile, options: &JsonOptions) -> Result<DecodedTable> {
+    let layout = match options.layout {
+        Some(layout) => layout,
+        None => layout_of(&file)?,
+    };
+    let all_typed = options.columns.as_ref().is_some_and(|columns| columns.iter().all(|(_, known)| known.is_some()));
+    let mut found = if all_typed { Members::default() } else { sample(&file, layout, options.sample_bytes)? };
+    let members = match &options.columns {
+        None => found.settled(),
+        Some(columns) => {
+            let mut members = Members::default();
+            for (name, known) in columns {
+                *members.member(name) = match known {
+                    Some(data_type) => Shape::of(data_type),
+                    None => std::mem::take(found.member(name)).settled(),
+                };
+            }
+            members
+        }
+    };
+    if members.fields.is_empty() {
+        return Err(Error::new(ErrorCode::EmptyFile, format!("no columns in {}", file.path().display()))
+            .with_hint("the records have no members; name the columns to read the file all the same"));
+    }
+    let unknown = if options.columns.is_some() { Unknown::PassOver } else { Unknown::Refuse };
+    let schema = Arc::new(Schema::new(members.arrow_fields()));
+    Ok(DecodedTable::new(JsonDecoder { file, layout, members, unknown, schema }))
+}
+
+/// An array begins with a bracket, whatever the file is called.
+fn layout_of(file: &LocalFile) -> Result<Layout> {
+    let (mut content, _) = input::text(file, 0)?;
+    let mut chunk = [0; 4096];
+    loop {
+        let read = content.read(&mut chunk).map_err(|error| records::Broken::Io(error).into_error(|_| String::new()))?;
+        match chunk.get(..read).unwrap_or_default().iter().find(|byte| !byte.is_ascii_whitespace()) {
+            Some(b'[') => return Ok(Layout::Array),
+            None if read > 0 => {}
+            _ => return Ok(Layout::Lines),
+        }
+    }
+}
+
+/// What the records in the head of the file look like.
+fn sample(file: &LocalFile, layout: Layout, sample_bytes: Option<u64>) -> Result<Members> {
+    let (content, start) = input::text(file, 0)?;
+    let mut records = Records::new(content, layout, start, u64::MAX);
+    let mut members = Members::default();
+    let bytes_max = sample_bytes.unwrap_or(SAMPLE_BYTES);
+    while let Some(record) = records.next().map_err(|broken| broken.into_error(|at| input::place(file, at)))? {
+        let mut parser = Parser::new(record.text);
+        let seen = members.observe(&mut parser).and_then(|()| parser.end());
+        seen.map_err(|fault| fault_error(file, layout, record.at, &fault))?;
+        if record.at - start >= bytes_max {
+            break;
+        }
+    }
+    Ok(members)
+}
+
+fn fault_error(file: &LocalFile, layout: Layout, at: u64, fault: &Fault) -> Error {
+    let place = input::place(file, at + fault.at as u64);
+    let (code, hint) = match fault.kind {
+        FaultKind::Syntax if layout == Layout::Lines => {
+            (ErrorCode::MalformedFile, "every line has to be one JSON object; the format json_array reads an array of them")
+        }
+        FaultKind::Syntax => (ErrorCode::MalformedFile, "the file has to be an array of JSON objects"),
+        FaultKind::Type if fault.what == "expected an object" => {
+            (ErrorCode::MalformedFile, "rows are JSON objects; other values have no columns")
+        }
+        FaultKind::Repeated => (ErrorCode::MalformedFile, "it is not known which of the two values is meant"),
+        FaultKind::Type => (
+            ErrorCode::Cast,
+            "the columns are found in the head of the file; look at more of it with sample_bytes, or name them with columns",
+        ),
+    };
+    Error::new(code, format!("{place}: {}", fault.what)).with_hint(hint)
+}
+
+/// Reads one JSON file.
+#[derive(Debug)]
+struct JsonDecoder {
+    file: LocalFile,
+    layout: Layout,
+    members: Members,
+    unknown: Unknown,
+    schema: SchemaRef,
+}
+
+impl Decoder for JsonDecoder {
+    fn file(&self) -> &LocalFile {
+        &self.file
+    }
+
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// A line end is never inside of a record, so lines can be cut anywhere.
+    fn partitions(&self, partitions_max: usize) -> usize {
+        match self.layout {
+            Layout::Array => 1,
+            Layout::Lines => {
+                let worth = usize::try_from(self.file.bytes() / PART_BYTES_MIN).unwrap_or(usize::MAX);
+                partitions_max.min(worth).max(1)
+            }
+        }
+    }
+
+    fn read(&self, part: usize, partitions: usize, wanted: &[usize]) -> Result<Batches> {
+        let records = crate::decode::part_of(&self.file, self.layout, part, partitions)?;
+        let schema = Arc::new(self.schema.project(wanted).map_err(crate::decode::from_arrow)?);
+        let mut sorted = wanted.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let order = wanted.iter().filter_map(|index| sorted.binary_search(index).ok()).collect();
+        let columns = MemberColumns::new(&self.members, Some(&sorted), self.unknown);
+        let (file, layout) = (self.file.clone(), self.layout);
+        Ok(Box::new(JsonBatches { file, layout, records, columns, order, schema, done: false }))
+    }
+}
+
+/// The batches of one part.
+struct JsonBatches {
+    file: LocalFile,
+    layout: Layout,
+    records: Records<Box<dyn Read + Send>>,
+    columns: MemberColumns,
+    /// Where each wanted column stands among the columns that are read.
+    order: Vec<usize>,
+    schema: SchemaRef,
+    done: bool,
+}
+
+impl JsonBatches {
+    fn batch(&mut self) -> Result<Option<RecordBatch>> {
+        let mut first = None;
+        while self.columns.objects() < BATCH_ROWS {
+            let record = self.records.next();
+            let Some(record) = record.map_err(|broken| broken.into_error(|at| input::place(&self.file, at)))? else {
+                break;
+            };
+            let mut parser = Parser::new(record.text);
+            if !record.text.trim_start().starts_with('{') {
+                let fault = Fault { at: 0, kind: FaultKind::Type, what: "expected an object".to_owned() };
+                return Err(fault_error(&self.file, self.layout, record.at, &fault));
+            }
+            let kind = parser.kind();
+            let read = kind.and_then(|_| self.columns.read(&mut parser)).and_then(|()| parser.end());
+            read.map_err(|fault| fault_error(&self.file, self.layout, record.at, &fault))?;
+            if record.at - *first.get_or_insert(record.at) >= BATCH_BYTES {
+                break;
+            }
+        }
+        let rows = self.columns.objects();
+        if rows == 0 {
+            return Ok(None);
+        }
+        let read = self.columns.finish().map_err(crate::decode::from_arrow)?;
+        let columns = self.order.iter().filter_map(|index| read.get(*index).cloned()).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options);
+        batch.map(Some).map_err(crate::decode::from_arrow)
+    }
+}
+
+impl Iterator for JsonBatches {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let batch = self.batch().transpose();
+        self.done = !matches!(batch, Some(Ok(_)));
+        batch
+    }
 }

@@ -9,15 +9,24 @@ mod compression;
 mod content;
 mod csv;
 mod encoding;
+mod decode;
 mod file;
+mod files;
+mod input;
+mod ipc;
 mod json;
+mod line;
 mod listing;
 mod magic;
+mod located;
 mod memory;
 mod new_file;
 mod options;
+mod output;
 mod parquet;
 mod probe;
+mod registry;
+mod stdin;
 mod store;
 
 // The public interface.
@@ -25,12 +34,20 @@ pub use access::FileAccess;
 pub use csv::{
     BadRows, CSV_OPTIONS, CsvOptions, CsvTable, DateOrder, Dialect, LateType, OnTypeError, RejectsTable, open_csv,
 };
+pub use decode::DecodedTable;
 pub use file::LocalFile;
-pub use json::open_json;
+pub use files::{Differences, FilesTable};
+pub use ipc::ARROW_OPTIONS;
+pub use json::JSON_OPTIONS;
+pub use line::LINE_OPTIONS;
 pub use listing::FileTable;
+pub use located::{Located, LocatedFile, Partitioning, locate};
 pub use memory::{Change, Check, KeyKind, KeyRule, MemoryTable, NumberedTable, ROW_NUMBER, TableRules, Writer};
 pub use new_file::{Existing, NewFile};
 pub use options::ReadOptions;
-pub use parquet::open_parquet;
 pub use probe::{Probe, ProbeCalls, ProbeCandidate, ProbeField, ProbeMapping, probe};
+pub use output::{CsvStyle, CsvWriter, JsonLayout, JsonWriter, Object, Objects, Rows, formatter};
+pub use parquet::PARQUET_OPTIONS;
+pub use registry::{FILE_OPTIONS, Format, Opened, Source, TypeOf, find, open, open_located};
+pub use stdin::reserve_standard_input;
 pub use store::LocalFiles;

@@ -116,6 +116,14 @@ impl ReadOptions {
     }
 }
 
+/// The names in `texts`: a text alone may hold several, with commas between them.
+pub(crate) fn split_names(texts: Vec<String>) -> Vec<String> {
+    match texts.as_slice() {
+        [only] => only.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect(),
+        _ => texts,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

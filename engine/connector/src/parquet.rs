@@ -7,18 +7,17 @@ use datafusion::catalog::Session;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use velaria_contract::{Error, ErrorCode, Result};
 
-use crate::{FileAccess, FileTable, LocalFile};
+use crate::{FileTable, LocalFile};
+
+/// The names of the options of Parquet: there are none.
+pub const PARQUET_OPTIONS: [&str; 0] = [];
 
 const MAGIC: &[u8; 4] = b"PAR1";
 /// The length of the metadata (4 bytes, little-endian) and the magic stand at the very end of the file.
 const FOOTER_BYTES: u64 = 8;
 
 /// Opens a Parquet file; only its footer is read.
-///
-/// # Errors
-/// Those of [`LocalFile::open`], and `VEL-5008` when the file is not Parquet.
-pub async fn open_parquet(state: &dyn Session, path: &str) -> Result<FileTable> {
-    let file = LocalFile::open(&FileAccess::of(state.config_options())?, path)?;
+pub(crate) async fn open(state: &dyn Session, file: LocalFile) -> Result<FileTable> {
     check_footer(&file)?;
     let options = state.default_table_options().parquet;
     // Where a scan has no filter of its own, the rows of a column are only decoded if a join that was built before wants

@@ -28,6 +28,8 @@ pub struct Copy {
     pub delimiter: u8,
     /// Whether a file that is there already is replaced.
     pub overwrite: bool,
+    /// Whether text that a spreadsheet would run as a formula gets a quote in front.
+    pub escape_formulas: bool,
 }
 
 /// A format that files are written in.
@@ -66,6 +68,7 @@ impl PartialEq for Copy {
             && self.header == other.header
             && self.delimiter == other.delimiter
             && self.overwrite == other.overwrite
+            && self.escape_formulas == other.escape_formulas
     }
 }
 
@@ -82,12 +85,13 @@ impl fmt::Display for Copy {
             write!(f, "FORMAT {format}, ")?;
         }
         let delimiter = char::from(self.delimiter).to_string().replace('\'', "''");
-        write!(f, "HEADER {}, DELIMITER '{delimiter}', OVERWRITE {})", self.header, self.overwrite)
+        write!(f, "HEADER {}, DELIMITER '{delimiter}', OVERWRITE {}, ", self.header, self.overwrite)?;
+        write!(f, "ESCAPE_FORMULAS {})", self.escape_formulas)
     }
 }
 
 const FORMATS: [&str; 5] = ["csv", "json", "ndjson", "parquet", "arrow"];
-const OPTIONS: [&str; 4] = ["FORMAT", "HEADER", "DELIMITER", "OVERWRITE"];
+const OPTIONS: [&str; 5] = ["FORMAT", "HEADER", "DELIMITER", "OVERWRITE", "ESCAPE_FORMULAS"];
 
 /// Reads what follows the word `COPY`.
 pub(crate) fn parse(text: &str, parser: &mut Parser<'_>) -> Result<Copy> {
@@ -105,8 +109,16 @@ pub(crate) fn parse(text: &str, parser: &mut Parser<'_>) -> Result<Copy> {
             .with_hint("write the path of the file in single quotes"));
     }
     let path = parser.parse_literal_string().map_err(malformed)?;
-    let mut copy =
-        Copy { source, path, path_span: target.span, format: None, header: true, delimiter: b',', overwrite: false };
+    let mut copy = Copy {
+        source,
+        path,
+        path_span: target.span,
+        format: None,
+        header: true,
+        delimiter: b',',
+        overwrite: false,
+        escape_formulas: false,
+    };
     let _ = parser.parse_keyword(Keyword::WITH);
     if parser.consume_token(&Token::LParen) {
         loop {
@@ -171,6 +183,7 @@ fn option(text: &str, parser: &mut Parser<'_>, copy: &mut Copy) -> Result<()> {
         }
         "HEADER" => copy.header = flag(value.as_deref()).ok_or_else(|| invalid("true or false"))?,
         "OVERWRITE" => copy.overwrite = flag(value.as_deref()).ok_or_else(|| invalid("true or false"))?,
+        "ESCAPE_FORMULAS" => copy.escape_formulas = flag(value.as_deref()).ok_or_else(|| invalid("true or false"))?,
         "DELIMITER" => match value.as_deref().map(str::as_bytes) {
             Some([byte]) if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => copy.delimiter = *byte,
             _ => return Err(invalid("one ASCII character that is neither a quote nor a line end")),

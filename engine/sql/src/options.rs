@@ -1,36 +1,33 @@
-//! `OPTIONS (key 'value', key = 'value', key: 'value')` of tables over files.
+//! `OPTIONS (key 'value', key = 'value', key: 'value')` of tables over files. Which options there are is known to the readers
+//! of the files.
 
 use std::fmt;
 
 use sqlparser::ast::{Ident, Value};
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Span, Token};
 use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::cursor::Cursor;
-use crate::diagnostic::closest;
-
-/// The options that exist.
-const KNOWN: [&str; 10] = [
-    "columns",
-    "delimiter",
-    "format",
-    "mappings",
-    "mode",
-    "path",
-    "regex",
-    "regex_pattern",
-    "split_delimiter",
-    "table",
-];
 
 /// One option of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct TableOption {
     /// The name, in lower case.
     pub key: String,
     /// The value, as text.
     pub value: String,
+    /// Where the name stands.
+    pub span: Span,
 }
+
+/// Where an option stands is not a part of the statement, as in the rest of the syntax tree.
+impl PartialEq for TableOption {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key && self.value == other.value
+    }
+}
+
+impl Eq for TableOption {}
 
 /// Reads the list after `OPTIONS`.
 pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Vec<TableOption>> {
@@ -40,19 +37,16 @@ pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Vec<TableOption>> {
         return Ok(options);
     }
     loop {
-        let place = cursor.error("");
+        let (place, span) = (cursor.error(""), cursor.span());
         let key = cursor.name()?.to_lowercase();
-        let at = |error: Error| error.with_position(place.position().cloned());
-        if !KNOWN.contains(&key.as_str()) {
-            return Err(at(unknown(&key)));
-        }
         if options.iter().any(|option| option.key == key) {
-            return Err(at(Error::new(ErrorCode::InvalidStatement, format!("option given twice: {key}"))));
+            return Err(Error::new(ErrorCode::InvalidStatement, format!("option given twice: {key}"))
+                .with_position(place.position().cloned()));
         }
         if !cursor.token(&Token::Eq) {
             cursor.token(&Token::Colon);
         }
-        options.push(TableOption { key, value: cursor.quoted()? });
+        options.push(TableOption { key, value: value(cursor)?, span });
         if cursor.token(&Token::RParen) {
             return Ok(options);
         }
@@ -60,12 +54,19 @@ pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Vec<TableOption>> {
     }
 }
 
-fn unknown(key: &str) -> Error {
-    let error = Error::new(ErrorCode::InvalidStatement, format!("unknown option: {key}"));
-    match closest(key, KNOWN) {
-        Some(meant) => error.with_hint(format!("did you mean {meant}?")),
-        None => error.with_hint(format!("there are: {}", KNOWN.join(", "))),
+/// Text in quotes, a number, or the words true and false.
+fn value(cursor: &mut Cursor<'_>) -> Result<String> {
+    match cursor.peek() {
+        Some(Token::Number(..)) => cursor.number(),
+        Some(Token::Word(word)) if word.quote_style.is_none() && is_truth(&word.value) => {
+            cursor.name().map(|word| word.to_lowercase())
+        }
+        _ => cursor.quoted(),
     }
+}
+
+fn is_truth(word: &str) -> bool {
+    word.eq_ignore_ascii_case("true") || word.eq_ignore_ascii_case("false")
 }
 
 impl fmt::Display for TableOption {

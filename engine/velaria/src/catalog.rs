@@ -1,5 +1,6 @@
 //! The names of a session and what they stand for.
 
+mod source_table;
 mod sql_view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use velaria_connector::MemoryTable;
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::{TableKind, closest};
 
+pub(crate) use self::source_table::SourceTable;
 pub(crate) use self::sql_view::{BoundView, SqlView};
 
 /// The tables, views and indexes of one session, by name.
@@ -27,6 +29,8 @@ pub(crate) struct Catalog {
 pub(crate) enum Entry {
     /// A table made by `CREATE TABLE`.
     Table(Arc<MemoryTable>),
+    /// A table over files.
+    Source(Arc<SourceTable>),
     /// A view of a frame: of a file, of Arrow data, of a plan.
     Frame(Arc<dyn TableProvider>),
     /// A view made by `CREATE VIEW`.
@@ -40,6 +44,8 @@ struct Names {
     indexes: BTreeMap<String, String>,
     /// Grows with each change of the entries.
     version: u64,
+    /// The files that statements name while they are planned, and by how many statements each is named.
+    files: BTreeMap<String, (Arc<dyn TableProvider>, usize)>,
 }
 
 /// The name of the one schema inside the one catalog that DataFusion is shown.
@@ -60,6 +66,7 @@ impl Entry {
     fn provider(&self) -> Arc<dyn TableProvider> {
         match self {
             Self::Table(table) => Arc::<MemoryTable>::clone(table),
+            Self::Source(source) => source.table(),
             Self::Frame(table) => Arc::clone(table),
             Self::View(view) => view.bound().table,
         }
@@ -68,7 +75,7 @@ impl Entry {
     /// The word for what this is.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Self::Table(_) => "table",
+            Self::Table(_) | Self::Source(_) => "table",
             Self::Frame(_) | Self::View(_) => "view",
         }
     }
@@ -86,10 +93,13 @@ impl Names {
     }
 
     fn provider(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
-        let Some(table) = name.strip_prefix(NUMBERED) else { return self.entries.get(name).map(Entry::provider) };
+        let Some(table) = name.strip_prefix(NUMBERED) else {
+            let named = self.files.get(name).map(|(table, _)| Arc::clone(table));
+            return named.or_else(|| self.entries.get(name).map(Entry::provider));
+        };
         match self.entries.get(table)? {
             Entry::Table(table) => Some(Arc::new(table.numbered())),
-            Entry::Frame(_) | Entry::View(_) => None,
+            Entry::Source(_) | Entry::Frame(_) | Entry::View(_) => None,
         }
     }
 
@@ -202,6 +212,32 @@ impl Catalog {
         names.entries.remove(name).is_some()
     }
 
+    /// Makes `table` known as `name`, which no statement can write, until [`Catalog::forget_file`].
+    pub(crate) fn name_file(&self, name: &str, table: Arc<dyn TableProvider>) {
+        let mut names = self.write();
+        let uses = names.files.get(name).map_or(0, |(_, uses)| *uses);
+        names.files.insert(name.to_owned(), (table, uses + 1));
+    }
+
+    /// Forgets what [`Catalog::name_file`] made known, unless another statement still names it.
+    pub(crate) fn forget_file(&self, name: &str) {
+        let mut names = self.write();
+        match names.files.get_mut(name) {
+            Some((_, uses)) if *uses > 1 => *uses -= 1,
+            _ => drop(names.files.remove(name)),
+        }
+    }
+
+    /// Says that a name means something else than before, though it is the same entry.
+    pub(crate) fn touch(&self) {
+        self.write().version += 1;
+    }
+
+    /// Whether there is a table over files.
+    pub(crate) fn has_sources(&self) -> bool {
+        self.read().entries.values().any(|entry| matches!(entry, Entry::Source(_)))
+    }
+
     /// A number that grows whenever a name changes its meaning.
     pub(crate) fn version(&self) -> u64 {
         self.read().version
@@ -256,7 +292,7 @@ pub(crate) fn table_exists(name: &str) -> Error {
 pub(crate) fn view_exists(name: &str, taken: &Entry) -> Error {
     let hint = match taken {
         // A definition may be replaced; the rows of a table are not thrown away by a word.
-        Entry::Table(_) => "drop the table first, or give the view another name",
+        Entry::Table(_) | Entry::Source(_) => "drop the table first, or give the view another name",
         Entry::Frame(_) | Entry::View(_) => "drop it first, or write CREATE OR REPLACE VIEW",
     };
     Error::new(ErrorCode::TableExists, format!("{} already exists: {name}", taken.kind())).with_hint(hint)

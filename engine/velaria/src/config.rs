@@ -20,6 +20,7 @@ pub struct SessionConfig {
     pub(crate) statement_timeout: Option<Duration>,
     read_only: bool,
     allowed_paths: Option<Vec<PathBuf>>,
+    no_local_files: bool,
 }
 
 impl SessionConfig {
@@ -67,6 +68,13 @@ impl SessionConfig {
         self
     }
 
+    /// The same settings for a session that opens no file at all, neither to read nor to write.
+    #[must_use]
+    pub fn without_local_files(mut self) -> Self {
+        self.no_local_files = true;
+        self
+    }
+
     /// The number of partitions that run at the same time.
     ///
     /// # Errors
@@ -84,6 +92,9 @@ impl SessionConfig {
     /// # Errors
     /// `VEL-7001` for an allowed path whose directory does not exist.
     pub(crate) fn file_access(&self) -> Result<FileAccess> {
+        if self.no_local_files {
+            return Ok(FileAccess::none(self.read_only));
+        }
         FileAccess::new(self.read_only, self.allowed_paths.as_deref())
     }
 }

@@ -23,7 +23,7 @@ use datafusion::physical_plan::execution_plan::EmissionType;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::stream::Fuse;
 use futures::{Stream, StreamExt, TryStreamExt};
-use velaria_connector::{CsvTable, FileTable, LateType, MemoryTable, NumberedTable};
+use velaria_connector::{CsvTable, DecodedTable, FileTable, FilesTable, LateType, MemoryTable, NewFile, NumberedTable};
 use velaria_contract::{Error, ErrorCode, Explain, Result};
 
 use crate::bounded;
@@ -34,7 +34,9 @@ use crate::error::{Translator, duplicate_column};
 use crate::explain;
 use crate::late;
 use crate::output::{plain_batch, plain_schema};
+use crate::plan::copy::{self, FileStyle};
 use crate::plan::query::{BoundQuery, analyze};
+use crate::write::WriteOptions;
 use crate::plan_cache::{self, Tables, Template};
 use crate::stack::{self, Roomy};
 use crate::stop::Stop;
@@ -330,6 +332,18 @@ impl DataFrame {
         }
     }
 
+    /// Runs the query and writes its rows into a new file, which has its name when all of them are there. Gives their number.
+    ///
+    /// # Errors
+    /// Those of [`DataFrame::collect`]; `VEL-6001` to `VEL-6004` when the file cannot be written, `VEL-3001` for columns that
+    /// the format does not have.
+    pub async fn write(&self, path: &str, options: &WriteOptions) -> Result<usize> {
+        tokio::task::yield_now().await;
+        let file = NewFile::create(&self.inner.context.access, path, options.existing)?;
+        let style = FileStyle { header: options.header, csv: options.csv, json: options.json };
+        copy::write(self, file, options.format, &style).await
+    }
+
     /// What the query will do. Nothing runs.
     ///
     /// # Errors
@@ -491,8 +505,12 @@ fn is_small(table: &dyn TableProvider) -> bool {
     if let Some(numbered) = table.downcast_ref::<NumberedTable>() {
         return numbered.rows() <= SERIAL_ROWS_MAX;
     }
+    if let Some(files) = table.downcast_ref::<FilesTable>() {
+        return files.bytes() <= SERIAL_BYTES_MAX;
+    }
     let file = (table.downcast_ref::<CsvTable>().map(CsvTable::file))
-        .or_else(|| table.downcast_ref::<FileTable>().map(FileTable::file));
+        .or_else(|| table.downcast_ref::<FileTable>().map(FileTable::file))
+        .or_else(|| table.downcast_ref::<DecodedTable>().map(DecodedTable::file));
     file.is_some_and(|file| file.bytes() <= SERIAL_BYTES_MAX)
 }
 

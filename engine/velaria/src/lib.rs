@@ -41,6 +41,7 @@ mod split;
 mod stack;
 mod stop;
 mod words;
+mod write;
 
 // The public interface.
 pub use arrow;
@@ -49,6 +50,14 @@ pub use dataframe::{BatchStream, DataFrame};
 pub use function_list::{FunctionEntry, FunctionKind, functions};
 pub use runtime::{plan, wait};
 pub use session::Session;
-pub use velaria_connector::{CsvOptions, Probe, ProbeCalls, ProbeCandidate, ProbeField, ProbeMapping, ReadOptions};
+pub use velaria_connector::{Probe, ProbeCalls, ProbeCandidate, ProbeField, ProbeMapping};
+pub use write::WriteOptions;
+pub use velaria_connector::{Existing, JsonLayout};
+pub use velaria_sql::Format as WriteFormat;
+pub use velaria_connector::{CsvOptions, FILE_OPTIONS, Format, ReadOptions, reserve_standard_input};
+/// Rows as text: JSON values, and the files of CSV and JSON.
+pub mod rows {
+    pub use velaria_connector::{CsvStyle, CsvWriter, Object, Objects, Rows, formatter};
+}
 pub use velaria_contract::{BatchStrategy, Error, ErrorCode, ErrorKind, ErrorReport, Explain, Position, Result, json};
 pub use velaria_sql::{Parameter, Parameters};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
-use velaria_connector::{CsvOptions, Probe, ReadOptions, open_csv, open_json, open_parquet};
+use velaria_connector::{CsvOptions, Format, Probe, ReadOptions, open_csv};
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::{Parameters, Statement};
 
@@ -13,7 +13,7 @@ use crate::catalog::Entry;
 use crate::config::SessionConfig;
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
-use crate::plan::command;
+use crate::plan::{command, files};
 use crate::stack::Roomy;
 use crate::stop::within;
 
@@ -38,6 +38,18 @@ impl Session {
         Ok(Self { context: Arc::new(Context::new(&config)?) })
     }
 
+    /// A frame over what `path` means: a file, a directory with everything beneath it, a pattern such as `data/*.csv`, or
+    /// `-` for standard input. The format is found in the first file unless it is given; the rows are read when they are
+    /// asked for.
+    ///
+    /// # Errors
+    /// `VEL-6001` to `VEL-6004` when a file cannot be opened, `VEL-7001` for an option that the format does not have,
+    /// `VEL-5006` when the files do not fit each other, and those of the format when the head of a file cannot be read.
+    pub async fn read(&self, path: &str, format: Option<Format>, options: &ReadOptions) -> Result<DataFrame> {
+        let (name, table) = files::read(&self.context, path, format, options).await?;
+        self.frame(&name, table)
+    }
+
     /// A frame over a CSV file with a header line. Types are found in the first 1,000 records; the rest is read when
     /// rows are asked for.
     ///
@@ -55,17 +67,15 @@ impl Session {
     /// # Errors
     /// `VEL-6001` to `VEL-6003` when the file cannot be opened, `VEL-5008` when it is not Parquet.
     pub async fn read_parquet(&self, path: &str) -> Result<DataFrame> {
-        let table = open_parquet(self.context.state(Spread::Parallel), path).await?;
-        self.frame("parquet", Arc::new(table))
+        self.read(path, Some(Format::Parquet), &ReadOptions::new()).await
     }
 
-    /// A frame over an NDJSON file: one JSON object a line.
+    /// A frame over JSON files: one object a line, or an array of objects.
     ///
     /// # Errors
-    /// `VEL-6001` to `VEL-6003` when the file cannot be opened, `VEL-5008` when its head is not NDJSON.
+    /// `VEL-6001` to `VEL-6003` when the file cannot be opened, `VEL-5008` when its head is not JSON.
     pub async fn read_json(&self, path: &str) -> Result<DataFrame> {
-        let table = open_json(self.context.state(Spread::Parallel), path).await?;
-        self.frame("json", Arc::new(table))
+        self.read(path, Some(Format::Json), &ReadOptions::new()).await
     }
 
     /// Says what the file at `path` is and how to read it. `options` are those of CSV; they win over what is seen.

@@ -1,14 +1,14 @@
 //! `csv-sql`: one query over one CSV file.
 
 use serde::Serialize;
-use velaria::{CsvOptions, Session, wait};
+use velaria::rows::Objects;
+use velaria::{Format as FileFormat, Session, wait};
 
 use crate::args::CsvSqlArgs;
-use crate::cell::Objects;
 use crate::command::{Table, collect};
 use crate::failure::Failure;
 use crate::output::{self, Format};
-use crate::parameters::from_pairs;
+use crate::parameters::{from_pairs, options_from_pairs};
 use crate::{Check, Io};
 
 /// The result document of the contract.
@@ -39,10 +39,11 @@ fn query(args: &CsvSqlArgs, check: Check<'_>) -> velaria::Result<Table> {
     let (path, name, text) = (args.csv.display().to_string(), args.table.clone(), args.query.clone());
     let config = args.limits.config_for(&args.csv);
     let parameters = from_pairs(&args.params)?;
+    let options = options_from_pairs(&args.options)?;
     let frame = wait(
         async move {
             let session = Session::new(config)?;
-            let frame = session.read_csv(&path, &CsvOptions::default()).await?;
+            let frame = session.read(&path, Some(FileFormat::Csv), &options).await?;
             session.create_temp_view(&name, &frame)?;
             session.sql_with(&text, &parameters).await
         },

@@ -5,10 +5,12 @@
 
 use arrow::datatypes::Schema;
 use serde::{Deserialize, Serialize};
-use velaria::{CsvOptions, DataFrame, Error, ErrorCode, Parameters, Session, json, wait};
+use velaria::rows::{Objects, Rows};
+use velaria::{
+    DataFrame, Error, ErrorCode, Format as FileFormat, Parameters, ReadOptions, Session, json, reserve_standard_input, wait,
+};
 
 use crate::args::SqlArgs;
-use crate::cell::{Objects, Rows};
 use crate::command::{Table, collect};
 use crate::failure::Failure;
 use crate::output::{self, Format};
@@ -26,11 +28,15 @@ struct ResultJson<'a> {
 pub(crate) fn run(args: &SqlArgs, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Failure> {
     let session = Session::new(args.limits.config())?;
     if args.jsonl {
+        reserve_standard_input();
         return serve(&session, io, check);
     }
     let text = match &args.statement {
         Some(text) => text.clone(),
-        None => read_all(io)?,
+        None => {
+            reserve_standard_input();
+            read_all(io)?
+        }
     };
     let parameters = parameters::from_pairs(&args.params)?;
     let frame = wait(sql(session, text.clone(), parameters), &mut *check)?;
@@ -110,7 +116,7 @@ async fn run_request(session: Session, request: Request) -> velaria::Result<Opti
             return session.sql_with(&text, &parameters::from_request(params)?).await.map(Some);
         }
         Request { sql: None, params: None, read_csv: Some(ref path), read_parquet: None, read_json: None, .. } => {
-            session.read_csv(path, &CsvOptions::default()).await?
+            session.read(path, Some(FileFormat::Csv), &ReadOptions::new()).await?
         }
         Request { sql: None, params: None, read_csv: None, read_parquet: Some(ref path), read_json: None, .. } => {
             session.read_parquet(path).await?

@@ -2,9 +2,9 @@
 
 use arrow::array::RecordBatch;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table as TextTable, presets};
+use velaria::rows::formatter;
 use velaria::{Error, ErrorCode, Result};
 
-use crate::cell::formatter;
 use crate::command::Table;
 
 /// The first `rows_max` rows in a box, and how many there are.

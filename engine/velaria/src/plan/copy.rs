@@ -5,33 +5,51 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::csv::WriterBuilder;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
-use arrow::json::LineDelimitedWriter;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::errors::ParquetError;
 use futures::TryStreamExt;
-use velaria_connector::{Existing, NewFile};
+use velaria_connector::{CsvStyle, CsvWriter, Existing, JsonLayout, JsonWriter, NewFile};
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::{Copy, Format, position_of};
 
 use crate::context::Context;
 use crate::dataframe::DataFrame;
+use crate::error::duplicate_column;
 use crate::plan::query;
 use crate::result_frame::Done;
 
 /// Runs `COPY … TO`.
 pub(crate) async fn copy(context: &Arc<Context>, text: &str, statement: Copy) -> Result<Done> {
     let format = format(text, &statement)?;
-    let Copy { source, path, path_span, header, delimiter, overwrite, .. } = statement;
+    let Copy { source, path, path_span, header, delimiter, overwrite, escape_formulas, .. } = statement;
     let bound = query::bind(context, text, source).await?;
     let frame = DataFrame::from_query(context, text, bound);
     let existing = if overwrite { Existing::Replace } else { Existing::Keep };
+    let style = FileStyle { header, csv: CsvStyle { delimiter, escape_formulas }, json: JsonLayout::Lines };
     let place = |error: Error| error.with_position(position_of(text, path_span));
     let file = NewFile::create(&context.access, &path, existing).map_err(place)?;
-    let mut writer = Writer::new(format, BufWriter::new(file), &frame.schema(), header, delimiter)?;
+    let rows = write(&frame, file, format, &style).await.map_err(|error| match error.code() {
+        ErrorCode::Io | ErrorCode::FileNotFound => place(error),
+        _ => error,
+    })?;
+    Ok(Done::new("copy done", rows))
+}
+
+/// How the rows of a file are written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FileStyle {
+    /// Whether a CSV file starts with the names of the columns.
+    pub(crate) header: bool,
+    pub(crate) csv: CsvStyle,
+    pub(crate) json: JsonLayout,
+}
+
+/// Runs the query of `frame` into `file`, and tells how many rows it has.
+pub(crate) async fn write(frame: &DataFrame, file: NewFile, format: Format, style: &FileStyle) -> Result<usize> {
+    let mut writer = Writer::new(format, BufWriter::new(file), &frame.schema(), style)?;
     let mut stream = frame.execute().await?;
     let mut rows = 0;
     while let Some(batch) = stream.try_next().await? {
@@ -39,8 +57,8 @@ pub(crate) async fn copy(context: &Arc<Context>, text: &str, statement: Copy) ->
         writer.write(&batch)?;
     }
     let file = writer.finish()?.into_inner().map_err(|error| unwritten(error.into_error()))?;
-    file.commit().map_err(place)?;
-    Ok(Done::new("copy done", rows))
+    file.commit()?;
+    Ok(rows)
 }
 
 /// The format that was asked for, or else the one that the path ends with.
@@ -57,22 +75,26 @@ type Out = BufWriter<NewFile>;
 
 /// A writer of one of the formats.
 enum Writer {
-    Csv(Box<arrow::csv::Writer<Out>>),
-    Json(Box<LineDelimitedWriter<Out>>),
+    Csv(Box<CsvWriter<Out>>),
+    Json(Box<JsonWriter<Out>>),
     Parquet(Box<ArrowWriter<Out>>),
     Arrow(Box<StreamWriter<Out>>),
 }
 
 impl Writer {
-    fn new(format: Format, out: Out, schema: &SchemaRef, header: bool, delimiter: u8) -> Result<Self> {
+    fn new(format: Format, out: Out, schema: &SchemaRef, style: &FileStyle) -> Result<Self> {
         Ok(match format {
             Format::Csv => {
-                let mut writer = WriterBuilder::new().with_header(header).with_delimiter(delimiter).build(out);
-                // A file without rows has a header as well, and a type that CSV does not have is found now.
-                writer.write(&RecordBatch::new_empty(Arc::clone(schema))).map_err(from_arrow)?;
+                let mut writer = CsvWriter::new(out, style.csv);
+                if style.header {
+                    writer.write_header(schema).map_err(unwritten)?;
+                }
                 Self::Csv(Box::new(writer))
             }
-            Format::Json => Self::Json(Box::new(LineDelimitedWriter::new(out))),
+            Format::Json => {
+                check_object_keys(schema)?;
+                Self::Json(Box::new(JsonWriter::new(out, style.json)))
+            }
             Format::Parquet => {
                 Self::Parquet(Box::new(ArrowWriter::try_new(out, Arc::clone(schema), None).map_err(from_parquet)?))
             }
@@ -83,7 +105,7 @@ impl Writer {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         match self {
             Self::Csv(writer) => writer.write(batch).map_err(from_arrow),
-            Self::Json(writer) => writer.write(batch).map_err(from_arrow),
+            Self::Json(writer) => writer.write(batch).map_err(from_json),
             Self::Parquet(writer) => writer.write(batch).map_err(from_parquet),
             Self::Arrow(writer) => writer.write(batch).map_err(from_arrow),
         }
@@ -91,17 +113,31 @@ impl Writer {
 
     fn finish(self) -> Result<Out> {
         let mut out = match self {
-            Self::Csv(writer) => writer.into_inner(),
-            Self::Json(mut writer) => {
-                writer.finish().map_err(from_arrow)?;
-                writer.into_inner()
-            }
+            Self::Csv(writer) => writer.finish().map_err(unwritten)?,
+            Self::Json(writer) => writer.finish().map_err(unwritten)?,
             Self::Parquet(writer) => writer.into_inner().map_err(from_parquet)?,
             Self::Arrow(writer) => writer.into_inner().map_err(from_arrow)?,
         };
         out.flush().map_err(unwritten)?;
         Ok(out)
     }
+}
+
+/// Refuses columns of the same name, of which an object could hold only one.
+fn check_object_keys(schema: &SchemaRef) -> Result<()> {
+    let names: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
+    match names.iter().enumerate().find(|(index, name)| names.iter().take(*index).any(|own| own == *name)) {
+        Some((_, name)) => Err(duplicate_column(name)),
+        None => Ok(()),
+    }
+}
+
+/// An error that has no code of the system is about a value.
+fn from_json(error: std::io::Error) -> Error {
+    if error.kind() == std::io::ErrorKind::Other || error.kind() == std::io::ErrorKind::InvalidData {
+        return unsupported(&error);
+    }
+    unwritten(error)
 }
 
 fn from_arrow(error: ArrowError) -> Error {

@@ -6,21 +6,22 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::ExprSchemable;
-use velaria_connector::MemoryTable;
+use velaria_connector::{FILE_OPTIONS, Format as FileFormat, MemoryTable, ReadOptions};
 use velaria_contract::{Error, ErrorCode, Position, Result};
 use velaria_sql::ast::{CastKind, ColumnDef, Expr, ExprWithAlias, Value};
-use velaria_sql::{CreateTable, Drop, DropKind, position_of};
+use velaria_sql::{CreateTable, Drop, DropKind, Span, TableKind, TableOption, closest, position_of};
 
-use crate::catalog::{Entry, table_exists};
+use crate::catalog::{Entry, SourceTable, table_exists};
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
 use crate::error::{TYPE_HINT, duplicate_column};
-use crate::plan::{kind, query, rules, target};
+use crate::plan::{files, kind, query, rules, target};
 use crate::result_frame::Done;
 
 /// Runs `CREATE TABLE`.
 pub(crate) async fn create_table(context: &Arc<Context>, text: &str, create: CreateTable) -> Result<Done> {
-    kind::check_in_memory(&create).map_err(|error| error.with_position(position_of(text, create.name.span)))?;
+    let place = position_of(text, create.name.span);
+    let over_files = kind::is_over_files(&create).map_err(|error| error.with_position(place))?;
     let name = create.name.value.clone();
     let kind = create.kind;
     let taken = context.catalog.entry(&name).is_ok();
@@ -32,8 +33,12 @@ pub(crate) async fn create_table(context: &Arc<Context>, text: &str, create: Cre
             return Err(table_exists(&name).with_position(position_of(text, create.name.span)));
         }
     }
-    let (table, rows) = new_table(context, text, create).await?;
-    let table = Entry::Table(Arc::new(table));
+    let (table, rows) = if over_files {
+        (Entry::Source(Arc::new(source_table(context, text, &create).await?)), 0)
+    } else {
+        let (table, rows) = new_table(context, text, create).await?;
+        (Entry::Table(Arc::new(table)), rows)
+    };
     if taken {
         context.catalog.replace(&name, table);
     } else {
@@ -88,6 +93,64 @@ async fn new_table(context: &Arc<Context>, text: &str, create: CreateTable) -> R
     Ok((table, rows))
 }
 
+/// A table over files, opened once so that what is wrong is said now. A SOURCE TABLE with columns may wait for its files.
+async fn source_table(context: &Context, text: &str, create: &CreateTable) -> Result<SourceTable> {
+    let at = |span: Span| position_of(text, span);
+    let unsupported = |message: &str| Error::new(ErrorCode::Unsupported, message).with_position(at(create.name.span));
+    if create.query.is_some() {
+        return Err(unsupported("CREATE TABLE … AS has no files").with_hint("write files with COPY"));
+    }
+    if !create.constraints.is_empty() || create.columns.iter().any(|column| !column.options.is_empty()) {
+        return Err(unsupported("a table over files has no rules").with_hint("name the columns and their types only"));
+    }
+    let format = create.provider.as_deref().map(FileFormat::named).transpose();
+    let format = format.map_err(|error| error.with_position(at(create.name.span)))?;
+    if create.kind == TableKind::Source && format.is_some_and(|format| format != FileFormat::Csv) {
+        return Err(unsupported("stream CREATE TABLE only supports USING csv"));
+    }
+    let Some(path) = create.options.iter().find(|option| option.key == "path") else {
+        let meant = create.options.iter().find(|option| closest(&option.key, ["path"]).is_some());
+        if let Some(option) = meant {
+            return Err(Error::new(ErrorCode::InvalidArgument, format!("unknown option: {}", option.key))
+                .with_hint("did you mean path?")
+                .with_position(at(option.span)));
+        }
+        return Err(Error::new(ErrorCode::InvalidStatement, "CREATE TABLE missing option: path")
+            .with_hint("OPTIONS(path: 'data/*.csv') says where the files are")
+            .with_position(at(create.name.span)));
+    };
+    let columns = match create.columns.is_empty() {
+        true => None,
+        false => Some(declared_schema(context, text, &create.columns)?),
+    };
+    let others = create.options.iter().filter(|option| option.key != "path");
+    let options = others.fold(ReadOptions::new(), |options, option| options.with(&option.key, option.value.as_str()));
+    let placed = |error: Error| {
+        let option = option_of(&error, &create.options).unwrap_or(path);
+        error.with_position(at(option.span))
+    };
+    if let Some(format) = format {
+        // Files that come later do not say it.
+        let own = options.clone().without(&FILE_OPTIONS).without(&["format"]);
+        own.check(format.name(), format.options()).map_err(placed)?;
+    }
+    let source = SourceTable::new(path.value.clone(), format, options, columns);
+    let opened = files::open_source(context, &source).await;
+    match opened {
+        Ok(()) => Ok(source),
+        Err(error) if create.kind == TableKind::Source && error.code() == ErrorCode::FileNotFound => Ok(source),
+        Err(error) => Err(placed(error)),
+    }
+}
+
+/// The option that `error` is about: arguments that are wrong are called by their name.
+fn option_of<'a>(error: &Error, options: &'a [TableOption]) -> Option<&'a TableOption> {
+    let is_named = |option: &&TableOption| {
+        error.message().split([' ', ':']).any(|word| word == option.key)
+    };
+    options.iter().filter(|_| error.code() == ErrorCode::InvalidArgument).find(is_named)
+}
+
 /// What a query returned says nothing about what may be inserted later.
 fn all_nullable(schema: &Schema) -> SchemaRef {
     let nullable = |field: &FieldRef| Arc::new(field.as_ref().clone().with_nullable(true));
@@ -117,7 +180,7 @@ fn place_of_type(text: &str, column: &ColumnDef) -> Option<Position> {
     Position::in_text(text, name.end.line, name.end.column + u64::try_from(gap).ok()?, u64::try_from(word).ok()?)
 }
 
-/// The Arrow type of a type word, found the same way as for `CAST`.
+/// The Arrow type of a declared column, found the same way as for `CAST`.
 fn declared_type(context: &Context, column: &ColumnDef) -> Result<DataType> {
     let cast = Expr::Cast {
         kind: CastKind::Cast,

@@ -46,13 +46,19 @@ pub(crate) async fn subject_frame(context: &Arc<Context>, text: &str, subject: S
 }
 
 fn whole_table(context: &Context, text: &str, ident: &Ident) -> Result<Box<velaria_sql::ast::Query>> {
-    let name = target::spelling(context, ident);
-    context.catalog.entry(&name).map_err(|error| error.with_position(position_of(text, ident.span)))?;
+    // A path in single quotes is opened with the query.
+    let whole = if ident.quote_style == Some('\'') {
+        ident.clone()
+    } else {
+        let name = target::spelling(context, ident);
+        context.catalog.entry(&name).map_err(|error| error.with_position(position_of(text, ident.span)))?;
+        Ident::with_quote('"', name)
+    };
     let (mut query, mut select) = template("SELECT * FROM t")?;
     if let Some(velaria_sql::ast::TableFactor::Table { name: table, .. }) =
         select.from.first_mut().map(|from| &mut from.relation)
     {
-        *table = vec![Ident::with_quote('"', name)].into();
+        *table = vec![whole].into();
     }
     *query.body = velaria_sql::ast::SetExpr::Select(select);
     Ok(query)

@@ -13,15 +13,14 @@ pub(crate) fn created(kind: TableKind) -> &'static str {
     }
 }
 
-/// Refuses tables over files.
-pub(crate) fn check_in_memory(create: &CreateTable) -> Result<()> {
-    let clause = match &create.provider {
-        Some(provider) => format!("USING {provider}"),
-        None if create.options.is_empty() => return Ok(()),
-        None => "OPTIONS".to_owned(),
-    };
-    Err(Error::new(ErrorCode::Unsupported, format!("CREATE TABLE … {clause} is not supported yet"))
-        .with_hint("open the file with read_csv, read_json or read_parquet"))
+/// Whether `create` makes a table over files. One that is written to is not there yet.
+pub(crate) fn is_over_files(create: &CreateTable) -> Result<bool> {
+    let over_files = create.provider.is_some() || !create.options.is_empty();
+    if over_files && create.kind == TableKind::Sink {
+        return Err(Error::new(ErrorCode::Unsupported, "CREATE SINK TABLE over files is not supported yet")
+            .with_hint("write files with COPY"));
+    }
+    Ok(over_files)
 }
 
 /// The error for clauses that a query in batch cannot have.

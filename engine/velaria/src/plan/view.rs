@@ -19,7 +19,7 @@ use crate::catalog::{BoundView, Entry, SqlView, view_exists};
 use crate::clock::ClockUse;
 use crate::context::{Context, Spread};
 use crate::error::{Translator, duplicate_column};
-use crate::plan::query;
+use crate::plan::{files, query};
 use crate::plan::rewrite::shown_name;
 use crate::result_frame::Done;
 
@@ -66,8 +66,14 @@ fn refresh_one<'a>(
     view: Arc<SqlView>,
 ) -> Pin<Box<dyn Future<Output = Result<ClockUse>> + Send + 'a>> {
     Box::pin(async move {
+        if context.catalog.has_sources() {
+            files::refresh(context, view.references.iter().map(String::as_str))
+                .await
+                .map_err(|error| broken(name, &error))?;
+        }
         let bound = view.bound();
-        if bound.version == context.catalog.version() {
+        // Files may have changed without the catalog knowing.
+        if bound.version == context.catalog.version() && !files::has_paths(&view.query) {
             return Ok(bound.clock);
         }
         let bound =

@@ -1,7 +1,13 @@
-//! One value of an Arrow array as JSON.
+//! Rows as text: the values of JSON documents, and the files of CSV and JSON.
 //!
-//! NULL, NaN and infinities are `null`; whole and floating numbers are numbers; lists are arrays, structs are objects,
-//! maps are arrays of pairs; everything else is the text that Arrow displays.
+//! In JSON, NULL, NaN and infinities are `null`; whole and floating numbers are numbers; lists are arrays, structs are
+//! objects, maps are arrays of pairs; everything else is the text that Arrow displays.
+
+mod csv;
+mod json;
+
+pub use self::csv::{CsvStyle, CsvWriter};
+pub use self::json::{JsonLayout, JsonWriter};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{
@@ -77,13 +83,17 @@ fn serialize_list<S: Serializer>(serializer: S, items: &ArrayRef) -> Result<S::O
 }
 
 /// The text of values that have no JSON of their own, and of every value in a table.
-pub(crate) fn formatter(array: &dyn Array) -> Result<ArrayFormatter<'_>, arrow::error::ArrowError> {
+///
+/// # Errors
+/// An error of Arrow for a type that has no text.
+pub fn formatter(array: &dyn Array) -> Result<ArrayFormatter<'_>, arrow::error::ArrowError> {
     const OPTIONS: FormatOptions<'static> = FormatOptions::new().with_null("NULL").with_display_error(false);
     ArrayFormatter::try_new(array, &OPTIONS)
 }
 
 /// Rows as objects, keyed by column name.
-pub(crate) struct Objects<'a>(pub(crate) &'a [RecordBatch]);
+#[derive(Debug, Clone, Copy)]
+pub struct Objects<'a>(pub &'a [RecordBatch]);
 
 impl Serialize for Objects<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -93,9 +103,12 @@ impl Serialize for Objects<'_> {
 }
 
 /// One row as an object.
-pub(crate) struct Object<'a> {
-    pub(crate) batch: &'a RecordBatch,
-    pub(crate) row: usize,
+#[derive(Debug, Clone, Copy)]
+pub struct Object<'a> {
+    /// The rows.
+    pub batch: &'a RecordBatch,
+    /// The number of the row.
+    pub row: usize,
 }
 
 impl Serialize for Object<'_> {
@@ -110,7 +123,8 @@ impl Serialize for Object<'_> {
 }
 
 /// Rows as arrays, in column order.
-pub(crate) struct Rows<'a>(pub(crate) &'a [RecordBatch]);
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a>(pub &'a [RecordBatch]);
 
 impl Serialize for Rows<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
