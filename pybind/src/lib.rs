@@ -16,6 +16,7 @@ mod dataframe;
 mod error;
 mod html;
 mod numpy;
+mod options;
 mod parameters;
 mod runtime;
 mod schema;

@@ -17,6 +17,7 @@ mod reference;
 mod serial;
 mod sheet;
 mod workbook;
+mod writer;
 mod xml;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -37,6 +38,7 @@ use self::package::Package;
 use self::reference::Area;
 use self::sheet::{Meaning, read_sheet};
 use self::workbook::{TableEntry, Workbook};
+pub use self::writer::ExcelWriter;
 use crate::{FileAccess, LocalFile, MemoryTable, ReadOptions};
 
 /// Rows in one batch of the result.
@@ -346,3 +348,6 @@ fn batches(schema: &SchemaRef, arrays: Vec<arrow::array::ArrayRef>, rows: usize)
         .map_err(|error| Error::new(ErrorCode::Internal, "the columns of a sheet do not fit").with_source(error))?;
     Ok((0..rows).step_by(BATCH_ROWS).map(|row| whole.slice(row, BATCH_ROWS.min(rows - row))).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ mod store;
 // The public interface.
 pub use access::FileAccess;
 pub use csv::{BadRows, CSV_OPTIONS, CsvOptions, CsvTable, DateOrder, Dialect, OnTypeError, open_csv};
-pub use excel::{EXCEL_OPTIONS, ExcelSheet, ExcelSheetName, excel_sheets, open_excel, read_excel};
+pub use excel::{EXCEL_OPTIONS, ExcelSheet, ExcelSheetName, ExcelWriter, excel_sheets, open_excel, read_excel};
 pub use file::LocalFile;
 pub use json::open_json;
 pub use listing::FileTable;

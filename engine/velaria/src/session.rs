@@ -140,7 +140,6 @@ impl Session {
         self.context.running.interrupt();
     }
 
-    #[cfg(test)]
     pub(crate) fn context(&self) -> &Arc<Context> {
         &self.context
     }

@@ -20,7 +20,7 @@ use super::reference::Area;
 pub(super) enum Kind {
     /// Nothing.
     Blank,
-    /// A whole number of at most 53 bits.
+    /// A whole number below 2^53.
     Int,
     /// The bits of a number.
     Float,
@@ -44,14 +44,14 @@ pub(super) enum Kind {
     NoValue,
 }
 
-/// Numbers from here on are not all whole when they are floats.
+/// From here on a float may stand for several integers.
 const EXACT_MAX: i64 = 1 << 53;
 
 /// The cell that a number is.
 pub(super) fn number(value: f64) -> (Kind, i64) {
     #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small")]
     #[expect(clippy::cast_precision_loss, reason = "2^53 is exact")]
-    if value.fract() == 0.0 && value.abs() <= EXACT_MAX as f64 && !(value == 0.0 && value.is_sign_negative()) {
+    if value.fract() == 0.0 && value.abs() < EXACT_MAX as f64 && !(value == 0.0 && value.is_sign_negative()) {
         return (Kind::Int, value as i64);
     }
     (Kind::Float, value.to_bits().cast_signed())
@@ -67,11 +67,6 @@ pub(super) struct TextBlock {
 impl TextBlock {
     /// Up to this length a view holds the text itself.
     const INLINE_BYTES: usize = 12;
-
-    /// The number of texts.
-    pub(super) fn len(&self) -> usize {
-        self.views.len()
-    }
 
     fn push(&mut self, text: &str, block: u32) -> Result<usize> {
         let offset = u32::try_from(self.bytes.len()).map_err(|_| {

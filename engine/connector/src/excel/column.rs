@@ -112,7 +112,7 @@ impl Cells<'_> {
         if kinds.are(Kind::Text, &[]) || kinds.values() == 0 {
             return (self.texts(), None);
         }
-        if kinds.are(Kind::Float, &[Kind::Int]) {
+        if kinds.are(Kind::Float, &[Kind::Int, Kind::BigInt]) && self.are_floats(kinds) {
             return (self.floats(), None);
         }
         if kinds.are(Kind::Int, &[]) {
@@ -146,6 +146,17 @@ impl Cells<'_> {
         (!kinds.iter().all(valid)).then(|| NullBuffer::from(BooleanBuffer::collect_bool(kinds.len(), |row| valid(&kinds[row]))))
     }
 
+    /// Whether every large integer is what a float is written as: among floats it is one.
+    fn are_floats(&self, kinds: Kinds) -> bool {
+        let exact = |text: &str| text.parse::<f64>().is_ok_and(|value| value.to_string() == text);
+        kinds.count(Kind::BigInt) == 0
+            || self
+                .kinds()
+                .iter()
+                .zip(self.values())
+                .all(|(kind, value)| *kind != Kind::BigInt || exact(&self.grid.texts.get(*value)))
+    }
+
     fn integers(self) -> ArrayRef {
         let nulls = self.nulls();
         let length = self.kinds().len();
@@ -157,6 +168,7 @@ impl Cells<'_> {
     fn floats(&self) -> ArrayRef {
         let value = |(kind, value): (&Kind, &i64)| match kind {
             Kind::Int => *value as f64,
+            Kind::BigInt => self.grid.texts.get(*value).parse().unwrap_or(f64::NAN),
             _ => f64::from_bits(value.cast_unsigned()),
         };
         let values: Vec<f64> = self.kinds().iter().zip(self.values()).map(value).collect();

@@ -156,7 +156,7 @@ impl Cells<'_> {
             return Ok((Kind::Error, self.text(&error.to_string())?));
         }
         if let Some(value) = value.get_int() {
-            return if value.unsigned_abs() <= 1 << 53 {
+            return if value.unsigned_abs() < 1 << 53 {
                 Ok((Kind::Int, value))
             } else {
                 Ok((Kind::BigInt, self.text(&value.to_string())?))

@@ -244,7 +244,8 @@ fn numeric(text: &str, class: Class, epoch: Epoch, grid: &mut Grid) -> Result<(K
     let whole = text.strip_prefix('-').unwrap_or(text);
     if class == Class::Number && !whole.is_empty() && whole.bytes().all(|byte| byte.is_ascii_digit()) {
         return match text.parse::<i64>() {
-            Ok(value) if value.unsigned_abs() <= 1 << 53 => Ok((Kind::Int, value)),
+            Ok(0) if text != whole => Ok(cell::number(-0.0)),
+            Ok(value) if value.unsigned_abs() < 1 << 53 => Ok((Kind::Int, value)),
             _ => Ok((Kind::BigInt, grid.texts.push(text)?)),
         };
     }

@@ -137,7 +137,7 @@ impl<R: Read> XmlReader<R> {
     fn text(&mut self) -> Result<Token> {
         loop {
             let unread = self.unread();
-            if let Some(length) = memchr(b'<', unread) {
+            if let Some(length) = near(unread, |byte| byte == b'<', |far| memchr(b'<', far)) {
                 return Ok(self.take_text(length));
             }
             let length = unread.len();
@@ -234,17 +234,26 @@ impl<R: Read> XmlReader<R> {
 fn tag_end(bytes: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
-        let at = from + memchr3(b'>', b'"', b'\'', &bytes[from..])?;
+        let rest = bytes.get(from..)?;
+        let at = from + near(rest, |byte| matches!(byte, b'>' | b'"' | b'\''), |far| memchr3(b'>', b'"', b'\'', far))?;
         match bytes[at] {
             b'>' => return Some(at),
-            quote => from = at + 2 + memchr(quote, &bytes[at + 1..])?,
+            quote => from = at + 2 + near(&bytes[at + 1..], |byte| byte == quote, |far| memchr(quote, far))?,
         }
     }
 }
 
+/// The place of a byte that is nearly always one of the next few: for those a loop is faster than a wide search.
+#[inline]
+fn near(bytes: &[u8], is: impl Fn(u8) -> bool, far: impl Fn(&[u8]) -> Option<usize>) -> Option<usize> {
+    const NEAR_BYTES: usize = 16;
+    let (head, rest) = bytes.split_at(bytes.len().min(NEAR_BYTES));
+    head.iter().position(|byte| is(*byte)).or_else(|| far(rest).map(|at| at + head.len()))
+}
+
 /// A name without its namespace prefix: writers choose prefixes freely.
 fn local(name: &[u8]) -> &[u8] {
-    match memchr(b':', name) {
+    match name.iter().position(|byte| *byte == b':') {
         Some(at) => &name[at + 1..],
         None => name,
     }
@@ -283,10 +292,10 @@ impl<'a> Iterator for Attributes<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let bytes = self.bytes.trim_ascii_start();
-        let equals = memchr(b'=', bytes)?;
+        let equals = near(bytes, |byte| byte == b'=', |far| memchr(b'=', far))?;
         let value = bytes[equals + 1..].trim_ascii_start();
         let (quote, value) = value.split_first()?;
-        let end = memchr(*quote, value)?;
+        let end = near(value, |byte| byte == *quote, |far| memchr(*quote, far))?;
         self.bytes = &value[end + 1..];
         Some((local(bytes[..equals].trim_ascii_end()), &value[..end]))
     }

@@ -13,7 +13,7 @@ use arrow::json::LineDelimitedWriter;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::errors::ParquetError;
 use futures::TryStreamExt;
-use velaria_connector::{Existing, NewFile};
+use velaria_connector::{ExcelWriter, Existing, NewFile};
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::{Copy, Format, position_of};
 
@@ -48,7 +48,7 @@ fn format(text: &str, statement: &Copy) -> Result<Format> {
     let ending = || Path::new(&statement.path).extension()?.to_str().and_then(Format::named);
     statement.format.or_else(ending).ok_or_else(|| {
         Error::new(ErrorCode::InvalidStatement, "the format of the file is not known")
-            .with_hint("add (FORMAT csv), json, parquet or arrow, or let the path end with one of them")
+            .with_hint("add (FORMAT csv), json, parquet, arrow or xlsx, or let the path end with one of them")
             .with_position(position_of(text, statement.path_span))
     })
 }
@@ -61,6 +61,8 @@ enum Writer {
     Json(Box<LineDelimitedWriter<Out>>),
     Parquet(Box<ArrowWriter<Out>>),
     Arrow(Box<StreamWriter<Out>>),
+    /// A workbook is written when its last row is known.
+    Xlsx(Box<ExcelWriter>, Out),
 }
 
 impl Writer {
@@ -76,6 +78,8 @@ impl Writer {
             Format::Parquet => {
                 Self::Parquet(Box::new(ArrowWriter::try_new(out, Arc::clone(schema), None).map_err(from_parquet)?))
             }
+            Format::Xlsx if header => Self::Xlsx(Box::new(ExcelWriter::new(schema)?), out),
+            Format::Xlsx => Self::Xlsx(Box::new(ExcelWriter::without_header(schema)?), out),
             Format::Arrow => Self::Arrow(Box::new(StreamWriter::try_new(out, schema).map_err(from_arrow)?)),
         })
     }
@@ -86,6 +90,7 @@ impl Writer {
             Self::Json(writer) => writer.write(batch).map_err(from_arrow),
             Self::Parquet(writer) => writer.write(batch).map_err(from_parquet),
             Self::Arrow(writer) => writer.write(batch).map_err(from_arrow),
+            Self::Xlsx(writer, _) => writer.write(batch),
         }
     }
 
@@ -98,6 +103,10 @@ impl Writer {
             }
             Self::Parquet(writer) => writer.into_inner().map_err(from_parquet)?,
             Self::Arrow(writer) => writer.into_inner().map_err(from_arrow)?,
+            Self::Xlsx(writer, mut out) => {
+                writer.finish(&mut out)?;
+                out
+            }
         };
         out.flush().map_err(unwritten)?;
         Ok(out)
