@@ -158,7 +158,7 @@ fn integers_beyond_53_bits_are_never_rounded() {
     let book = column("", &["<c><v>9007199254740993</v></c>"]);
     assert_eq!(shown(&book, &[("types", r#"{"a": "BIGINT"}"#)]), ["a Int64", "9007199254740993"]);
     let book = column("", &["<c><v>7.0</v></c>", "<c><v>-0</v></c>", "<c><v>1E+20</v></c>"]);
-    assert_eq!(shown(&book, &[]), ["a Float64", "7.0", "-0.0", "100000000000000000000.0"]);
+    assert_eq!(shown(&book, &[]), ["a Float64", "7.0", "-0.0", "1e20"]);
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn sheets_tables_and_merged_cells() {
         sheet.write(1, 1, 1).unwrap().write(2, 1, 2).unwrap();
         sheet.write_column(6, 3, [1, 2]).unwrap();
         let total = TableColumn::new().set_header("n").set_total_function(TableFunction::Sum);
-        sheet.add_table(5, 3, 8, 3, &Table::new().set_name("T1").set_columns(&[total]).set_total_row(true)).unwrap();
+        sheet.add_table(5, 3, 8, 3, &Table::new().set_name("Sales").set_columns(&[total]).set_total_row(true)).unwrap();
         book.add_worksheet().set_name("empty").unwrap();
     });
     assert_eq!(shown(&book, &[("range", "A:B")])[..3], ["g Utf8View, v Int64", "a|1", "NULL|2"]);
@@ -243,12 +243,12 @@ fn sheets_tables_and_merged_cells() {
     assert_eq!(shown(&book, &[("sheet", "secret")]), ["hidden Utf8View"]);
     assert_eq!(shown(&book, &[("sheet", "0"), ("hidden", "true")]), ["hidden Utf8View"]);
     assert_eq!(shown(&book, &[("sheet", "1")]), [""]);
-    assert_eq!(shown(&book, &[("table", "t1")]), ["n Int64", "1", "2"]);
-    assert_eq!(read(&book, &[("table", "t1"), ("totals_row", "keep")]).unwrap().batches[0].num_rows(), 3);
+    assert_eq!(shown(&book, &[("table", "sales")]), ["n Int64", "1", "2"]);
+    assert_eq!(read(&book, &[("table", "sales"), ("totals_row", "keep")]).unwrap().batches[0].num_rows(), 3);
     for (option, name) in [("sheet", "nope"), ("sheet", "2"), ("table", "nope")] {
         let error = read(&book, &[(option, name)]).unwrap_err();
         assert_eq!(error.message(), format!("{option} not found: {name}"));
-        assert!(error.hint().unwrap().contains(if option == "sheet" { "secret, 员工, empty" } else { "T1" }), "{error:?}");
+        assert!(error.hint().unwrap().contains(if option == "sheet" { "secret, 员工, empty" } else { "Sales" }), "{error:?}");
     }
     let formula = written(|book| {
         let sheet = book.add_worksheet();
@@ -435,7 +435,8 @@ proptest! {
             // A column without values is one of text.
             if array.null_count() < array.len() {
                 prop_assert_eq!(read.data_type(), data_type, "{} {:?}", name, sheet.warnings);
-                prop_assert_eq!(read.as_ref(), cast(array, data_type).unwrap().as_ref(), "{}", name);
+                let wanted = cast(array, data_type).unwrap();
+                prop_assert_eq!(read, &wanted, "{}", name);
             } else {
                 prop_assert_eq!(read.null_count(), array.len());
             }
