@@ -18,6 +18,12 @@ pub(crate) fn wrong_type(py: Python<'_>, message: &str) -> PyErr {
     exception(py, &error, "ArgumentTypeError").unwrap_or_else(|failure| failure)
 }
 
+/// A warning of `velaria.errors`, for the caller's line.
+pub(crate) fn warn(py: Python<'_>, message: &str) -> PyResult<()> {
+    let class = PyModule::import(py, "velaria.errors")?.getattr("Warning")?;
+    PyModule::import(py, "warnings")?.getattr("warn")?.call1((message, class)).map(|_| ())
+}
+
 fn exception(py: Python<'_>, error: &Error, class: &str) -> PyResult<PyErr> {
     let module = CLASSES.get_or_try_init(py, || PyModule::import(py, "velaria.errors").map(Bound::unbind))?.bind(py);
     let report = error.report();

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict, PyInt, PyTuple};
-use velaria::{Error, ErrorCode, Format, ReadOptions, SessionConfig};
+use velaria::{Error, ErrorCode, ExcelFrame, Format, ReadOptions, SessionConfig};
 
 use crate::arrow_in;
 use crate::dataframe::DataFrame;
-use crate::error::{to_py, wrong_type};
+use crate::error::{to_py, warn, wrong_type};
 use crate::options::{options, with};
 use crate::parameters::parameters;
 use crate::runtime::{plan, wait};
@@ -226,6 +227,34 @@ impl Session {
         py.import("json")?.call_method1("loads", (document,))
     }
 
+    /// A frame over one sheet of a workbook; a dict of them, by name, for `sheet="*"`.
+    #[pyo3(signature = (path, **options))]
+    fn read_excel<'py>(
+        &self,
+        py: Python<'py>,
+        path: PathBuf,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (session, path, options) = (self.open(py)?, text_of(py, path)?, self::options(py, options)?);
+        if options.text("sheet") != Some("*") {
+            let read = wait(py, async move { session.read_excel(&path, &options).await })?;
+            return Ok(excel_frame(py, read)?.into_bound_py_any(py)?);
+        }
+        let sheets = wait(py, async move { session.read_excel_sheets(&path, &options).await })?;
+        let frames = PyDict::new(py);
+        for sheet in sheets {
+            frames.set_item(sheet.name.clone(), excel_frame(py, sheet)?)?;
+        }
+        Ok(frames.into_any())
+    }
+
+    /// The names of the sheets of a workbook, hidden ones included.
+    fn excel_sheets(&self, py: Python<'_>, path: PathBuf) -> PyResult<Vec<String>> {
+        let (session, path) = (self.open(py)?, text_of(py, path)?);
+        let sheets = wait(py, async move { session.excel_sheets(&path).await })?;
+        Ok(sheets.into_iter().map(|sheet| sheet.name).collect())
+    }
+
     /// A frame over Arrow data, a dict of columns or a two-dimensional numpy array.
     fn create_dataframe_from_arrow(&self, py: Python<'_>, obj: &Bound<'_, PyAny>) -> PyResult<DataFrame> {
         let session = self.open(py)?;
@@ -273,6 +302,12 @@ impl Session {
         let closed = self.session.lock().unwrap_or_else(PoisonError::into_inner).is_none();
         if closed { "<velaria.Session (closed)>" } else { "<velaria.Session>" }
     }
+}
+
+/// The frame of a sheet, after what there is to say about it was said.
+fn excel_frame(py: Python<'_>, read: ExcelFrame) -> PyResult<DataFrame> {
+    read.warnings.iter().try_for_each(|text| warn(py, &format!("sheet {}: {text}", read.name)))?;
+    Ok(DataFrame::new(read.frame))
 }
 
 /// A path as text.

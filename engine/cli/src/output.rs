@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use parquet::arrow::ArrowWriter;
 use serde::Serialize;
 use velaria::rows::{CsvStyle, CsvWriter, Object, Objects};
-use velaria::{Error, ErrorCode, json};
+use velaria::{Error, ErrorCode, ExcelWriter, json};
 
 use crate::Io;
 use crate::args::OutputArgs;
@@ -35,6 +35,8 @@ pub(crate) enum Format {
     Parquet,
     /// An Arrow IPC stream
     Arrow,
+    /// A workbook
+    Xlsx,
 }
 
 /// Writes `table` in the format that was asked for.
@@ -47,6 +49,7 @@ pub(crate) fn write(table: &Table, args: &OutputArgs, io: &mut Io<'_>) -> Result
         Format::Csv => write_csv(table, io),
         Format::Parquet => write_binary(table, args, io, write_parquet),
         Format::Arrow => write_binary(table, args, io, write_arrow),
+        Format::Xlsx => write_binary(table, args, io, write_xlsx),
     }
 }
 
@@ -123,6 +126,15 @@ fn write_arrow(table: &Table, out: &mut dyn Write) -> Result<(), Failure> {
         writer.write(batch).map_err(unwritable)?;
     }
     writer.finish().map_err(unwritable)
+}
+
+fn write_xlsx(table: &Table, out: &mut dyn Write) -> Result<(), Failure> {
+    // Encoded whole before the first byte is written: a text that is too long for a cell is found on the way.
+    let mut bytes = Vec::new();
+    let mut writer = ExcelWriter::new(&table.schema)?;
+    table.batches.iter().try_for_each(|batch| writer.write(batch))?;
+    writer.finish(&mut bytes)?;
+    Ok(out.write_all(&bytes)?)
 }
 
 fn unwritable(error: arrow::error::ArrowError) -> Failure {

@@ -10,6 +10,7 @@ mod content;
 mod csv;
 mod encoding;
 mod decode;
+mod excel;
 mod file;
 mod files;
 mod input;
@@ -35,6 +36,7 @@ pub use csv::{
     BadRows, CSV_OPTIONS, CsvOptions, CsvTable, DateOrder, Dialect, LateType, OnTypeError, RejectsTable, open_csv,
 };
 pub use decode::DecodedTable;
+pub use excel::{EXCEL_OPTIONS, ExcelSheet, ExcelSheetName, ExcelWriter, excel_sheets, open_excel, read_excel};
 pub use file::LocalFile;
 pub use files::{Differences, FilesTable};
 pub use ipc::ARROW_OPTIONS;

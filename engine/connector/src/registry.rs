@@ -13,6 +13,7 @@ use crate::json::{self, JSON_OPTIONS, JsonOptions};
 use crate::line::{self, LINE_OPTIONS, LineOptions};
 use crate::located::{Located, Partitioning, locate};
 use crate::parquet::{self, PARQUET_OPTIONS};
+use crate::excel::{EXCEL_OPTIONS, open_excel};
 use crate::{Differences, FileAccess, FilesTable, LocalFile, ReadOptions, input};
 
 /// The type that a word of SQL means.
@@ -84,7 +85,7 @@ impl Format {
             Self::Parquet => &PARQUET_OPTIONS,
             Self::Arrow => &ARROW_OPTIONS,
             Self::Line => &LINE_OPTIONS,
-            Self::Excel => &[],
+            Self::Excel => &EXCEL_OPTIONS,
         }
     }
 
@@ -238,8 +239,9 @@ fn format_of(source: &Source<'_>, located: &Located) -> Result<(Format, ReadOpti
 }
 
 /// A format with its options.
-enum Reader {
+enum Reader<'t> {
     Csv(Box<CsvOptions>),
+    Excel { options: ReadOptions, type_of: TypeOf<'t> },
     Json(JsonOptions),
     Parquet,
     Arrow,
@@ -257,8 +259,8 @@ enum Declared<'a> {
     Types(Vec<(String, DataType)>),
 }
 
-impl Reader {
-    fn new(format: Format, options: &ReadOptions, source: &Source<'_>) -> Result<Self> {
+impl<'t> Reader<'t> {
+    fn new(format: Format, options: &ReadOptions, source: &Source<'t>) -> Result<Self> {
         let (columns, type_of) = (source.columns, source.type_of);
         Ok(match format {
             Format::Csv => {
@@ -285,8 +287,8 @@ impl Reader {
                 Self::Line(columns.map_or(options.clone(), |columns| options.with_columns(columns)))
             }
             Format::Excel => {
-                return Err(Error::new(ErrorCode::Unsupported, "workbooks are not read here yet")
-                    .with_hint("save the sheet as CSV"));
+                options.check("excel", &EXCEL_OPTIONS)?;
+                Self::Excel { options: options.clone(), type_of }
             }
         })
     }
@@ -303,6 +305,11 @@ impl Reader {
         Ok(match self {
             Self::Csv(options) => Arc::new(open_csv(state, &file.path().to_string_lossy(), options).await?),
             Self::Json(options) => Arc::new(json::open(file.clone(), options)?),
+            Self::Excel { options, type_of } => {
+                let path = file.path().to_string_lossy();
+                let access = FileAccess::of(state.config_options())?;
+                Arc::new(open_excel(&access, &path, options, &|word| type_of(word))?.into_table()?)
+            }
             Self::Parquet => Arc::new(parquet::open(state, file.clone()).await?),
             Self::Arrow => Arc::new(ipc::open(file.clone())?),
             Self::Line(options) => Arc::new(line::open(file.clone(), options.clone())?),
@@ -313,13 +320,15 @@ impl Reader {
         let fields = |schema: &Schema| schema.fields().iter().map(|field| field.as_ref().clone()).collect();
         match (self, source.columns) {
             (Self::Json(_), Some(schema)) => Declared::ByName(fields(schema)),
-            (Self::Csv(_) | Self::Parquet | Self::Arrow | Self::Line(_), Some(schema)) => Declared::InOrder(schema),
+            (Self::Csv(_) | Self::Excel { .. } | Self::Parquet | Self::Arrow | Self::Line(_), Some(schema)) => {
+                Declared::InOrder(schema)
+            },
             (Self::Json(options), None) => {
                 let typed = options.declared().unwrap_or_default();
                 types(typed.into_iter().filter_map(|(name, data_type)| Some((name, data_type?))).collect())
             }
             (Self::Line(options), None) => types(options.types().to_vec()),
-            (Self::Csv(_) | Self::Parquet | Self::Arrow, None) => Declared::Nothing,
+            (Self::Csv(_) | Self::Excel { .. } | Self::Parquet | Self::Arrow, None) => Declared::Nothing,
         }
     }
 
@@ -342,7 +351,7 @@ impl Reader {
         let mut options = options.as_ref().clone();
         let text = found.into_iter().filter(|(_, known)| known.is_none()).map(|(name, _)| (name, DataType::Utf8));
         options.types.extend(text);
-        Self::Csv(Box::new(options)).open_all(state, located).await.map(Some)
+        Reader::Csv(Box::new(options)).open_all(state, located).await.map(Some)
     }
 }
 

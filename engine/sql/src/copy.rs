@@ -22,7 +22,7 @@ pub struct Copy {
     pub path_span: Span,
     /// How the rows are written; `None` leaves it to the ending of the path.
     pub format: Option<Format>,
-    /// Whether a CSV file starts with the names of the columns.
+    /// Whether a CSV file or a sheet starts with the names of the columns.
     pub header: bool,
     /// The byte between two fields of a CSV file.
     pub delimiter: u8,
@@ -43,6 +43,8 @@ pub enum Format {
     Parquet,
     /// An Arrow IPC stream.
     Arrow,
+    /// A workbook with one sheet.
+    Xlsx,
 }
 
 impl Format {
@@ -54,6 +56,7 @@ impl Format {
             "json" | "ndjson" | "jsonl" => Some(Self::Json),
             "parquet" => Some(Self::Parquet),
             "arrow" | "arrows" => Some(Self::Arrow),
+            "xlsx" => Some(Self::Xlsx),
             _ => None,
         }
     }
@@ -79,6 +82,7 @@ impl fmt::Display for Copy {
             Format::Json => "json",
             Format::Parquet => "parquet",
             Format::Arrow => "arrow",
+            Format::Xlsx => "xlsx",
         });
         write!(f, "COPY ({}) TO '{}' (", self.source, self.path.replace('\'', "''"))?;
         if let Some(format) = format {
@@ -90,8 +94,8 @@ impl fmt::Display for Copy {
     }
 }
 
-const FORMATS: [&str; 5] = ["csv", "json", "ndjson", "parquet", "arrow"];
 const OPTIONS: [&str; 5] = ["FORMAT", "HEADER", "DELIMITER", "OVERWRITE", "ESCAPE_FORMULAS"];
+const FORMATS: [&str; 6] = ["csv", "json", "ndjson", "parquet", "arrow", "xlsx"];
 
 /// Reads what follows the word `COPY`.
 pub(crate) fn parse(text: &str, parser: &mut Parser<'_>) -> Result<Copy> {

@@ -24,6 +24,7 @@ mod context;
 mod cooperate;
 mod dataframe;
 mod error;
+mod excel;
 mod explain;
 mod function;
 mod function_list;
@@ -59,5 +60,7 @@ pub use velaria_connector::{CsvOptions, FILE_OPTIONS, Format, ReadOptions, reser
 pub mod rows {
     pub use velaria_connector::{CsvStyle, CsvWriter, Object, Objects, Rows, formatter};
 }
+pub use excel::ExcelFrame;
+pub use velaria_connector::{EXCEL_OPTIONS, ExcelSheetName, ExcelWriter};
 pub use velaria_contract::{BatchStrategy, Error, ErrorCode, ErrorKind, ErrorReport, Explain, Position, Result, json};
 pub use velaria_sql::{Parameter, Parameters};

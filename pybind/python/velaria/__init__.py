@@ -8,5 +8,6 @@
 from velaria._version import __version__
 from velaria._velaria import DataFrame, Schema, Session
 from velaria.errors import Error
+from velaria.excel import read_excel
 
-__all__ = ["__version__", "Session", "DataFrame", "Schema", "Error"]
+__all__ = ["__version__", "Session", "DataFrame", "Schema", "Error", "read_excel"]

@@ -50,7 +50,7 @@ class Position(NamedTuple):
 
 
 class Warning(builtins.Warning):
-    """Exists for the database API; nothing raises it."""
+    """What a reader has to say about a file that it did read, such as error cells that became NULL."""
 
 
 class Error(RuntimeError):

@@ -11,7 +11,7 @@ use arrow::ipc::writer::StreamWriter;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::errors::ParquetError;
 use futures::TryStreamExt;
-use velaria_connector::{CsvStyle, CsvWriter, Existing, JsonLayout, JsonWriter, NewFile};
+use velaria_connector::{CsvStyle, CsvWriter, ExcelWriter, Existing, JsonLayout, JsonWriter, NewFile};
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::{Copy, Format, position_of};
 
@@ -49,8 +49,9 @@ pub(crate) struct FileStyle {
 
 /// Runs the query of `frame` into `file`, and tells how many rows it has.
 pub(crate) async fn write(frame: &DataFrame, file: NewFile, format: Format, style: &FileStyle) -> Result<usize> {
-    let mut writer = Writer::new(format, BufWriter::new(file), &frame.schema(), style)?;
+    // The query begins first: the types of its files are known then.
     let mut stream = frame.execute().await?;
+    let mut writer = Writer::new(format, BufWriter::new(file), &stream.schema(), style)?;
     let mut rows = 0;
     while let Some(batch) = stream.try_next().await? {
         rows += batch.num_rows();
@@ -66,7 +67,7 @@ fn format(text: &str, statement: &Copy) -> Result<Format> {
     let ending = || Path::new(&statement.path).extension()?.to_str().and_then(Format::named);
     statement.format.or_else(ending).ok_or_else(|| {
         Error::new(ErrorCode::InvalidStatement, "the format of the file is not known")
-            .with_hint("add (FORMAT csv), json, parquet or arrow, or let the path end with one of them")
+            .with_hint("add (FORMAT csv), json, parquet, arrow or xlsx, or let the path end with one of them")
             .with_position(position_of(text, statement.path_span))
     })
 }
@@ -79,6 +80,8 @@ enum Writer {
     Json(Box<JsonWriter<Out>>),
     Parquet(Box<ArrowWriter<Out>>),
     Arrow(Box<StreamWriter<Out>>),
+    /// A workbook is written when its last row is known.
+    Xlsx(Box<ExcelWriter>, Out),
 }
 
 impl Writer {
@@ -98,6 +101,8 @@ impl Writer {
             Format::Parquet => {
                 Self::Parquet(Box::new(ArrowWriter::try_new(out, Arc::clone(schema), None).map_err(from_parquet)?))
             }
+            Format::Xlsx if style.header => Self::Xlsx(Box::new(ExcelWriter::new(schema)?), out),
+            Format::Xlsx => Self::Xlsx(Box::new(ExcelWriter::without_header(schema)?), out),
             Format::Arrow => Self::Arrow(Box::new(StreamWriter::try_new(out, schema).map_err(from_arrow)?)),
         })
     }
@@ -108,6 +113,7 @@ impl Writer {
             Self::Json(writer) => writer.write(batch).map_err(from_json),
             Self::Parquet(writer) => writer.write(batch).map_err(from_parquet),
             Self::Arrow(writer) => writer.write(batch).map_err(from_arrow),
+            Self::Xlsx(writer, _) => writer.write(batch),
         }
     }
 
@@ -117,6 +123,10 @@ impl Writer {
             Self::Json(writer) => writer.finish().map_err(unwritten)?,
             Self::Parquet(writer) => writer.into_inner().map_err(from_parquet)?,
             Self::Arrow(writer) => writer.into_inner().map_err(from_arrow)?,
+            Self::Xlsx(writer, mut out) => {
+                writer.finish(&mut out)?;
+                out
+            }
         };
         out.flush().map_err(unwritten)?;
         Ok(out)
