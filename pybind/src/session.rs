@@ -1,7 +1,7 @@
 //! `velaria.Session`.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -12,7 +12,8 @@ use crate::arrow_in;
 use crate::dataframe::DataFrame;
 use crate::error::{to_py, wrong_type};
 use crate::parameters::parameters;
-use crate::runtime::{plan, wait};
+use crate::runtime::wait;
+use crate::variables::{self, Scan};
 
 /// A number of bytes, or a text such as `1GiB` that says one.
 struct Bytes(u64);
@@ -55,6 +56,7 @@ impl FromPyObject<'_, '_> for Seconds {
 pub(crate) struct Session {
     /// `None` once it is closed.
     session: Mutex<Option<velaria::Session>>,
+    scan: Scan,
 }
 
 impl Session {
@@ -69,7 +71,7 @@ impl Session {
     /// A session with an empty catalog, and with limits.
     #[new]
     #[pyo3(signature = (*, memory_limit=None, threads=None, temp_dir=None, statement_timeout=None, read_only=false,
-        allowed_paths=None))]
+        allowed_paths=None, allow_python_scan=true))]
     fn new(
         py: Python<'_>,
         memory_limit: Option<Bytes>,
@@ -78,6 +80,7 @@ impl Session {
         statement_timeout: Option<Seconds>,
         read_only: bool,
         allowed_paths: Option<Vec<PathBuf>>,
+        allow_python_scan: bool,
     ) -> PyResult<Self> {
         let mut config = SessionConfig::default();
         if let Some(Bytes(bytes)) = memory_limit {
@@ -99,7 +102,8 @@ impl Session {
             config = config.with_allowed_paths(paths);
         }
         let session = velaria::Session::new(config).map_err(|error| to_py(py, &error))?;
-        Ok(Self { session: Mutex::new(Some(session)) })
+        let scan = if allow_python_scan { Scan::Caller } else { Scan::Off };
+        Ok(Self { session: Mutex::new(Some(session)), scan })
     }
 
     /// A frame over a CSV file with a header line.
@@ -138,11 +142,11 @@ impl Session {
         self.open(py)?.create_temp_view(name, frame.get().frame()).map_err(|error| to_py(py, &error))
     }
 
-    /// Runs one statement, with values for its parameters.
+    /// Runs one statement, with values for its parameters; names that the session does not have are variables of the
+    /// caller.
     #[pyo3(signature = (text, params=None))]
     fn sql(&self, py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<DataFrame> {
-        let (session, text, parameters) = (self.open(py)?, text.to_owned(), parameters(py, params)?);
-        plan(py, async move { session.sql_with(&text, &parameters).await }).map(DataFrame::new)
+        variables::sql(py, self.open(py)?, text, parameters(py, params)?, self.scan)
     }
 
     /// Ends the statements of this session that other threads run now.
@@ -168,6 +172,26 @@ impl Session {
     fn __repr__(&self) -> &'static str {
         let closed = self.session.lock().unwrap_or_else(PoisonError::into_inner).is_none();
         if closed { "<velaria.Session (closed)>" } else { "<velaria.Session>" }
+    }
+}
+
+/// Runs one statement in the session of the process, with values for its parameters.
+#[pyfunction]
+#[pyo3(signature = (text, params=None))]
+pub(crate) fn sql(py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<DataFrame> {
+    let session = default_session().map_err(|error| to_py(py, &error))?;
+    variables::sql(py, session, text, parameters(py, params)?, Scan::Caller)
+}
+
+/// The session of [`sql`], made when it is needed first.
+fn default_session() -> Result<velaria::Session, Error> {
+    static SESSION: OnceLock<velaria::Session> = OnceLock::new();
+    match SESSION.get() {
+        Some(session) => Ok(session.clone()),
+        None => {
+            let session = velaria::Session::new(SessionConfig::default())?;
+            Ok(SESSION.get_or_init(|| session).clone())
+        }
     }
 }
 

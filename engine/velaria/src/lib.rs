@@ -38,6 +38,7 @@ mod session;
 mod split;
 mod stack;
 mod stop;
+mod variables;
 mod words;
 
 // The public interface.
@@ -46,7 +47,8 @@ pub use config::{SessionConfig, bytes_of, duration_of};
 pub use dataframe::{BatchStream, DataFrame};
 pub use function_list::{FunctionEntry, FunctionKind, functions};
 pub use runtime::{plan, wait};
-pub use session::Session;
+pub use session::{Begun, OpenStatement, Session};
+pub use variables::Variables;
 pub use velaria_connector::CsvOptions;
 pub use velaria_contract::{BatchStrategy, Error, ErrorCode, ErrorKind, ErrorReport, Explain, Position, Result, json};
 pub use velaria_sql::{Parameter, Parameters};

@@ -9,7 +9,7 @@ import pandas  # type: ignore
 import polars  # type: ignore
 import pyarrow  # type: ignore
 
-__all__ = ["__version__", "Session", "DataFrame", "Schema", "cli_main"]
+__all__ = ["__version__", "Session", "DataFrame", "Schema", "cli_main", "sql"]
 
 __version__: str
 
@@ -43,6 +43,7 @@ class Session:
         statement_timeout: Optional[Union[float, timedelta]] = None,
         read_only: bool = False,
         allowed_paths: Optional[Sequence[_Path]] = None,
+        allow_python_scan: bool = True,
     ) -> Self: ...
     def read_csv(self, path: _Path, delimiter: str = ",") -> DataFrame: ...
     def read_parquet(self, path: _Path) -> DataFrame: ...
@@ -89,4 +90,5 @@ class Schema:
     def __eq__(self, value: object, /) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
+def sql(text: str, params: Union[Sequence[object], Mapping[str, object], None] = None) -> DataFrame: ...
 def cli_main(argv: Sequence[str]) -> int: ...

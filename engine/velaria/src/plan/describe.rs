@@ -47,7 +47,7 @@ pub(crate) async fn subject_frame(context: &Arc<Context>, text: &str, subject: S
 
 fn whole_table(context: &Context, text: &str, ident: &Ident) -> Result<Box<velaria_sql::ast::Query>> {
     let name = target::spelling(context, ident);
-    context.catalog.entry(&name).map_err(|error| error.with_position(position_of(text, ident.span)))?;
+    context.catalog.find(&name).map_err(|error| error.with_position(position_of(text, ident.span)))?;
     let (mut query, mut select) = template("SELECT * FROM t")?;
     if let Some(velaria_sql::ast::TableFactor::Table { name: table, .. }) =
         select.from.first_mut().map(|from| &mut from.relation)
