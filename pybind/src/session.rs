@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyInt, PyTuple};
-use velaria::{CsvOptions, Error, ErrorCode, SessionConfig};
+use velaria::{CsvOptions, DataFormat, Error, ErrorCode, SessionConfig, SourceOptions};
 
 use crate::arrow_in;
 use crate::dataframe::DataFrame;
@@ -49,6 +49,32 @@ impl FromPyObject<'_, '_> for Seconds {
         };
         velaria::duration_of(seconds).map(Self).map_err(|error| to_py(obj.py(), &error))
     }
+}
+
+/// What a caller says about the cache of a source.
+struct Cache<'a> {
+    wanted: bool,
+    dir: Option<PathBuf>,
+    format: Option<&'a str>,
+}
+
+impl Cache<'_> {
+    /// With what the environment says; one of the three is enough to ask for a cache.
+    fn options(self, rows_in_memory: bool) -> Result<SourceOptions, Error> {
+        let mut options = SourceOptions::from_environment()?;
+        let format = self.format.map(named_format).transpose()?;
+        if self.wanted || self.dir.is_some() || format.is_some() {
+            options = options.with_materialization(self.dir, format)?;
+        }
+        Ok(if rows_in_memory { options.with_rows_in_memory() } else { options })
+    }
+}
+
+fn named_format(word: &str) -> Result<DataFormat, Error> {
+    DataFormat::named(word).ok_or_else(|| {
+        Error::new(ErrorCode::InvalidArgument, format!("unknown materialization_format: {word}"))
+            .with_hint("there are binary_row_batch, nanoarrow_ipc, arrow and parquet")
+    })
 }
 
 /// An isolated set of views and tables.
@@ -107,11 +133,24 @@ impl Session {
     }
 
     /// A frame over a CSV file with a header line.
-    #[pyo3(signature = (path, delimiter=","))]
-    fn read_csv(&self, py: Python<'_>, path: PathBuf, delimiter: &str) -> PyResult<DataFrame> {
+    #[pyo3(signature = (path, delimiter=",", materialization=false, materialization_dir=None, materialization_format=None,
+        cache_in_memory=false))]
+    #[expect(clippy::too_many_arguments, reason = "the arguments are those of the contract")]
+    fn read_csv(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        delimiter: &str,
+        materialization: bool,
+        materialization_dir: Option<PathBuf>,
+        materialization_format: Option<&str>,
+        cache_in_memory: bool,
+    ) -> PyResult<DataFrame> {
         let (session, path) = (self.open(py)?, text_of(py, path)?);
+        let cache = Cache { wanted: materialization, dir: materialization_dir, format: materialization_format };
+        let source = cache.options(cache_in_memory).map_err(|error| to_py(py, &error))?;
         let options = CsvOptions::default().with_delimiter(delimiter).map_err(|error| to_py(py, &error))?;
-        wait(py, async move { session.read_csv(&path, &options).await }).map(DataFrame::new)
+        wait(py, async move { session.read_csv_with(&path, &options, &source).await }).map(DataFrame::new)
     }
 
     /// A frame over a Parquet file.

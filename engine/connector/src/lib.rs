@@ -9,6 +9,7 @@ mod csv;
 mod file;
 mod json;
 mod listing;
+mod materialize;
 mod memory;
 mod new_file;
 mod options;
@@ -21,6 +22,7 @@ pub use csv::{BadRows, CSV_OPTIONS, CsvOptions, CsvTable, DateOrder, Dialect, On
 pub use file::LocalFile;
 pub use json::open_json;
 pub use listing::FileTable;
+pub use materialize::{CacheWriter, CachedTable, DataFormat, Materialization, SourceIdentity, Store};
 pub use memory::{Change, Check, KeyKind, KeyRule, MemoryTable, NumberedTable, ROW_NUMBER, TableRules, Writer};
 pub use new_file::{Existing, NewFile};
 pub use options::ReadOptions;

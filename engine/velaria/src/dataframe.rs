@@ -21,7 +21,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::stream::Fuse;
 use futures::{Stream, StreamExt, TryStreamExt};
-use velaria_connector::{CsvTable, FileTable, MemoryTable, NumberedTable};
+use velaria_connector::{CachedTable, CsvTable, FileTable, MemoryTable, NumberedTable};
 use velaria_contract::{Error, ErrorCode, Explain, Result};
 
 use crate::bounded;
@@ -381,6 +381,9 @@ fn is_small(table: &dyn TableProvider) -> bool {
     }
     if let Some(numbered) = table.downcast_ref::<NumberedTable>() {
         return numbered.rows() <= SERIAL_ROWS_MAX;
+    }
+    if let Some(cached) = table.downcast_ref::<CachedTable>() {
+        return cached.rows() <= SERIAL_ROWS_MAX as u64;
     }
     let file = (table.downcast_ref::<CsvTable>().map(CsvTable::file))
         .or_else(|| table.downcast_ref::<FileTable>().map(FileTable::file));

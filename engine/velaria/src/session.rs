@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::{SchemaProvider, TableProvider};
-use velaria_connector::{CsvOptions, open_csv, open_json, open_parquet};
+use velaria_connector::{CsvOptions, LocalFile, SourceIdentity, open_csv, open_json, open_parquet};
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::ast::Ident;
 use velaria_sql::{Parameters, Statement, tables_read};
@@ -14,6 +14,7 @@ use crate::catalog::{Catalog, Entry};
 use crate::config::SessionConfig;
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
+use crate::materialized::{self, SourceOptions};
 use crate::plan::command;
 use crate::stack::{self, Roomy};
 use crate::stop::{Stop, within};
@@ -49,6 +50,16 @@ impl Session {
     pub async fn read_csv(&self, path: &str, options: &CsvOptions) -> Result<DataFrame> {
         let table = open_csv(self.context.state(Spread::Parallel), path, options).await?;
         self.frame("csv", Arc::new(table))
+    }
+
+    /// A frame over a CSV file like [`Session::read_csv`], whose rows are kept as `source` says. A file whose rows are kept
+    /// already is not read; otherwise all of it is read now.
+    ///
+    /// # Errors
+    /// Those of [`Session::read_csv`] and those of its rows; `VEL-6004` for a cache that others can write to.
+    pub async fn read_csv_with(&self, path: &str, options: &CsvOptions, source: &SourceOptions) -> Result<DataFrame> {
+        let identity = |file: &LocalFile| SourceIdentity::of_csv(file, options);
+        materialized::frame(&self.context, path, source, identity, self.read_csv(path, options)).await
     }
 
     /// A frame over a Parquet file. Only its footer is read now.
