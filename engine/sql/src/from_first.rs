@@ -7,15 +7,23 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{Query, Select, SelectFlavor, SelectItem, VisitMut, VisitorMut, WildcardAdditionalOptions};
 use sqlparser::keywords::Keyword;
-use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 /// Puts `SELECT *` before every `FROM` that begins a query without one.
 pub(crate) fn complete(tokens: &mut Vec<TokenWithSpan>) {
-    for index in short(tokens).into_iter().rev() {
-        let place = tokens.get(index).map_or(Span::empty(), |token| token.span);
-        let added = [select(), Token::Mul].map(|token| TokenWithSpan::new(token, place));
-        tokens.splice(index..index, added);
+    let short = short(tokens);
+    if short.is_empty() {
+        return;
     }
+    let mut places = short.into_iter().peekable();
+    let mut completed = Vec::with_capacity(tokens.len() + 2 * places.len());
+    for (index, token) in tokens.drain(..).enumerate() {
+        if places.next_if_eq(&index).is_some() {
+            completed.extend([select(), Token::Mul].map(|added| TokenWithSpan::new(added, token.span)));
+        }
+        completed.push(token);
+    }
+    *tokens = completed;
 }
 
 /// Gives every query that still has no list its `*`: those that the tokens alone do not tell, as in `INSERT INTO t FROM u`.

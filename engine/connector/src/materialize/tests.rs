@@ -322,7 +322,7 @@ fn what_was_not_used_for_the_longest_time_goes_first() {
     let source = fixture.source("large.csv", "a\n1\n");
     let mut writer = tiny.writer(&source, &rows(0, 1).schema()).unwrap();
     let written = (0..100).map(|_| writer.write(&rows(0, 1000))).find(Result::is_err);
-    assert_eq!(written.unwrap().unwrap_err().to_string(), "file too large");
+    assert!(written.unwrap().unwrap_err().to_string().contains("file too large"));
 }
 
 #[test]
