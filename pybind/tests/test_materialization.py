@@ -243,12 +243,12 @@ def test_processes_at_the_same_time(source: Path, tmp_path: Path) -> None:
     )
     running = [subprocess.Popen([sys.executable, "-c", code, str(source), str(cache)]) for _ in range(4)]
     while any(process.poll() is None for process in running):
-        for path in cache.rglob("table.bin"):
-            (tmp_path / "damaged").write_bytes(b"damaged")
-            try:
+        (tmp_path / "damaged").write_bytes(b"damaged")
+        try:
+            for path in cache.rglob("table.bin"):
                 (tmp_path / "damaged").replace(path)
-            except OSError:
-                pass
+        except OSError:
+            pass  # The folder was just removed, because it was damaged.
         try:
             running[0].wait(0.05)
         except subprocess.TimeoutExpired:
