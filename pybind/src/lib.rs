@@ -21,6 +21,7 @@ mod parameters;
 mod runtime;
 mod schema;
 mod session;
+mod variables;
 
 use pyo3::prelude::*;
 
@@ -34,5 +35,6 @@ fn _velaria(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<session::Session>()?;
     module.add_class::<dataframe::DataFrame>()?;
     module.add_class::<schema::Schema>()?;
+    module.add_function(wrap_pyfunction!(session::sql, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_main, module)?)
 }

@@ -1,20 +1,21 @@
 //! `velaria.Session`.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict, PyInt, PyTuple};
-use velaria::{Error, ErrorCode, ExcelFrame, Format, ReadOptions, SessionConfig};
+use velaria::{DataFormat, Error, ErrorCode, ExcelFrame, Format, ReadOptions, SessionConfig, SourceOptions};
 
 use crate::arrow_in;
 use crate::dataframe::DataFrame;
 use crate::error::{to_py, warn, wrong_type};
 use crate::options::{options, with};
 use crate::parameters::parameters;
-use crate::runtime::{plan, wait};
+use crate::runtime::wait;
+use crate::variables::{self, Scan};
 
 /// A number of bytes, or a text such as `1GiB` that says one.
 struct Bytes(u64);
@@ -52,11 +53,38 @@ impl FromPyObject<'_, '_> for Seconds {
     }
 }
 
+/// What a caller says about the cache of a source.
+struct Cache<'a> {
+    wanted: bool,
+    dir: Option<PathBuf>,
+    format: Option<&'a str>,
+}
+
+impl Cache<'_> {
+    /// With what the environment says; one of the three is enough to ask for a cache.
+    fn options(self, rows_in_memory: bool) -> Result<SourceOptions, Error> {
+        let mut options = SourceOptions::from_environment()?;
+        let format = self.format.map(named_format).transpose()?;
+        if self.wanted || self.dir.is_some() || format.is_some() {
+            options = options.with_materialization(self.dir, format)?;
+        }
+        Ok(if rows_in_memory { options.with_rows_in_memory() } else { options })
+    }
+}
+
+fn named_format(word: &str) -> Result<DataFormat, Error> {
+    DataFormat::named(word).ok_or_else(|| {
+        Error::new(ErrorCode::InvalidArgument, format!("unknown materialization_format: {word}"))
+            .with_hint("there are binary_row_batch, nanoarrow_ipc, arrow and parquet")
+    })
+}
+
 /// An isolated set of views and tables.
 #[pyclass(frozen, module = "velaria")]
 pub(crate) struct Session {
     /// `None` once it is closed.
     session: Mutex<Option<velaria::Session>>,
+    scan: Scan,
 }
 
 impl Session {
@@ -84,7 +112,7 @@ impl Session {
     /// A session with an empty catalog, and with limits.
     #[new]
     #[pyo3(signature = (*, memory_limit=None, threads=None, temp_dir=None, statement_timeout=None, read_only=false,
-        allowed_paths=None, allow_local_files=true))]
+        allowed_paths=None, allow_local_files=true, allow_python_scan=true))]
     fn new(
         py: Python<'_>,
         memory_limit: Option<Bytes>,
@@ -94,6 +122,7 @@ impl Session {
         read_only: bool,
         allowed_paths: Option<Vec<PathBuf>>,
         allow_local_files: bool,
+        allow_python_scan: bool,
     ) -> PyResult<Self> {
         let mut config = SessionConfig::default();
         if let Some(Bytes(bytes)) = memory_limit {
@@ -118,7 +147,8 @@ impl Session {
             config = config.without_local_files();
         }
         let session = velaria::Session::new(config).map_err(|error| to_py(py, &error))?;
-        Ok(Self { session: Mutex::new(Some(session)) })
+        let scan = if allow_python_scan { Scan::Caller } else { Scan::Off };
+        Ok(Self { session: Mutex::new(Some(session)), scan })
     }
 
     /// A frame over a file, a directory, a pattern such as 'data/*.csv', or '-' for standard input.
@@ -139,19 +169,28 @@ impl Session {
     }
 
     /// A frame over CSV files.
-    #[pyo3(signature = (path, delimiter=None, **options))]
+    #[pyo3(signature = (path, delimiter=None, materialization=false, materialization_dir=None, materialization_format=None,
+        cache_in_memory=false, **options))]
+    #[expect(clippy::too_many_arguments, reason = "the arguments are those of the contract")]
     fn read_csv(
         &self,
         py: Python<'_>,
         path: PathBuf,
         delimiter: Option<&Bound<'_, PyAny>>,
+        materialization: bool,
+        materialization_dir: Option<PathBuf>,
+        materialization_format: Option<&str>,
+        cache_in_memory: bool,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<DataFrame> {
         let mut options = self::options(py, options)?;
         if let Some(delimiter) = delimiter {
             options = with(py, options, "delimiter", delimiter)?;
         }
-        self.read_files(py, path, Some(Format::Csv), options)
+        let cache = Cache { wanted: materialization, dir: materialization_dir, format: materialization_format };
+        let source = cache.options(cache_in_memory).map_err(|error| to_py(py, &error))?;
+        let (session, path) = (self.open(py)?, text_of(py, path)?);
+        wait(py, async move { session.read_with(&path, Some(Format::Csv), &options, &source).await }).map(DataFrame::new)
     }
 
     /// A frame over Parquet files.
@@ -271,11 +310,11 @@ impl Session {
         self.open(py)?.create_temp_view(name, frame.get().frame()).map_err(|error| to_py(py, &error))
     }
 
-    /// Runs one statement, with values for its parameters.
+    /// Runs one statement, with values for its parameters; names that the session does not have are variables of the
+    /// caller.
     #[pyo3(signature = (text, params=None))]
     fn sql(&self, py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<DataFrame> {
-        let (session, text, parameters) = (self.open(py)?, text.to_owned(), parameters(py, params)?);
-        plan(py, async move { session.sql_with(&text, &parameters).await }).map(DataFrame::new)
+        variables::sql(py, self.open(py)?, text, parameters(py, params)?, self.scan)
     }
 
     /// Ends the statements of this session that other threads run now.
@@ -301,6 +340,26 @@ impl Session {
     fn __repr__(&self) -> &'static str {
         let closed = self.session.lock().unwrap_or_else(PoisonError::into_inner).is_none();
         if closed { "<velaria.Session (closed)>" } else { "<velaria.Session>" }
+    }
+}
+
+/// Runs one statement in the session of the process, with values for its parameters.
+#[pyfunction]
+#[pyo3(signature = (text, params=None))]
+pub(crate) fn sql(py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<DataFrame> {
+    let session = default_session().map_err(|error| to_py(py, &error))?;
+    variables::sql(py, session, text, parameters(py, params)?, Scan::Caller)
+}
+
+/// The session of [`sql`], made when it is needed first.
+fn default_session() -> Result<velaria::Session, Error> {
+    static SESSION: OnceLock<velaria::Session> = OnceLock::new();
+    match SESSION.get() {
+        Some(session) => Ok(session.clone()),
+        None => {
+            let session = velaria::Session::new(SessionConfig::default())?;
+            Ok(SESSION.get_or_init(|| session).clone())
+        }
     }
 }
 

@@ -142,7 +142,7 @@ impl Rest<'_> {
     fn is_query(&self) -> bool {
         match self.peek() {
             Some(TokenWithSpan { token: Token::LParen, .. }) => true,
-            _ => matches!(self.peek_word().as_deref(), Some("SELECT" | "WITH" | "VALUES")),
+            _ => matches!(self.peek_word().as_deref(), Some("SELECT" | "WITH" | "VALUES" | "FROM")),
         }
     }
 

@@ -19,6 +19,7 @@ use crate::diagnostic::{self, closest, position_of};
 use crate::dialect::VelariaDialect;
 use crate::extension;
 use crate::extension::Extensions;
+use crate::from_first;
 use crate::in_list;
 use crate::index::{self, DropIndex};
 use crate::inspect;
@@ -54,7 +55,7 @@ const FIRST_WORDS: [&str; 16] = [
 ];
 
 /// First words that are short for others.
-const SHORT_WORDS: [&str; 1] = ["DESC"];
+const SHORT_WORDS: [&str; 2] = ["DESC", "FROM"];
 
 /// Reads exactly one statement; one semicolon may follow it.
 ///
@@ -77,6 +78,7 @@ pub fn parse_with(text: &str, parameters: &Parameters) -> Result<Statement> {
     let mut tokens = single_statement(text, tokenize(text)?)?;
     check_first_word(text, &tokens)?;
     limits::check_count(text, &tokens)?;
+    from_first::complete(&mut tokens);
     nesting::check(text, &tokens)?;
     let open = parameter::number(&mut tokens);
     let outside = create_table::take(text, &mut tokens)?;
@@ -210,6 +212,7 @@ fn lower(text: &str, parsed: ast::Statement, outside: Outside) -> Result<Stateme
 pub(crate) fn lower_query(text: &str, mut query: Box<ast::Query>) -> Result<Box<ast::Query>> {
     // First, because everything after it recurses.
     balance(&mut query);
+    from_first::expand(&mut query);
     limits::check_query(text, &query)?;
     clauses::check(text, &query)?;
     names::name_outputs(&mut query);

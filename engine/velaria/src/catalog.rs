@@ -15,13 +15,16 @@ use velaria_sql::{TableKind, closest};
 
 pub(crate) use self::source_table::SourceTable;
 pub(crate) use self::sql_view::{BoundView, SqlView};
+use crate::variables::Variables;
 
 /// The tables, views and indexes of one session, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
-    names: RwLock<Names>,
+    names: Arc<RwLock<Names>>,
     /// The tables that are not regular.
-    kinds: RwLock<BTreeMap<String, TableKind>>,
+    kinds: Arc<RwLock<BTreeMap<String, TableKind>>>,
+    /// What only one statement sees, behind the names of the session.
+    variables: Variables,
 }
 
 /// What a name stands for.
@@ -103,8 +106,11 @@ impl Names {
         }
     }
 
-    fn not_found(&self, name: &str) -> Error {
+    fn not_found(&self, name: &str, variables: &Variables) -> Error {
         let error = Error::new(ErrorCode::TableNotFound, format!("view not found: {name}"));
+        if let Some(hint) = variables.hint(name, self.entries.keys().map(String::as_str)) {
+            return error.with_hint(hint);
+        }
         match closest(name, self.entries.keys().map(String::as_str)) {
             Some(meant) => error.with_hint(format!("did you mean \"{meant}\"?")),
             None if self.entries.is_empty() => error.with_hint("the session has no views or tables yet"),
@@ -132,16 +138,27 @@ impl Names {
 }
 
 impl Catalog {
+    /// These names, with `variables` behind them.
+    pub(crate) fn with_variables(&self, variables: Variables) -> Self {
+        Self { names: Arc::clone(&self.names), kinds: Arc::clone(&self.kinds), variables }
+    }
+
+    /// The variables that are behind the names.
+    pub(crate) fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
     /// The table called `name`, or an error that suggests what was meant.
     pub(crate) fn find(&self, name: &str) -> Result<Arc<dyn TableProvider>> {
         let names = self.read();
-        names.provider(name).ok_or_else(|| names.not_found(name))
+        let found = names.provider(name).or_else(|| self.variables.table(name));
+        found.ok_or_else(|| names.not_found(name, &self.variables))
     }
 
     /// What is called `name`, or an error that suggests what was meant.
     pub(crate) fn entry(&self, name: &str) -> Result<Entry> {
         let names = self.read();
-        names.entries.get(name).cloned().ok_or_else(|| names.not_found(name))
+        names.entries.get(name).cloned().ok_or_else(|| names.not_found(name, &self.variables))
     }
 
     /// Every name with what it stands for, sorted by name.
@@ -305,10 +322,10 @@ impl SchemaProvider for Catalog {
     }
 
     async fn table(&self, name: &str) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
-        Ok(self.read().provider(name))
+        Ok(self.read().provider(name).or_else(|| self.variables.table(name)))
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.read().entries.contains_key(name)
+        self.read().provider(name).or_else(|| self.variables.table(name)).is_some()
     }
 }

@@ -27,6 +27,7 @@ use crate::plan::types::TypeWords;
 use crate::plan_cache::PlanCache;
 use crate::rule;
 use crate::stop::Running;
+use crate::variables::Variables;
 
 /// The shared part of a session.
 ///
@@ -35,10 +36,12 @@ use crate::stop::Running;
 pub(crate) struct Context {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) access: FileAccess,
-    pub(crate) running: Running,
-    pub(crate) notices: Notices,
+    pub(crate) running: Arc<Running>,
+    pub(crate) notices: Arc<Notices>,
     /// Of this session alone: functions in a plan hold its limits.
     pub(crate) plans: PlanCache,
+    /// The context of the session, where this one is that of a statement with variables.
+    session: Option<Arc<Self>>,
     template: &'static SessionState,
     catalogs: Arc<dyn CatalogProviderList>,
     runtime: Arc<RuntimeEnv>,
@@ -94,9 +97,10 @@ impl Context {
             catalogs: catalog_list(&catalog)?,
             catalog,
             access,
-            running: Running::new(config.statement_timeout),
-            notices: Notices::default(),
+            running: Arc::new(Running::new(config.statement_timeout)),
+            notices: Arc::default(),
             plans: PlanCache::default(),
+            session: None,
             template: template()?,
             runtime,
             parallel_options,
@@ -107,11 +111,38 @@ impl Context {
         })
     }
 
+    /// This context with tables that one statement sees alone. Everything else is shared with the session: what the statement
+    /// makes is made there.
+    pub(crate) fn with_variables(self: &Arc<Self>, variables: Variables) -> Result<Arc<Self>> {
+        let catalog = Arc::new(self.catalog.with_variables(variables));
+        Ok(Arc::new(Self {
+            catalogs: catalog_list(&catalog)?,
+            catalog,
+            access: self.access.clone(),
+            running: Arc::clone(&self.running),
+            notices: Arc::clone(&self.notices),
+            plans: PlanCache::default(),
+            session: Some(Arc::clone(self)),
+            template: self.template,
+            runtime: Arc::clone(&self.runtime),
+            parallel_options: self.parallel_options.clone(),
+            serial_options: self.serial_options.clone(),
+            parallel: OnceLock::new(),
+            serial: OnceLock::new(),
+            serial_task: OnceLock::new(),
+        }))
+    }
+
+    /// The context without the variables of a statement: for what outlives the statement.
+    pub(crate) fn of_session(&self) -> Option<&Arc<Self>> {
+        self.session.as_ref()
+    }
+
     /// The state that plans and runs with the given spread.
     pub(crate) fn state(&self, spread: Spread) -> &SessionState {
         match spread {
-            Spread::Parallel => self.parallel.get_or_init(|| self.new_state(&self.parallel_options)),
-            Spread::Serial => self.serial.get_or_init(|| self.new_state(&self.serial_options)),
+            Spread::Parallel => self.parallel.get_or_init(|| self.new_state(&self.parallel_options, spread)),
+            Spread::Serial => self.serial.get_or_init(|| self.new_state(&self.serial_options, spread)),
         }
     }
 
@@ -143,7 +174,12 @@ impl Context {
         &self.runtime.memory_pool
     }
 
-    fn new_state(&self, options: &DataFusionConfig) -> SessionState {
+    fn new_state(&self, options: &DataFusionConfig, spread: Spread) -> SessionState {
+        if let Some(session) = &self.session {
+            let mut state = session.state(spread).clone();
+            state.register_catalog_list(Arc::clone(&self.catalogs));
+            return state;
+        }
         let mut state = SessionStateBuilder::new_from_existing(self.template.clone())
             .with_config(options.clone())
             .with_runtime_env(Arc::clone(&self.runtime))

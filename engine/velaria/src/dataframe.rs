@@ -23,7 +23,9 @@ use datafusion::physical_plan::execution_plan::EmissionType;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::stream::Fuse;
 use futures::{Stream, StreamExt, TryStreamExt};
-use velaria_connector::{CsvTable, DecodedTable, FileTable, FilesTable, LateType, MemoryTable, NewFile, NumberedTable};
+use velaria_connector::{
+    CachedTable, CsvTable, DecodedTable, FileTable, FilesTable, LateType, MemoryTable, NewFile, NumberedTable,
+};
 use velaria_contract::{Error, ErrorCode, Explain, Result};
 
 use crate::bounded;
@@ -507,6 +509,9 @@ fn is_small(table: &dyn TableProvider) -> bool {
     }
     if let Some(files) = table.downcast_ref::<FilesTable>() {
         return files.bytes() <= SERIAL_BYTES_MAX;
+    }
+    if let Some(cached) = table.downcast_ref::<CachedTable>() {
+        return cached.rows() <= SERIAL_ROWS_MAX as u64;
     }
     let file = (table.downcast_ref::<CsvTable>().map(CsvTable::file))
         .or_else(|| table.downcast_ref::<FileTable>().map(FileTable::file))

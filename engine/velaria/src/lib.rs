@@ -31,6 +31,7 @@ mod function_list;
 mod late;
 mod limits;
 mod notices;
+mod materialized;
 mod output;
 mod plan;
 mod plan_cache;
@@ -41,6 +42,7 @@ mod session;
 mod split;
 mod stack;
 mod stop;
+mod variables;
 mod words;
 mod write;
 
@@ -49,8 +51,8 @@ pub use arrow;
 pub use config::{SessionConfig, bytes_of, duration_of};
 pub use dataframe::{BatchStream, DataFrame};
 pub use function_list::{FunctionEntry, FunctionKind, functions};
+pub use materialized::SourceOptions;
 pub use runtime::{plan, wait};
-pub use session::Session;
 pub use velaria_connector::{Probe, ProbeCalls, ProbeCandidate, ProbeField, ProbeMapping};
 pub use write::WriteOptions;
 pub use velaria_connector::{Existing, JsonLayout};
@@ -62,5 +64,8 @@ pub mod rows {
 }
 pub use excel::ExcelFrame;
 pub use velaria_connector::{EXCEL_OPTIONS, ExcelSheetName, ExcelWriter};
+pub use session::{Begun, OpenStatement, Session};
+pub use variables::Variables;
+pub use velaria_connector::{DataFormat, Materialization};
 pub use velaria_contract::{BatchStrategy, Error, ErrorCode, ErrorKind, ErrorReport, Explain, Position, Result, json};
 pub use velaria_sql::{Parameter, Parameters};

@@ -4,18 +4,21 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::catalog::TableProvider;
-use velaria_connector::{CsvOptions, Format, Probe, ReadOptions, open_csv};
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use velaria_connector::{CsvOptions, Format, LocalFile, Probe, ReadOptions, SourceIdentity, open_csv};
 use velaria_contract::{Error, ErrorCode, Result};
-use velaria_sql::{Parameters, Statement};
+use velaria_sql::ast::Ident;
+use velaria_sql::{Parameters, Statement, tables_read};
 
-use crate::catalog::Entry;
+use crate::catalog::{Catalog, Entry};
 use crate::config::SessionConfig;
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
+use crate::materialized::{self, SourceOptions};
 use crate::plan::{command, files};
-use crate::stack::Roomy;
-use crate::stop::within;
+use crate::stack::{self, Roomy};
+use crate::stop::{Stop, within};
+use crate::variables::Variables;
 
 /// Up to this length a query may be planned on the thread of its caller.
 const INLINE_BYTES_MAX: usize = 4096;
@@ -60,6 +63,24 @@ impl Session {
         let table = open_csv(self.context.state(Spread::Parallel), path, options).await?;
         table.notes().into_iter().for_each(|note| self.context.notices.add(note));
         self.frame("csv", Arc::new(table))
+    }
+
+    /// A frame like that of [`Session::read`], whose rows are kept as `source` says. A file whose rows are kept already is not
+    /// read; otherwise all of it is read now. Only single files are kept, no patterns, directories or standard input.
+    ///
+    /// # Errors
+    /// Those of [`Session::read`] and those of its rows; `VEL-6004` for a cache that others can write to.
+    pub async fn read_with(
+        &self,
+        path: &str,
+        format: Option<Format>,
+        options: &ReadOptions,
+        source: &SourceOptions,
+    ) -> Result<DataFrame> {
+        let word = format.map_or("auto", Format::name);
+        let text = materialized::options_text(options);
+        let identity = |file: &LocalFile| SourceIdentity::of(file, word, &text);
+        materialized::frame(&self.context, path, source, identity, self.read(path, format, options)).await
     }
 
     /// A frame over a Parquet file. Only its footer is read now.
@@ -125,15 +146,28 @@ impl Session {
     /// # Errors
     /// Those of [`Session::sql`], and `VEL-7001` when the values do not fit the statement.
     pub async fn sql_with(&self, text: &str, parameters: &Parameters) -> Result<DataFrame> {
+        match self.begin(text, parameters).await? {
+            Begun::Done(frame) => Ok(frame),
+            Begun::Open(statement) => statement.finish(Variables::new()).await,
+        }
+    }
+
+    /// Begins one statement like [`Session::sql_with`], for a caller who has tables of its own: where the statement reads
+    /// names that the session does not have, it is handed back before anything is done, and the caller may lend it tables
+    /// under these names.
+    ///
+    /// # Errors
+    /// Those of [`Session::sql_with`].
+    pub async fn begin(&self, text: &str, parameters: &Parameters) -> Result<Begun> {
         Roomy::new(text, self.run(text, parameters)).await
     }
 
-    async fn run(&self, text: &str, parameters: &Parameters) -> Result<DataFrame> {
+    async fn run(&self, text: &str, parameters: &Parameters) -> Result<Begun> {
         let context = &self.context;
         // Values of parameters become a part of the plan.
         let keep = *parameters == Parameters::None;
         if keep && let Some(kept) = context.plans.find(text, &context.catalog) {
-            return Ok(DataFrame::from_kept(context, text, kept));
+            return Ok(Begun::Done(DataFrame::from_kept(context, text, kept)));
         }
         if text.len() > INLINE_BYTES_MAX {
             // `plan` polls once on the caller's thread, whose stack may be small: long statements recurse elsewhere.
@@ -142,17 +176,12 @@ impl Session {
         let stop = context.running.begin();
         let statement = velaria_sql::parse_with(text, parameters)?;
         stop.check()?;
-        if !matches!(statement, Statement::Query(_)) {
-            // Commands compute, and must not do so on the thread of a caller that polls once.
-            tokio::task::yield_now().await;
+        let names = unknown_tables(&context.catalog, &statement);
+        if !names.is_empty() {
+            let (context, text) = (Arc::clone(context), text.to_owned());
+            return Ok(Begun::Open(OpenStatement { context, text, names, statement: Some(statement) }));
         }
-        if let Some(change) = change(&statement) {
-            context.access.check_change(change)?;
-        }
-        let run = command::run(context, text, statement, keep);
-        let frame = within(Arc::clone(&stop), run).await?;
-        stop.check()?;
-        Ok(frame)
+        execute(context, text, statement, keep, stop).await.map(Begun::Done)
     }
 
     /// Makes every statement of this session that runs now end with `VEL-8002`. It may be called from any thread; the
@@ -176,6 +205,84 @@ impl Session {
     fn frame(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<DataFrame> {
         DataFrame::from_table(&self.context, name, table)
     }
+}
+
+/// What became of a statement that was begun.
+#[derive(Debug)]
+pub enum Begun {
+    /// It was planned or run.
+    Done(DataFrame),
+    /// It reads names that the session does not have.
+    Open(OpenStatement),
+}
+
+/// A statement that reads names which the session did not have when it was begun. Nothing is done yet.
+#[derive(Debug)]
+pub struct OpenStatement {
+    context: Arc<Context>,
+    text: String,
+    names: Vec<String>,
+    /// Taken when it runs.
+    statement: Option<Statement>,
+}
+
+impl OpenStatement {
+    /// The names, as they are written, without those that the statement defines itself.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Runs the statement with `variables` behind the names of the session.
+    ///
+    /// # Errors
+    /// Those of [`Session::sql_with`]; a name that is not among `variables` is a table that is not found.
+    pub async fn finish(mut self, variables: Variables) -> Result<DataFrame> {
+        let (context, text) = (self.context.with_variables(variables)?, std::mem::take(&mut self.text));
+        let Some(statement) = self.statement.take() else {
+            return Err(Error::new(ErrorCode::Internal, "a statement has run already"));
+        };
+        let stop = context.running.begin();
+        Roomy::new(&text, execute(&context, &text, statement, false, stop)).await
+    }
+}
+
+impl Drop for OpenStatement {
+    fn drop(&mut self) {
+        let statement = self.statement.take();
+        stack::with_room(&self.text, || drop(statement));
+    }
+}
+
+/// The names that `statement` reads and `catalog` does not have.
+fn unknown_tables(catalog: &Catalog, statement: &Statement) -> Vec<String> {
+    let is_known = |name: &Ident| match name.quote_style {
+        None => catalog.spelling(&name.value).is_some(),
+        Some(_) => catalog.table_exist(&name.value),
+    };
+    let names = tables_read(statement).into_iter().filter(|name| !is_known(name));
+    names.map(|name| name.value).collect()
+}
+
+/// Runs `statement`, which was read from `text`.
+async fn execute(
+    context: &Arc<Context>,
+    text: &str,
+    statement: Statement,
+    keep: bool,
+    stop: Arc<Stop>,
+) -> Result<DataFrame> {
+    if !matches!(statement, Statement::Query(_)) {
+        // Commands compute, and must not do so on the thread of a caller that polls once.
+        tokio::task::yield_now().await;
+    }
+    if let Some(change) = change(&statement) {
+        context.access.check_change(change)?;
+    }
+    let run = command::run(context, text, statement, keep);
+    let frame = within(Arc::clone(&stop), run).await?;
+    stop.check()?;
+    Ok(frame)
 }
 
 /// The words of a statement that changes something, for the error of a session that is read-only.

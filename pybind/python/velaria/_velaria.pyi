@@ -9,7 +9,7 @@ import pandas  # type: ignore
 import polars  # type: ignore
 import pyarrow  # type: ignore
 
-__all__ = ["__version__", "Session", "DataFrame", "Schema", "cli_main"]
+__all__ = ["__version__", "Session", "DataFrame", "Schema", "cli_main", "sql"]
 
 __version__: str
 
@@ -47,10 +47,20 @@ class Session:
         read_only: bool = False,
         allowed_paths: Optional[Sequence[_Path]] = None,
         allow_local_files: bool = True,
+        allow_python_scan: bool = True,
     ) -> Self: ...
     def probe(self, path: _Path, **options: object) -> Dict[str, Any]: ...
     def read(self, path: _Path, *, format: Optional[str] = None, **options: _Option) -> DataFrame: ...
-    def read_csv(self, path: _Path, delimiter: Optional[str] = None, **options: _Option) -> DataFrame: ...
+    def read_csv(
+        self,
+        path: _Path,
+        delimiter: Optional[str] = None,
+        materialization: bool = False,
+        materialization_dir: Optional[_Path] = None,
+        materialization_format: Optional[str] = None,
+        cache_in_memory: bool = False,
+        **options: _Option,
+    ) -> DataFrame: ...
     def read_parquet(self, path: _Path, **options: _Option) -> DataFrame: ...
     def read_arrow(self, path: _Path, **options: _Option) -> DataFrame: ...
     def read_json(
@@ -128,4 +138,5 @@ class Schema:
     def __eq__(self, value: object, /) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
+def sql(text: str, params: Union[Sequence[object], Mapping[str, object], None] = None) -> DataFrame: ...
 def cli_main(argv: Sequence[str]) -> int: ...

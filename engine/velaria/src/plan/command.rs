@@ -36,5 +36,6 @@ pub(crate) async fn run(context: &Arc<Context>, text: &str, statement: Statement
         Statement::DropIndex(drop) => index::drop_index(context, text, &drop).await?,
         Statement::Reindex(reindex) => index::reindex(context, text, &reindex)?,
     };
-    done.into_frame(context)
+    // The answer may be kept for long, and must not keep the variables of the statement.
+    done.into_frame(context.of_session().unwrap_or(context))
 }

@@ -17,6 +17,7 @@ use crate::dataframe::DataFrame;
 use crate::error::{TYPE_HINT, duplicate_column};
 use crate::plan::{files, kind, query, rules, target};
 use crate::result_frame::Done;
+use crate::variables;
 
 /// Runs `CREATE TABLE`.
 pub(crate) async fn create_table(context: &Arc<Context>, text: &str, create: CreateTable) -> Result<Done> {
@@ -87,7 +88,7 @@ async fn new_table(context: &Arc<Context>, text: &str, create: CreateTable) -> R
     if let Some((_, name)) = repeated(frame.schema().fields().iter().map(|field| field.name().as_str())) {
         return Err(duplicate_column(name));
     }
-    let batches = frame.collect().await?;
+    let batches = variables::owned(context, frame.collect().await?)?;
     let table = MemoryTable::new(all_nullable(&frame.schema()), batches)?;
     let rows = table.rows();
     Ok((table, rows))

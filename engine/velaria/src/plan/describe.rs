@@ -51,7 +51,7 @@ fn whole_table(context: &Context, text: &str, ident: &Ident) -> Result<Box<velar
         ident.clone()
     } else {
         let name = target::spelling(context, ident);
-        context.catalog.entry(&name).map_err(|error| error.with_position(position_of(text, ident.span)))?;
+        context.catalog.find(&name).map_err(|error| error.with_position(position_of(text, ident.span)))?;
         Ident::with_quote('"', name)
     };
     let (mut query, mut select) = template("SELECT * FROM t")?;

@@ -20,6 +20,7 @@ use crate::plan::columns::{check_assignable, positions};
 use crate::plan::query::{self, BoundQuery, analyze};
 use crate::plan::target;
 use crate::result_frame::Done;
+use crate::variables;
 
 /// Runs `INSERT INTO` and `REPLACE INTO`.
 pub(crate) async fn insert(context: &Arc<Context>, text: &str, insert: Insert) -> Result<Done> {
@@ -34,7 +35,7 @@ pub(crate) async fn insert(context: &Arc<Context>, text: &str, insert: Insert) -
     let bound = query::bind_settled(context, text, insert.source).await?;
     let (plan, clock) = conform(context, text, &target.table, &targets, bound)?;
     let frame = DataFrame::from_query(context, text, BoundQuery { plan, open: None, clock });
-    let batches = frame.collect().await?;
+    let batches = variables::owned(context, frame.collect().await?)?;
     let rows = batches.iter().map(RecordBatch::num_rows).sum();
     let mut writer = target.table.write().await;
     match insert.on_conflict {

@@ -37,11 +37,22 @@ pub(crate) async fn create(context: &Context, text: &str, create: CreateView) ->
         }
     }
     let references = references(context, text, &create.query)?;
+    check_lasting(context, text, &create, &references)?;
     let references = references.into_iter().map(|name| name.to_lowercase()).collect();
     let bound = bind(context, text, &create.columns, &create.query).await?;
     let view = SqlView::new(text, create.columns, create.query, references, bound);
     context.catalog.create_view(&name, Arc::new(view)).map_err(|error| error.with_position(position))?;
     Ok(Done::new("create view done", 0))
+}
+
+/// A view outlives the variables that were lent to the statement that makes it.
+fn check_lasting(context: &Context, text: &str, create: &CreateView, names: &BTreeSet<String>) -> Result<()> {
+    let Some(name) = names.iter().find(|name| context.catalog.variables().table(name).is_some()) else { return Ok(()) };
+    Err(Error::new(ErrorCode::InvalidStatement, format!("a view cannot read the variable {name}"))
+        .with_hint(format!(
+            "make a table of it with CREATE TABLE … AS SELECT * FROM {name}, or give it to create_temp_view"
+        ))
+        .with_position(position_of(text, create.name.span)))
 }
 
 /// Looks up again what the views in `query` mean, and tells whether one of them holds the time at which it runs.
@@ -92,6 +103,8 @@ fn broken(view: &str, error: &Error) -> Error {
 }
 
 async fn bind(context: &Context, text: &str, columns: &[Ident], query: &Query) -> Result<BoundView> {
+    // What a view means has nothing to do with the variables of the statement that uses it.
+    let context = context.of_session().map_or(context, |session| session.as_ref());
     // Before the names are looked up: a change while they are makes the view be bound again.
     let version = context.catalog.version();
     let bound = query::bind(context, text, Box::new(query.clone())).await?;

@@ -11,6 +11,7 @@ mod laws;
 mod limits;
 mod plan_cache;
 mod session;
+mod variables;
 
 use velaria::arrow::array::RecordBatch;
 use velaria::arrow::util::pretty::pretty_format_batches;
