@@ -1,12 +1,12 @@
 """All cases of the corpus, in the order of its chapters."""
 
-from . import encodings, excel, formats, layout, types
+from . import excel, formats, layout, meaning, storage
 from .model import Case
 
 CHAPTERS = {
     "layout": layout.CASES,
-    "types": types.CASES,
-    "encodings": encodings.CASES,
+    "meaning": meaning.CASES,
+    "storage": storage.CASES,
     "formats": formats.CASES,
     "excel": excel.CASES,
 }

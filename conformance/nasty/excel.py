@@ -2,7 +2,7 @@
 
 from typing import List
 
-from .encodings import packed_zip
+from .storage import packed_zip
 from .model import Case, Table, long_table, refused, table
 from .workbook import Sheet, clock, date, duration, error, formula, inline, moment, number, workbook
 
