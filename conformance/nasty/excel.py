@@ -96,7 +96,9 @@ def cells() -> List[Case]:
             ["7", "x", "1.5", "2024-01-31", "TRUE"],
             also=(table("id:BIGINT v:TEXT", [1, "7"], [2, "x"], [3, "1.5"], [4, "2024-01-31"], [5, "true"]),),
         ),
-        column("late_text", "a text behind 2,000 numbers", [7] * 2000 + ["n/a"], "TEXT", ["7"] * 2000 + ["n/a"]),
+        column(
+            "late_text", "a text behind 2,000 numbers", [7] * 2000 + ["unknown"], "TEXT", ["7"] * 2000 + ["unknown"]
+        ),
         column(
             "number_texts",
             "codes and numbers that are stored as text stay text",
@@ -144,8 +146,8 @@ def cells() -> List[Case]:
         Case(
             "excel_1904.xlsx",
             "the calendar that begins with 1904",
-            lambda: workbook(Sheet("Sheet1", [["id", "v"], [1, date(DAY_1904)], [2, date(0)]]), from_1904=True),
-            table("id:BIGINT v:DATE", [1, "2024-01-31"], [2, "1904-01-01"]),
+            lambda: workbook(Sheet("Sheet1", [["id", "v"], [1, date(DAY_1904)], [2, date(1)]]), from_1904=True),
+            table("id:BIGINT v:DATE", [1, "2024-01-31"], [2, "1904-01-02"]),
         ),
     ]
 
@@ -218,6 +220,7 @@ def areas() -> List[Case]:
             "a name that stands twice",
             lambda: workbook(Sheet("Sheet1", [["a", "b", "a"], [1, 2, 3]])),
             refused("VEL-2006", "a"),
+            forgiven=(table("a:BIGINT b:BIGINT c2:BIGINT", [1, 2, 3]),),
         ),
         Case(
             "excel_header_only.xlsx",

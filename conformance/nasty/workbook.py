@@ -215,8 +215,8 @@ def styles_xml() -> str:
         for index in range(len(FORMATS))
     )
     text = (
-        '<styleSheet xmlns="{}"><numFmts count="{}">{}</numFmts><fonts count="1"><font/></fonts><fills count="1"><fill/></fills>'
-        '<borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="{}">{}</cellXfs></styleSheet>'
+        '<styleSheet xmlns="{}"><numFmts count="{}">{}</numFmts><fonts count="1"><font/></fonts><fills count="1"><fill><patternFill patternType="none"/></fill></fills>'
+        '<borders count="1"><border/></borders><cellStyleXfs count="1"><xf numFmtId="0"/></cellStyleXfs><cellXfs count="{}">{}</cellXfs></styleSheet>'
     )
     return DECLARATION + text.format(MAIN, len(FORMATS) - 1, formats, len(FORMATS), cells)
 
