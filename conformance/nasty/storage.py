@@ -8,7 +8,7 @@ import struct
 import zipfile
 from typing import List
 
-from .model import Case, Content, refused, table
+from .model import Case, refused, table
 
 PEOPLE = "id,name,city\n1,Zoë,Köln\n2,Søren,Århus\n3,Łukasz,Łódź\n4,Ирина,Москва\n5,李雷,北京\n6,🙂,Ελλάδα\n"
 PEOPLE_TABLE = table(
