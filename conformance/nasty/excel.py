@@ -304,7 +304,7 @@ def damage() -> List[Case]:
             lambda: (
                 b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504) + "EncryptedPackage".encode("utf-16-le") + bytes(1000)
             ),
-            refused("VEL-5008", r"excel_locked\.xlsx"),
+            refused("VEL-3001 VEL-5008", r"excel_locked\.xlsx"),
         ),
         Case("excel_empty_file.xlsx", "no bytes at all", b"", refused("VEL-5007", r"excel_empty_file\.xlsx")),
     ]

@@ -2,7 +2,7 @@
 
 from typing import List
 
-from .model import Case, long_table, refused, table
+from .model import Case, long_table, ragged, refused, table
 
 # What a column is called that has no name in the file.
 UNNAMED = "c{}"
@@ -38,7 +38,7 @@ def delimiters() -> List[Case]:
             "delimiter_ambiguous.csv",
             "comma and semicolon both make two columns of text out of every line",
             "k,l;m\np,q;r\ns,t;u\n",
-            refused("VEL-5008 VEL-7001", "(?s)delimiter"),
+            refused("VEL-7003", "delimiter"),
         ),
         Case(
             "delimiter_ambiguous_said.csv",
@@ -282,7 +282,7 @@ def other_lines() -> List[Case]:
             "footer_ragged.csv",
             "a count behind the records is no record",
             "id,name\n1,ann\n2,bob\n(2 rows)\n",
-            refused("VEL-5001", r"footer_ragged\.csv:4: expected 2 fields, found 1"),
+            ragged("footer_ragged.csv", 4, 2, 1),
         ),
         Case(
             "footer_collected.csv",
@@ -295,57 +295,57 @@ def other_lines() -> List[Case]:
     ]
 
 
-def ragged() -> List[Case]:
+def ragged_rows() -> List[Case]:
     three = "a:BIGINT b:BIGINT c:BIGINT"
     return [
         Case(
             "ragged_short.csv",
             "a field is missing",
             "a,b,c\n1,2,3\n4,5\n6,7,8\n",
-            refused("VEL-5001", r"ragged_short\.csv:3: expected 3 fields, found 2"),
+            ragged("ragged_short.csv", 3, 3, 2),
         ),
         Case(
             "ragged_long.csv",
             "a field too many",
             "a,b,c\n1,2,3\n4,5,6,7\n8,9,10\n",
-            refused("VEL-5001", r"ragged_long\.csv:3: expected 3 fields, found 4"),
+            ragged("ragged_long.csv", 3, 3, 4),
         ),
         Case(
             "ragged_first.csv",
             "the first record is the bad one",
             "a,b,c\n1,2\n4,5,6\n8,9,10\n",
-            refused("VEL-5001", r"ragged_first\.csv:2: expected 3 fields, found 2"),
+            ragged("ragged_first.csv", 2, 3, 2),
         ),
         Case(
             "ragged_last.csv",
             "the file was cut in its last record",
             "a,b,c\n1,2,3\n4,5,6\n8,9",
-            refused("VEL-5001", r"ragged_last\.csv:4: expected 3 fields, found 2"),
+            ragged("ragged_last.csv", 4, 3, 2),
         ),
         Case(
             "ragged_header.csv",
             "the header is too short for every record",
             "a,b\n1,2,3\n4,5,6\n",
-            refused("VEL-5001", r"ragged_header\.csv:2: expected 2 fields, found 3"),
+            ragged("ragged_header.csv", 2, 2, 3),
         ),
         Case(
             "ragged_trailing.csv",
             "records end with a delimiter, the header does not",
             "a,b\n1,2,\n4,5,\n",
-            refused("VEL-5001", r"ragged_trailing\.csv:2: expected 2 fields, found 3"),
+            ragged("ragged_trailing.csv", 2, 2, 3),
             forgiven=(table("a:BIGINT b:BIGINT", [1, 2], [4, 5]),),
         ),
         Case(
             "ragged_quoted.csv",
             "lines are counted as an editor counts them",
             'a,b,c\n1,"2\n2\n2",3\n\n4,5\n',
-            refused("VEL-5001", r"ragged_quoted\.csv:6: expected 3 fields, found 2"),
+            ragged("ragged_quoted.csv", 6, 3, 2),
         ),
         Case(
             "ragged_late.csv",
             "far behind the head of the file",
             lambda: ("a,b\n" + "1,x\n" * 300000 + "2\n").encode(),
-            refused("VEL-5001", r"ragged_late\.csv:300002: expected 2 fields, found 1"),
+            ragged("ragged_late.csv", 300002, 2, 1),
         ),
         Case(
             "ragged_filled.csv",
@@ -358,7 +358,7 @@ def ragged() -> List[Case]:
             "ragged_filled_long.csv",
             "nothing fills a record that is too long",
             "a,b,c\n1,2,3\n4,5,6,7\n",
-            refused("VEL-5001", r"ragged_filled_long\.csv:3: expected 3 fields, found 4"),
+            ragged("ragged_filled_long.csv", 3, 3, 4),
             {"bad_rows": "fill"},
         ),
         Case(
@@ -599,7 +599,7 @@ CASES = [
     *quotes(),
     *line_ends(),
     *other_lines(),
-    *ragged(),
+    *ragged_rows(),
     *headers(),
     *shapes(),
     *characters(),

@@ -5,7 +5,7 @@ The rule behind every answer: a value gets a type only if its text can have no o
 
 from typing import Any, List
 
-from .model import Case, Table, long_table, refused, table
+from .model import Case, Table, long_table, ragged, refused, table
 
 
 def column(*values: str) -> str:
@@ -407,7 +407,7 @@ def vectors() -> List[Case]:
             "vector_unquoted.csv",
             "[1,2,3] unquoted between commas is three fields",
             "id,v\n1,[1,2,3]\n2,[4,5,6.5]\n",
-            refused("VEL-5001", r"vector_unquoted\.csv:2: expected 2 fields, found 4"),
+            ragged("vector_unquoted.csv", 2, 2, 4),
         ),
         Case(
             "vector_spaces.csv",

@@ -119,6 +119,17 @@ def refused(codes: str, pattern: str = "") -> Refusal:
     return Refusal(tuple(codes.split()), pattern)
 
 
+def ragged(file: str, line: int, columns: int, fields: int) -> Refusal:
+    """The error for a record of `fields` fields in a table of `columns` columns: with its line and both numbers."""
+    pattern = r"{}:{}:(?=.*\b{}\b)(?=.*\b{}\b)".format(re.escape(file), line, columns, fields)
+    return Refusal(("VEL-5001",), pattern)
+
+
+def undecodable(file: str, line: int, byte: int) -> Refusal:
+    """The error for a byte that is none of the encoding: with its line or its place in the file."""
+    return Refusal(("VEL-5002",), r"{}(:{}\b|.*\bbyte {}\b)".format(re.escape(file), line, byte))
+
+
 def type_word(arrow: str) -> str:
     """The word for an Arrow type as the engine prints it; the print itself where there is no word."""
     for pattern, word in WORDS:

@@ -86,10 +86,10 @@ def test_records_left_out_are_told_with_line_offset_and_text(
     frame = read(session, path, case.options)
     kept = frame.fetchall()
     rejects = frame.rejects()
-    assert rejects.columns == ["line", "byte_offset", "reason", "raw"]
+    assert rejects.columns == ["line", "byte_offset", "column", "reason", "raw"]
     told = rejects.fetchall()
-    assert [(line, raw) for line, _, _, raw in told] == list(case.rejects)
-    for _, offset, reason, raw in told:
+    assert [(line, raw) for line, _, _, _, raw in told] == list(case.rejects)
+    for _, offset, _, reason, raw in told:
         assert case.bytes()[offset : offset + len(raw.encode())] == raw.encode()
         assert reason
     assert len(kept) == len(case.expect.rows)
