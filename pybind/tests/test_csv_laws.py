@@ -172,6 +172,45 @@ def write_large(rng: random.Random, path: Path) -> int:
     return records
 
 
+# -- a sample does not show in the types ---------------------------------------------------------------------------------
+
+VALUES = [
+    ["1", "-20", "300"],
+    ["1.5", "-0.25", "1e3"],
+    ["true", "false", "TRUE"],
+    ["2024-01-31", "1999-12-31", "2024-02-29"],
+    ["2024-01-31 10:20:30", "1999-12-31T23:59:59"],
+    ["9223372036854775808", "-99999999999999999999"],
+    ["x", "007", "+49", "1e999", "n/a"],
+]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_size_of_the_sample_does_not_show(session: velaria.Session, tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    columns = [column(rng) for _ in range(3)]
+    lines = [",".join(row) for row in zip(*columns)]
+    path = write(tmp_path / "x.csv", "\n".join(["a,b,c", *lines, ""]))
+    answers = []
+    for sample_bytes in (1, 500, 1 << 24):
+        frame = read_csv(session, path, all_text=False, sample_bytes=sample_bytes)
+        answers.append([[plain(value) for value in row] for row in frame.fetchall()])
+    assert answers[0] == answers[1] == answers[2], seed
+
+
+def plain(value: Any) -> str:
+    """A value with its type: 1, 1.0 and "1" are three."""
+    return "{} {!r}".format(type(value).__name__, value)
+
+
+def column(rng: random.Random) -> List[str]:
+    """Values of one kind for long, and then perhaps one of another."""
+    values = rng.choices(rng.choice(VALUES), k=2000)
+    if rng.random() < 0.7:
+        values[rng.randrange(1500, 2000)] = rng.choice(rng.choice(VALUES))
+    return values
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_limit_gives_rows_of_the_file(session: velaria.Session, tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
