@@ -1,7 +1,6 @@
 """Files that are no CSV, whatever they are called: JSON, Parquet, Arrow, pictures, and files with nothing in them."""
 
 import base64
-import gzip
 import json
 import re
 import struct
@@ -9,6 +8,7 @@ import zlib
 from typing import Any, List
 
 from .model import Case, Content, long_table, refused, table
+from .storage import packed_gzip
 
 # a: 1, 2; b: x, y. Written once by pyarrow, so that the corpus needs no package.
 PARQUET = (
@@ -130,7 +130,7 @@ def json_files() -> List[Case]:
             PAIRS,
         ),
         Case("lines_no_last.ndjson", "no line end behind the last object", lines(*pair).rstrip("\n"), PAIRS),
-        Case("lines.ndjson.gz", "packed", lambda: gzip.compress(lines(*pair).encode(), mtime=0), PAIRS),
+        Case("lines.ndjson.gz", "packed", lambda: packed_gzip(lines(*pair).encode()), PAIRS),
         Case(
             "lines_key_missing.ndjson",
             "keys that come and go, in any order",

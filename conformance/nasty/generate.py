@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the corpus of nasty files into a folder: `python conformance/nasty/generate.py FOLDER [--list] [NAME ...]`.
 
-The same bytes come out on every day and machine. Only the standard library is needed.
+The same bytes come out on every day. Only the standard library is needed.
 """
 
 import argparse

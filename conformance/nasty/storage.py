@@ -309,7 +309,11 @@ def long_lines() -> bytes:
 
 
 def packed_gzip(content: bytes) -> bytes:
-    return gzip.compress(content, mtime=0)
+    """A gzip member without a time; `gzip.compress` writes another header in every version of Python."""
+    target = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=target, mtime=0) as packer:
+        packer.write(content)
+    return target.getvalue()
 
 
 def damaged(gzipped: bytes) -> bytes:
