@@ -2,8 +2,8 @@
 
 from typing import List
 
-from .storage import packed_zip
 from .model import Case, Table, long_table, refused, table
+from .storage import packed_zip
 from .workbook import Sheet, clock, date, duration, error, formula, inline, moment, number, workbook
 
 PAIRS = table("a:BIGINT b:TEXT", [1, "x"], [2, "y"])
