@@ -5,6 +5,7 @@
 
 mod changes;
 mod copy;
+mod csv_laws;
 mod files;
 mod hostile;
 mod laws;
