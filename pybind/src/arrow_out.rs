@@ -26,9 +26,10 @@ pub(crate) fn stream<'py>(
     frame: &DataFrame,
     requested: Option<&Bound<'py, PyCapsule>>,
 ) -> PyResult<Bound<'py, PyCapsule>> {
-    let schema = wanted_schema(py, frame.schema(), requested)?;
-    let frame = frame.clone();
-    let stream = plan(py, async move { frame.execute().await })?;
+    let query = frame.clone();
+    let stream = plan(py, async move { query.execute().await })?;
+    say(py, &frame.take_notices())?;
+    let schema = wanted_schema(py, stream.schema(), requested)?;
     let reader = Reader {
         stream: Arc::new(tokio::sync::Mutex::new(stream)),
         schema,

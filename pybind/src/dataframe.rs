@@ -11,7 +11,7 @@ use velaria::{CsvOptions, Error, ErrorCode, Existing, JsonLayout, WriteFormat, W
 
 use crate::arrow_out;
 use crate::cell;
-use crate::error::to_py;
+use crate::error::{say, to_py};
 use crate::html;
 use crate::runtime::{interrupt_first, plan};
 use crate::schema::{Schema, capsule};
@@ -37,7 +37,9 @@ impl DataFrame {
 
     fn collect(&self, py: Python<'_>) -> PyResult<Vec<RecordBatch>> {
         let frame = self.frame.clone();
-        plan(py, async move { frame.collect().await })
+        let batches = plan(py, async move { frame.collect().await })?;
+        say(py, &self.frame.take_notices())?;
+        Ok(batches)
     }
 
     fn write(&self, py: Python<'_>, path: PathBuf, options: WriteOptions) -> PyResult<usize> {
@@ -76,6 +78,11 @@ impl FromPyObject<'_, '_> for RowCount {
 
 #[pymethods]
 impl DataFrame {
+    /// The records of its CSV files that are left out because of bad_rows='collect'.
+    fn rejects(&self, py: Python<'_>) -> PyResult<Self> {
+        self.frame.rejects().map(Self::new).map_err(|error| to_py(py, &error))
+    }
+
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn py_new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {

@@ -18,6 +18,11 @@ pub(crate) fn wrong_type(py: Python<'_>, message: &str) -> PyErr {
     exception(py, &error, "ArgumentTypeError").unwrap_or_else(|failure| failure)
 }
 
+/// Says each of `notices` as a warning.
+pub(crate) fn say(py: Python<'_>, notices: &[String]) -> PyResult<()> {
+    notices.iter().try_for_each(|notice| warn(py, notice))
+}
+
 /// A warning of `velaria.errors`, for the caller's line.
 pub(crate) fn warn(py: Python<'_>, message: &str) -> PyResult<()> {
     let class = PyModule::import(py, "velaria.errors")?.getattr("Warning")?;

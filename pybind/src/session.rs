@@ -11,7 +11,7 @@ use velaria::{DataFormat, Error, ErrorCode, ExcelFrame, Format, ReadOptions, Ses
 
 use crate::arrow_in;
 use crate::dataframe::DataFrame;
-use crate::error::{to_py, warn, wrong_type};
+use crate::error::{say, to_py, warn, wrong_type};
 use crate::options::{options, with};
 use crate::parameters::parameters;
 use crate::runtime::wait;
@@ -103,7 +103,9 @@ impl Session {
         options: ReadOptions,
     ) -> PyResult<DataFrame> {
         let (session, path) = (self.open(py)?, text_of(py, path)?);
-        wait(py, async move { session.read(&path, format, &options).await }).map(DataFrame::new)
+        let frame = wait(py, async move { session.read(&path, format, &options).await })?;
+        say(py, &frame.take_notices())?;
+        Ok(DataFrame::new(frame))
     }
 }
 
@@ -190,17 +192,13 @@ impl Session {
         let cache = Cache { wanted: materialization, dir: materialization_dir, format: materialization_format };
         let source = cache.options(cache_in_memory).map_err(|error| to_py(py, &error))?;
         let (session, path) = (self.open(py)?, text_of(py, path)?);
-        wait(py, async move { session.read_with(&path, Some(Format::Csv), &options, &source).await }).map(DataFrame::new)
+        wait(py, async move { session.read_with(&path, Some(Format::Csv), &options, &source).await })
+            .map(DataFrame::new)
     }
 
     /// A frame over Parquet files.
     #[pyo3(signature = (path, **options))]
-    fn read_parquet(
-        &self,
-        py: Python<'_>,
-        path: PathBuf,
-        options: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<DataFrame> {
+    fn read_parquet(&self, py: Python<'_>, path: PathBuf, options: Option<&Bound<'_, PyDict>>) -> PyResult<DataFrame> {
         let options = self::options(py, options)?;
         self.read_files(py, path, Some(Format::Parquet), options)
     }

@@ -14,11 +14,14 @@ use crate::Check;
 pub(crate) struct Table {
     pub(crate) schema: SchemaRef,
     pub(crate) batches: Vec<RecordBatch>,
+    /// What a user should know about how files were read.
+    pub(crate) notices: Vec<String>,
 }
 
 /// Runs the query of `frame` to its end, so that nothing is printed before it is known to have worked.
 fn collect(frame: DataFrame, check: Check<'_>) -> Result<Table> {
-    let schema = frame.schema();
-    let batches = wait(async move { frame.collect().await }, check)?;
-    Ok(Table { schema, batches })
+    let query = frame.clone();
+    let batches = wait(async move { query.collect().await }, check)?;
+    // The types are known when all rows are there.
+    Ok(Table { schema: frame.schema(), batches, notices: frame.take_notices() })
 }

@@ -40,7 +40,7 @@ const EXIT_PIPE: u8 = 141;
 /// # Errors
 /// `VEL-5011` for a value that has no text.
 pub fn table_text(schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<String> {
-    output::table_text(&command::Table { schema, batches })
+    output::table_text(&command::Table { schema, batches, notices: Vec::new() })
 }
 
 /// Runs one command line, `args` without the program name, and returns the exit code.

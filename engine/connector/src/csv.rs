@@ -15,7 +15,7 @@ mod record;
 mod rejects;
 mod sample;
 mod scan;
-mod sniff;
+pub(crate) mod sniff;
 mod structure;
 mod value;
 mod vector;
@@ -100,6 +100,11 @@ impl CsvTable {
     /// Those of reading the file.
     pub fn settle(&self, threads: usize) -> Result<bool> {
         sample::settle(&self.file, threads)
+    }
+
+    /// Reads the column called `name` as text from now on, unless its type was given.
+    pub(crate) fn make_text(&self, name: &str) {
+        self.file.make_text(name);
     }
 
     fn wanted(

@@ -30,6 +30,9 @@ use crate::located::{Located, LocatedFile};
 /// A table over files of one format.
 #[derive(Debug)]
 pub struct FilesTable {
+    located: Located,
+    /// What may differ between the files; `None` when the columns were given.
+    differences: Option<Differences>,
     schema: SchemaRef,
     /// The columns that the names of directories are; the last ones of the schema.
     partitions: SchemaRef,
@@ -41,6 +44,8 @@ pub struct FilesTable {
 struct Part {
     file: LocalFile,
     table: Arc<dyn TableProvider>,
+    /// The schema of `table` when it became a part.
+    seen: SchemaRef,
     /// Where each column of the schema stands in `table`; `None` where the file does not have it.
     columns: Vec<Option<usize>>,
     /// The values of the partition columns.
@@ -56,7 +61,33 @@ impl FilesTable {
         let schemas: Vec<(&LocalFile, SchemaRef)> =
             located.files.iter().map(|each| &each.file).zip(tables.iter().map(|table| table.schema())).collect();
         let own = unify::unify(&schemas, differences)?;
-        Self::with_columns(located, tables, own)
+        let table = Self::with_columns(located, tables, own)?;
+        Ok(Self { differences: Some(differences), ..table })
+    }
+
+    /// Whether the files have other types than when they became one table.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        self.parts.iter().any(|part| part.table.schema() != part.seen)
+    }
+
+    /// One table over the same files with the types that they have now; what has no common type is text.
+    ///
+    /// # Errors
+    /// Those of [`FilesTable::new`].
+    pub fn renewed(&self) -> Result<Self> {
+        let tables: Vec<Arc<dyn TableProvider>> = self.tables().cloned().collect();
+        match self.differences {
+            Some(differences) => {
+                unify::as_text_where_needed(&tables)?;
+                Self::new(&self.located, tables, differences)
+            }
+            None => {
+                let own = self.schema.fields().len() - self.partitions.fields().len();
+                let columns = self.schema.fields().iter().take(own).map(|field| field.as_ref().clone()).collect();
+                Self::with_columns(&self.located, tables, columns)
+            }
+        }
     }
 
     /// One table over `tables` with exactly these columns, by name.
@@ -79,7 +110,7 @@ impl FilesTable {
             .zip(tables)
             .map(|(each, table)| Part::new(each, table, &schema, own))
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self { schema, partitions: Arc::new(Schema::new(partitions)), parts })
+        Ok(Self { located: located.clone(), differences: None, schema, partitions: Arc::new(Schema::new(partitions)), parts })
     }
 
     /// The table of the only file, when it has these columns without any change.
@@ -87,9 +118,11 @@ impl FilesTable {
         let [only] = self.parts.as_slice() else { return None };
         let found = only.table.schema();
         let same = found.fields().len() == self.schema.fields().len()
-            && found.fields().iter().zip(self.schema.fields()).all(|(own, field)| {
-                own.name() == field.name() && own.data_type() == field.data_type()
-            });
+            && found
+                .fields()
+                .iter()
+                .zip(self.schema.fields())
+                .all(|(own, field)| own.name() == field.name() && own.data_type() == field.data_type());
         same.then(|| Arc::clone(&only.table))
     }
 
@@ -115,9 +148,7 @@ impl FilesTable {
                 !columns.is_empty() && columns.into_iter().all(is_partition)
             })
             .collect();
-        let keeps = |part: &&Part| {
-            filters.iter().all(|filter| self.may_hold(state, filter, part).unwrap_or(true))
-        };
+        let keeps = |part: &&Part| filters.iter().all(|filter| self.may_hold(state, filter, part).unwrap_or(true));
         self.parts.iter().filter(keeps).collect()
     }
 
@@ -143,7 +174,7 @@ impl Part {
             .zip(&located.values)
             .map(|(field, value)| partition_value(field, value.as_deref()))
             .collect::<Result<_>>()?;
-        Ok(Self { file: located.file.clone(), table, columns, values })
+        Ok(Self { file: located.file.clone(), table, seen: found, columns, values })
     }
 
     /// The rows of this file with the columns of `wanted`, which are places in `schema`.
@@ -211,8 +242,11 @@ fn partition_value(field: &Field, value: Option<&str>) -> Result<ScalarValue> {
         None => ScalarValue::try_from(field.data_type()),
     };
     parsed.map_err(|error| {
-        Error::new(ErrorCode::Cast, format!("the directory {}={} is not {}", field.name(), value.unwrap_or_default(), field.data_type()))
-            .with_source(error)
+        Error::new(
+            ErrorCode::Cast,
+            format!("the directory {}={} is not {}", field.name(), value.unwrap_or_default(), field.data_type()),
+        )
+        .with_source(error)
     })
 }
 

@@ -80,7 +80,11 @@ fn columns(
 ) -> Result<Option<Vec<(String, Option<arrow::datatypes::DataType>)>>> {
     if options.text("columns").is_some_and(|text| text.trim_start().starts_with('{')) {
         let typed = options.map("columns")?.unwrap_or_default();
-        return typed.into_iter().map(|(name, word)| Ok((name, Some(type_of(&word)?)))).collect::<Result<_>>().map(Some);
+        return typed
+            .into_iter()
+            .map(|(name, word)| Ok((name, Some(type_of(&word)?))))
+            .collect::<Result<_>>()
+            .map(Some);
     }
     let listed = options.list("columns")?;
     Ok(listed.map(|names| crate::options::split_names(names).into_iter().map(|name| (name, None)).collect()))
@@ -121,7 +125,8 @@ fn layout_of(file: &LocalFile) -> Result<Layout> {
     let (mut content, _) = input::text(file, 0)?;
     let mut chunk = [0; 4096];
     loop {
-        let read = content.read(&mut chunk).map_err(|error| records::Broken::Io(error).into_error(|_| String::new()))?;
+        let read =
+            content.read(&mut chunk).map_err(|error| records::Broken::Io(error).into_error(|_| String::new()))?;
         match chunk.get(..read).unwrap_or_default().iter().find(|byte| !byte.is_ascii_whitespace()) {
             Some(b'[') => return Ok(Layout::Array),
             None if read > 0 => {}
@@ -150,9 +155,10 @@ fn sample(file: &LocalFile, layout: Layout, sample_bytes: Option<u64>) -> Result
 fn fault_error(file: &LocalFile, layout: Layout, at: u64, fault: &Fault) -> Error {
     let place = input::place(file, at + fault.at as u64);
     let (code, hint) = match fault.kind {
-        FaultKind::Syntax if layout == Layout::Lines => {
-            (ErrorCode::MalformedFile, "every line has to be one JSON object; the format json_array reads an array of them")
-        }
+        FaultKind::Syntax if layout == Layout::Lines => (
+            ErrorCode::MalformedFile,
+            "every line has to be one JSON object; the format json_array reads an array of them",
+        ),
         FaultKind::Syntax => (ErrorCode::MalformedFile, "the file has to be an array of JSON objects"),
         FaultKind::Type if fault.what == "expected an object" => {
             (ErrorCode::MalformedFile, "rows are JSON objects; other values have no columns")

@@ -7,13 +7,13 @@ use datafusion::catalog::{Session, TableProvider};
 use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::csv::{CSV_OPTIONS, CsvOptions, OnTypeError, open_csv};
+use crate::excel::{EXCEL_OPTIONS, open_excel};
 use crate::files::wider;
 use crate::ipc::{self, ARROW_OPTIONS};
 use crate::json::{self, JSON_OPTIONS, JsonOptions};
 use crate::line::{self, LINE_OPTIONS, LineOptions};
 use crate::located::{Located, Partitioning, locate};
 use crate::parquet::{self, PARQUET_OPTIONS};
-use crate::excel::{EXCEL_OPTIONS, open_excel};
 use crate::{Differences, FileAccess, FilesTable, LocalFile, ReadOptions, input};
 
 /// The type that a word of SQL means.
@@ -104,12 +104,15 @@ impl Format {
         if head.starts_with(ipc::FILE_MAGIC) || head.starts_with(&ipc::CONTINUATION) {
             return Ok(Self::Arrow);
         }
-        if head.starts_with(b"\xd0\xcf\x11\xe0") || head.starts_with(b"PK") && ends(&[".xlsx", ".xlsm", ".xlsb", ".ods"]) {
+        if head.starts_with(b"\xd0\xcf\x11\xe0")
+            || head.starts_with(b"PK") && ends(&[".xlsx", ".xlsm", ".xlsb", ".ods"])
+        {
             return Ok(Self::Excel);
         }
         let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
         let is_object = text.first() == Some(&b'{');
-        let is_array = text.strip_prefix(b"[").is_some_and(|rest| matches!(rest.trim_ascii_start().first(), Some(b'{' | b']')));
+        let is_array =
+            text.strip_prefix(b"[").is_some_and(|rest| matches!(rest.trim_ascii_start().first(), Some(b'{' | b']')));
         let called_json = ends(&[".json", ".jsonl", ".ndjson"]);
         Ok(if is_object || is_array || called_json { Self::Json } else { Self::Csv })
     }
@@ -220,7 +223,10 @@ fn format_of(source: &Source<'_>, located: &Located) -> Result<(Format, ReadOpti
     };
     let format = match (source.format, named) {
         (Some(format), Some(named)) if format != named => {
-            return Err(Error::new(ErrorCode::InvalidArgument, format!("option format is {}, not {}", named.name(), format.name())));
+            return Err(Error::new(
+                ErrorCode::InvalidArgument,
+                format!("option format is {}, not {}", named.name(), format.name()),
+            ));
         }
         (Some(format), _) | (None, Some(format)) => format,
         (None, None) => match located.files.first() {
@@ -322,7 +328,7 @@ impl<'t> Reader<'t> {
             (Self::Json(_), Some(schema)) => Declared::ByName(fields(schema)),
             (Self::Csv(_) | Self::Excel { .. } | Self::Parquet | Self::Arrow | Self::Line(_), Some(schema)) => {
                 Declared::InOrder(schema)
-            },
+            }
             (Self::Json(options), None) => {
                 let typed = options.declared().unwrap_or_default();
                 types(typed.into_iter().filter_map(|(name, data_type)| Some((name, data_type?))).collect())

@@ -38,10 +38,10 @@ use crate::late;
 use crate::output::{plain_batch, plain_schema};
 use crate::plan::copy::{self, FileStyle};
 use crate::plan::query::{BoundQuery, analyze};
-use crate::write::WriteOptions;
 use crate::plan_cache::{self, Tables, Template};
 use crate::stack::{self, Roomy};
 use crate::stop::Stop;
+use crate::write::WriteOptions;
 
 /// Up to this many rows in memory a plan runs in one partition.
 const SERIAL_ROWS_MAX: usize = 65_536;
@@ -344,6 +344,30 @@ impl DataFrame {
         let file = NewFile::create(&self.inner.context.access, path, options.existing)?;
         let style = FileStyle { header: options.header, csv: options.csv, json: options.json };
         copy::write(self, file, options.format, &style).await
+    }
+
+    /// The records of its CSV files that are left out because the option `bad_rows` is `collect`: `line`, `byte_offset`,
+    /// `column`, `reason`, `raw`. The files are read for it again and whole.
+    ///
+    /// # Errors
+    /// `VEL-7001` when no file of this frame collects bad rows.
+    pub fn rejects(&self) -> Result<Self> {
+        let tables = late::rejects(self.newest()?.plan()?);
+        let frames = tables.into_iter().map(|table| Self::from_table(&self.inner.context, "rejects", Arc::new(table)));
+        let plans = frames.map(|frame| frame?.plan().cloned()).collect::<Result<Vec<_>>>()?;
+        let union = plans.into_iter().map(LogicalPlanBuilder::from).map(Ok).reduce(|all, one| all?.union(one?.build()?));
+        let Some(union) = union else {
+            return Err(Error::new(ErrorCode::InvalidArgument, "no rows are collected here")
+                .with_hint("read the file with bad_rows: collect"));
+        };
+        let plan = union.and_then(LogicalPlanBuilder::build).map_err(|error| self.translate(&error))?;
+        Ok(Self::new(&self.inner.context, "", BoundQuery { plan, open: None, clock: ClockUse::Never }, None))
+    }
+
+    /// What users should know about how the files of its session were read, see [`crate::Session::take_notices`].
+    #[must_use]
+    pub fn take_notices(&self) -> Vec<String> {
+        self.inner.context.notices.take()
     }
 
     /// What the query will do. Nothing runs.

@@ -1,17 +1,11 @@
 //! Workbooks in a session.
 
-use arrow::datatypes::DataType;
-use datafusion::common::DFSchema;
-use datafusion::logical_expr::ExprSchemable;
-use datafusion::sql::sqlparser::ast::ExprWithAlias;
 use velaria_connector::{ExcelSheet, ExcelSheetName, ReadOptions, excel_sheets, open_excel, read_excel};
-use velaria_contract::{Error, ErrorCode, Result};
-use velaria_sql::ast::Expr;
+use velaria_contract::Result;
 
 use crate::Session;
-use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
-use crate::error::TYPE_HINT;
+use crate::plan::files::type_of;
 
 /// A sheet as a frame. Its rows are in memory.
 #[derive(Debug, Clone)]
@@ -64,19 +58,4 @@ impl Session {
         let frame = DataFrame::from_batches(self.context(), "excel", schema, batches)?;
         Ok(ExcelFrame { name, frame, warnings })
     }
-}
-
-/// The Arrow type of a type word, found the same way as for `CAST`.
-fn type_of(context: &Context, word: &str) -> Result<DataType> {
-    let unknown = || Error::new(ErrorCode::TypeMismatch, format!("unknown type: {word}")).with_hint(TYPE_HINT);
-    let cast = velaria_sql::parse_expression(&format!("CAST(NULL AS {word})")).map_err(|_| unknown())?;
-    if !matches!(cast, Expr::Cast { .. }) {
-        return Err(unknown());
-    }
-    let schema = DFSchema::empty();
-    context
-        .state(Spread::Parallel)
-        .create_logical_expr_from_sql_expr(ExprWithAlias { expr: cast, alias: None }, &schema)
-        .and_then(|expr| expr.get_type(&schema))
-        .map_err(|error| unknown().with_source(error))
 }

@@ -30,8 +30,8 @@ mod function;
 mod function_list;
 mod late;
 mod limits;
-mod notices;
 mod materialized;
+mod notices;
 mod output;
 mod plan;
 mod plan_cache;
@@ -53,19 +53,19 @@ pub use dataframe::{BatchStream, DataFrame};
 pub use function_list::{FunctionEntry, FunctionKind, functions};
 pub use materialized::SourceOptions;
 pub use runtime::{plan, wait};
-pub use velaria_connector::{Probe, ProbeCalls, ProbeCandidate, ProbeField, ProbeMapping};
-pub use write::WriteOptions;
-pub use velaria_connector::{Existing, JsonLayout};
-pub use velaria_sql::Format as WriteFormat;
 pub use velaria_connector::{CsvOptions, FILE_OPTIONS, Format, ReadOptions, reserve_standard_input};
+pub use velaria_connector::{Existing, JsonLayout};
+pub use velaria_connector::{Probe, ProbeCalls, ProbeCandidate, ProbeField, ProbeMapping};
+pub use velaria_sql::Format as WriteFormat;
+pub use write::WriteOptions;
 /// Rows as text: JSON values, and the files of CSV and JSON.
 pub mod rows {
     pub use velaria_connector::{CsvStyle, CsvWriter, Object, Objects, Rows, formatter};
 }
 pub use excel::ExcelFrame;
-pub use velaria_connector::{EXCEL_OPTIONS, ExcelSheetName, ExcelWriter};
 pub use session::{Begun, OpenStatement, Session};
 pub use variables::Variables;
 pub use velaria_connector::{DataFormat, Materialization};
+pub use velaria_connector::{EXCEL_OPTIONS, ExcelSheetName, ExcelWriter};
 pub use velaria_contract::{BatchStrategy, Error, ErrorCode, ErrorKind, ErrorReport, Explain, Position, Result, json};
 pub use velaria_sql::{Parameter, Parameters};

@@ -197,7 +197,6 @@ impl Session {
         self.context.notices.take()
     }
 
-    #[cfg(test)]
     pub(crate) fn context(&self) -> &Arc<Context> {
         &self.context
     }

@@ -7,7 +7,8 @@ use arrow::datatypes::Schema;
 use serde::{Deserialize, Serialize};
 use velaria::rows::{Objects, Rows};
 use velaria::{
-    DataFrame, Error, ErrorCode, Format as FileFormat, Parameters, ReadOptions, Session, json, reserve_standard_input, wait,
+    DataFrame, Error, ErrorCode, Format as FileFormat, Parameters, ReadOptions, Session, json, reserve_standard_input,
+    wait,
 };
 
 use crate::args::SqlArgs;
@@ -103,7 +104,7 @@ fn answer(session: &Session, line: &str, check: Check<'_>) -> velaria::Result<St
     let frame = wait(run_request(session.clone(), request), &mut *check)?;
     let table = match frame {
         Some(frame) => collect(frame, check)?,
-        None => Table { schema: Schema::empty().into(), batches: Vec::new() },
+        None => Table { schema: Schema::empty().into(), batches: Vec::new(), notices: Vec::new() },
     };
     let types = table.schema.fields().iter().map(|field| field.data_type().to_string()).collect();
     json::to_line(&Answer { ok: true, schema: output::names(&table.schema), types, rows: Rows(&table.batches) })

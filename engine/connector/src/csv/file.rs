@@ -160,13 +160,19 @@ impl CsvFile {
 
     /// Gives the columns the types that were found, and tells whether any of them is new.
     pub(crate) fn set_types(&self, guesses: &[Guessed], is_final: bool) -> Result<bool> {
+        let known = self.typed().schema;
+        // A column that is text stays text.
+        let is_text = |field: &&Arc<Field>| field.data_type() == &DataType::Utf8View;
+        let forced: Vec<&String> = known.fields().iter().filter(is_text).map(|field| field.name()).collect();
         let mut fields = Vec::with_capacity(self.names.len());
         let mut columns = Vec::with_capacity(self.names.len());
         for (name, guessed) in self.names.iter().zip(guesses) {
             let declared = self.options.types.iter().find(|(own, _)| own == name).map(|(_, data_type)| data_type);
             let (data_type, kind, on_misfit) = match declared {
                 Some(declared) => self.declared(declared),
-                None if self.options.all_text => (DataType::Utf8View, Kind::Text, OnTypeError::Widen),
+                None if self.options.all_text || forced.contains(&name) => {
+                    (DataType::Utf8View, Kind::Text, OnTypeError::Widen)
+                }
                 None => (guessed.data_type.clone(), guessed.kind.clone(), self.options.on_type_error),
             };
             if let (Some(note), None) = (guessed.note, declared)
@@ -185,6 +191,22 @@ impl CsvFile {
         let changed = typed.schema != schema;
         *typed = Typed { schema, columns: columns.into(), is_final };
         Ok(changed)
+    }
+
+    /// Gives the column called `name` the type of text, unless its type was given.
+    pub(crate) fn make_text(&self, name: &str) {
+        if self.options.types.iter().any(|(own, _)| own == name) {
+            return;
+        }
+        let mut typed = self.typed.write().unwrap_or_else(PoisonError::into_inner);
+        let text = |field: &Arc<Field>| match field.name() == name {
+            true => Arc::new(Field::new(name, DataType::Utf8View, true)),
+            false => Arc::clone(field),
+        };
+        let fields: Vec<_> = typed.schema.fields().iter().map(text).collect();
+        let mut columns = typed.columns.to_vec();
+        columns.iter_mut().filter(|column| column.name == name).for_each(|column| column.kind = Kind::Text);
+        *typed = Typed { schema: Arc::new(Schema::new(fields)), columns: columns.into(), is_final: typed.is_final };
     }
 
     fn declared(&self, data_type: &DataType) -> (DataType, Kind, OnTypeError) {

@@ -39,8 +39,7 @@ pub(super) fn guess(sample: &Sample) -> Result<Detected> {
     let text = best.decode(&evidence).filter(|_| reads(best, sample));
     let believable = text.as_deref().is_some_and(plausible);
     let trusted = believable && bytes >= BYTES_TO_TRUST;
-    let rivals =
-        if trusted { Vec::new() } else { rivals(&detector, best, text.as_deref(), &evidence, sample) };
+    let rivals = if trusted { Vec::new() } else { rivals(&detector, best, text.as_deref(), &evidence, sample) };
     let western = text.as_deref().is_some_and(is_western);
     let needed = match text.as_deref() {
         // Turkish reads as Icelandic, which is far rarer.

@@ -1,9 +1,13 @@
 //! The columns of files that are read as one table.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use arrow::datatypes::{DataType, Field, SchemaRef};
+use datafusion::catalog::TableProvider;
 use velaria_contract::{Error, ErrorCode, Result};
 
-use crate::LocalFile;
+use crate::{CsvTable, LocalFile};
 
 /// What happens when files have other columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,14 +30,31 @@ pub(super) fn unify(files: &[(&LocalFile, SchemaRef)], differences: Differences)
             match columns.iter_mut().find(|own| own.name() == field.name()) {
                 None => columns.push(nullable(field)),
                 Some(own) => {
-                    let wide = wider(own.data_type(), field.data_type())
-                        .ok_or_else(|| other_type(first, own, file, field))?;
+                    let wide =
+                        wider(own.data_type(), field.data_type()).ok_or_else(|| other_type(first, own, file, field))?;
                     *own = Field::new(own.name(), wide, true);
                 }
             }
         }
     }
     Ok(columns)
+}
+
+/// Makes a column text in every CSV file of `tables` when its types have nothing else in common.
+pub(super) fn as_text_where_needed(tables: &[Arc<dyn TableProvider>]) -> Result<()> {
+    let mut found: Vec<(String, Option<DataType>)> = Vec::new();
+    for field in tables.iter().flat_map(|table| table.schema().fields().iter().cloned().collect::<Vec<_>>()) {
+        match found.iter_mut().find(|(name, _)| name == field.name()) {
+            None => found.push((field.name().clone(), Some(field.data_type().clone()))),
+            Some((_, known)) => *known = known.as_ref().and_then(|known| wider(known, field.data_type())),
+        }
+    }
+    for (name, _) in found.iter().filter(|(_, common)| common.is_none()) {
+        for csv in tables.iter().filter_map(|table| (table.as_ref() as &dyn Any).downcast_ref::<CsvTable>()) {
+            csv.make_text(name);
+        }
+    }
+    Ok(())
 }
 
 fn nullable(field: &Field) -> Field {
@@ -50,7 +71,11 @@ fn check_names(first: &LocalFile, columns: &[Field], file: &LocalFile, schema: &
     };
     Err(Error::new(
         ErrorCode::SchemaMismatch,
-        format!("files have different columns: {name} is in {} and not in {}", has.path().display(), lacks.path().display()),
+        format!(
+            "files have different columns: {name} is in {} and not in {}",
+            has.path().display(),
+            lacks.path().display()
+        ),
     )
     .with_hint("the option union_by_name true takes the columns of all files"))
 }
@@ -103,7 +128,11 @@ mod tests {
         assert_eq!(wider(&DataType::Int32, &DataType::Int64), Some(DataType::Int64));
         assert_eq!(wider(&DataType::Utf8View, &DataType::Utf8), Some(DataType::Utf8));
         assert_eq!(wider(&DataType::Null, &DataType::Date32), Some(DataType::Date32));
-        for (left, right) in [(DataType::Int64, DataType::Utf8), (DataType::Boolean, DataType::Int64), (DataType::UInt64, DataType::Int64)] {
+        for (left, right) in [
+            (DataType::Int64, DataType::Utf8),
+            (DataType::Boolean, DataType::Int64),
+            (DataType::UInt64, DataType::Int64),
+        ] {
             assert_eq!(wider(&left, &right), None, "{left} {right}");
         }
     }

@@ -22,6 +22,7 @@ use velaria_sql::ast::{
 use crate::catalog::{Catalog, Entry, SourceTable};
 use crate::context::{Context, Spread};
 use crate::error::TYPE_HINT;
+use crate::late;
 
 /// Opens what `path` means as one table.
 pub(crate) async fn open(
@@ -33,7 +34,9 @@ pub(crate) async fn open(
 ) -> Result<Opened> {
     let type_of = |word: &str| type_of(context, word);
     let source = Source { path, format, options, columns, type_of: &type_of };
-    velaria_connector::open(context.state(Spread::Parallel), &source).await
+    let opened = velaria_connector::open(context.state(Spread::Parallel), &source).await?;
+    late::notes(opened.table.as_ref()).into_iter().for_each(|note| context.notices.add(note));
+    Ok(opened)
 }
 
 /// The Arrow type of a type word, found the same way as for `CAST`.
@@ -203,7 +206,8 @@ pub(crate) fn shown_name(path: &str) -> String {
     let is_plain = |part: &&str| !part.is_empty() && !part.contains(['*', '?', '[']) && !matches!(*part, "." | "..");
     let mut parts = path.split('/').rev();
     let last = parts.next().unwrap_or_default();
-    let name = Some(last).filter(is_plain).map(|last| Path::new(last).file_stem().unwrap_or_default().to_string_lossy());
+    let name =
+        Some(last).filter(is_plain).map(|last| Path::new(last).file_stem().unwrap_or_default().to_string_lossy());
     let name = name.or_else(|| parts.find(is_plain).map(Into::into));
     name.map_or_else(|| "files".to_owned(), |name| name.split('.').next().unwrap_or_default().to_owned())
 }
