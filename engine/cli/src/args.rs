@@ -310,7 +310,10 @@ mod tests {
         assert_eq!(message(&["csv-sql", "--csv", "x"]), "the following arguments are required: --query");
         assert_eq!(message(&["csv-sql"]), "the following arguments are required: --csv, --query");
         assert_eq!(message(&[]), "the following arguments are required: command");
-        assert_eq!(message(&["nosuch"]), "argument command: invalid choice: 'nosuch' (choose from 'csv-sql', 'sql', 'sniff')");
+        assert_eq!(
+            message(&["nosuch"]),
+            "argument command: invalid choice: 'nosuch' (choose from 'csv-sql', 'sql', 'sniff')"
+        );
         assert_eq!(message(&["sql", "--nosuch"]), "unrecognized arguments: --nosuch");
         assert!(
             message(&["sql", "-o", "xml"]).starts_with("argument --output: invalid choice: 'xml' (choose from 'table'")

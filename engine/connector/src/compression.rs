@@ -8,7 +8,6 @@
 
 mod zip;
 
-
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;

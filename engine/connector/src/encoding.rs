@@ -225,7 +225,11 @@ fn utf16_by_zeros(sample: &Sample) -> Option<Charset> {
     };
     let line_end: [u8; 2] = if charset == Charset::Utf16Le { [b'\n', 0] } else { [0, b'\n'] };
     let lines = units.iter().filter(|unit| **unit == line_end).count();
-    let certain = if lines == 0 || may_be_single_bytes(&sample.head) { zeros * 10 >= units.len() * 9 } else { zeros * 10 >= units.len() };
+    let certain = if lines == 0 || may_be_single_bytes(&sample.head) {
+        zeros * 10 >= units.len() * 9
+    } else {
+        zeros * 10 >= units.len()
+    };
     let even = sample.head.len() - odd.len();
     // The last character of a head may be cut.
     let cut = if sample.whole { 0 } else { 2 };
@@ -297,7 +301,9 @@ mod tests {
 
     #[test]
     fn zero_bytes_in_fields_do_not_make_utf16() {
-        for bytes in [&b"a,b\n1,x\0y\n"[..], b"a\0b\n", b"\0\0\0\0\n\n", b"ab\0y", b"x\0\0\0y\n1\n2\n", b"a,b\n\0,\0\n\0,\0\n"] {
+        for bytes in
+            [&b"a,b\n1,x\0y\n"[..], b"a\0b\n", b"\0\0\0\0\n\n", b"ab\0y", b"x\0\0\0y\n1\n2\n", b"a,b\n\0,\0\n\0,\0\n"]
+        {
             assert_eq!(name_of(bytes), "utf-8", "{bytes:?}");
         }
     }

@@ -20,9 +20,10 @@ pub(crate) enum Binary {
 impl Binary {
     /// What `head`, the first bytes of a file, belongs to; `None` when it may be text.
     pub(crate) fn of(head: &[u8]) -> Option<Self> {
-        MAGICS.iter().find(|(start, magic, _)| head.get(*start..).is_some_and(|rest| rest.starts_with(magic))).map(
-            |(_, _, binary)| *binary,
-        )
+        MAGICS
+            .iter()
+            .find(|(start, magic, _)| head.get(*start..).is_some_and(|rest| rest.starts_with(magic)))
+            .map(|(_, _, binary)| *binary)
     }
 
     /// The words for an error.
@@ -91,7 +92,8 @@ const MAGICS: &[(usize, &[u8], Binary)] = &[
 /// Whether a zip archive with members of these names is a workbook.
 pub(crate) fn is_workbook(names: &[String]) -> bool {
     let has = |name: &str| names.iter().any(|own| own == name);
-    (has("[Content_Types].xml") && names.iter().any(|name| name.starts_with("xl/"))) || (has("mimetype") && has("content.xml"))
+    (has("[Content_Types].xml") && names.iter().any(|name| name.starts_with("xl/")))
+        || (has("mimetype") && has("content.xml"))
 }
 
 /// Whether `head` holds so many control characters, or so many beside bytes that are no UTF-8, that it is no text of single

@@ -207,7 +207,16 @@ fn candidate(candidate: &sniff::Candidate) -> ProbeCandidate {
 }
 
 const DIALECT_OPTIONS: [&str; 10] = [
-    "delimiter", "quote", "escape", "comment", "header", "skip_rows", "decimal", "thousands", "encoding", "compression",
+    "delimiter",
+    "quote",
+    "escape",
+    "comment",
+    "header",
+    "skip_rows",
+    "decimal",
+    "thousands",
+    "encoding",
+    "compression",
 ];
 
 /// The options that say `dialect`: the delimiter, and what is not as usual.
@@ -370,8 +379,22 @@ mod tests {
         assert_eq!(
             keys,
             [
-                "path", "kind", "final_format", "score", "confidence", "schema", "suggested_table_name", "warnings",
-                "candidates", "delimiter", "fields", "compression", "encoding", "encoding_reason", "options", "calls"
+                "path",
+                "kind",
+                "final_format",
+                "score",
+                "confidence",
+                "schema",
+                "suggested_table_name",
+                "warnings",
+                "candidates",
+                "delimiter",
+                "fields",
+                "compression",
+                "encoding",
+                "encoding_reason",
+                "options",
+                "calls"
             ]
         );
     }
@@ -412,10 +435,7 @@ mod tests {
         let probe = of("it's a.csv", b"a\tb\n1\t2\n").unwrap();
         assert_eq!(probe.final_format, "tsv");
         assert_eq!(probe.calls.python, r#"session.read_csv("it's a.csv", delimiter="\t")"#);
-        assert_eq!(
-            probe.calls.sql,
-            "CREATE TABLE \"it's a\" USING csv OPTIONS(path: 'it''s a.csv', delimiter: '\\t')"
-        );
+        assert_eq!(probe.calls.sql, "CREATE TABLE \"it's a\" USING csv OPTIONS(path: 'it''s a.csv', delimiter: '\\t')");
         assert!(probe.calls.shell.starts_with(r"velaria-cli csv-sql --csv 'it'\''s a.csv' --option 'delimiter=\t'"));
     }
 }

@@ -29,8 +29,7 @@ pub(super) fn open(file: &LocalFile) -> Result<Box<dyn Read + Send>> {
     let member = only_member(file.path(), &mut content)?;
     content.seek(SeekFrom::Start(member.start)).map_err(|error| damaged(file.path(), &error))?;
     let raw = BufReader::new(content).take(member.compressed_bytes);
-    let inflate =
-        if member.deflated { Inflate::Deflated(DeflateDecoder::new(raw)) } else { Inflate::Stored(raw) };
+    let inflate = if member.deflated { Inflate::Deflated(DeflateDecoder::new(raw)) } else { Inflate::Stored(raw) };
     Ok(Box::new(MemberReader { inflate, member, crc: Crc::new(), bytes: 0, path: file.path().to_path_buf() }))
 }
 
@@ -170,8 +169,8 @@ impl MemberReader {
 pub(super) mod tests {
     use std::io::{Cursor, Write};
 
-    use zip::write::SimpleFileOptions;
     use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
 
     use super::*;
     use crate::FileAccess;
@@ -204,7 +203,10 @@ pub(super) mod tests {
     #[test]
     fn several_members_are_named() {
         let error = read(&archive(&[("a.csv", b"a\n"), ("b.csv", b"b\n")])).unwrap_err();
-        assert!(error.message().ends_with("a zip archive with 2 members: a.csv, b.csv, where one is needed"), "{error}");
+        assert!(
+            error.message().ends_with("a zip archive with 2 members: a.csv, b.csv, where one is needed"),
+            "{error}"
+        );
         let error = read(&archive(&[])).unwrap_err();
         assert!(error.message().ends_with("a zip archive with 0 members, where one is needed"), "{error}");
     }

@@ -173,10 +173,15 @@ impl<'a> Text<'a> {
             return self.tried(delimiter).into_iter().collect();
         }
         let occurs = |delimiter: &u8| memchr::memchr(*delimiter, self.text.as_bytes()).is_some();
-        let mut tried: Vec<Tried> =
-            COMMON.iter().filter(|delimiter| occurs(delimiter)).filter_map(|delimiter| self.tried(*delimiter)).collect();
+        let mut tried: Vec<Tried> = COMMON
+            .iter()
+            .filter(|delimiter| occurs(delimiter))
+            .filter_map(|delimiter| self.tried(*delimiter))
+            .collect();
         // A first record that is shorter than the others is uneven, and not a reason for one column.
-        tried.retain(|tried| tried.shape.width > 1 || most_frequent(tried.records.widths()).is_some_and(|width| width > 1));
+        tried.retain(|tried| {
+            tried.shape.width > 1 || most_frequent(tried.records.widths()).is_some_and(|width| width > 1)
+        });
         let others: Vec<u8> = tried.iter().filter(|tried| tried.is_even()).map(|tried| tried.signs.delimiter).collect();
         for one in &mut tried {
             let others: Vec<u8> = others.iter().copied().filter(|other| *other != one.signs.delimiter).collect();
@@ -294,7 +299,11 @@ impl<'a> Text<'a> {
         let gap = records.line(first) > records.line(first - 1) + 1;
         let titles = (0..first).all(|record| self.is_title(records, record, width, gap));
         let shape = Shape { start: first, width, records: records.len() - first, uneven: 0 };
-        if titles && (gap || self.options.header == Some(false) || self.verdict(records, shape) != Verdict::Values) { first } else { 0 }
+        if titles && (gap || self.options.header == Some(false) || self.verdict(records, shape) != Verdict::Values) {
+            first
+        } else {
+            0
+        }
     }
 
     /// Whether a short record is a line of words: one that holds a blank or a colon, or any before an empty line.
@@ -330,7 +339,8 @@ impl<'a> Text<'a> {
     fn typed(&self, records: &Records, shape: Shape) -> usize {
         let columns = self.columns(records, shape);
         let typed = columns.iter().filter(|column| {
-            let mut values = column.rest.iter().map(|value| Look::of(value)).filter(|look| *look != Look::Null).peekable();
+            let mut values =
+                column.rest.iter().map(|value| Look::of(value)).filter(|look| *look != Look::Null).peekable();
             match values.peek() {
                 Some(_) => values.all(Look::is_typed),
                 None => column.rest.is_empty() && Look::of(column.first).is_typed(),
@@ -344,7 +354,10 @@ impl<'a> Text<'a> {
         let text = self.skipped();
         (tried.shape.start..tried.records.len()).any(|record| {
             tried.records.values(text, record).any(|value| {
-                !value.quoted && others.iter().any(|other| value.text.as_bytes().contains(other) && !is_explained(value.text, *other))
+                !value.quoted
+                    && others
+                        .iter()
+                        .any(|other| value.text.as_bytes().contains(other) && !is_explained(value.text, *other))
             })
         })
     }
@@ -357,7 +370,8 @@ impl<'a> Text<'a> {
         let whole_is_typed = (tried.shape.start + 1..tried.records.len())
             .all(|record| Look::of(tried.records.raw(text, record)).is_typed());
         let even = tried.is_even() && tried.shape.width > 1 && tried.shape.records > 2;
-        even && !whole_is_typed && (!prose || (tried.typed > 0 && self.verdict(&tried.records, tried.shape) != Verdict::NamesByDefault))
+        even && !whole_is_typed
+            && (!prose || (tried.typed > 0 && self.verdict(&tried.records, tried.shape) != Verdict::NamesByDefault))
     }
 
     /// Refuses two delimiters that fit equally well and give different tables.
@@ -407,7 +421,8 @@ impl<'a> Text<'a> {
         }
         if best.shape.uneven > 0 {
             let (uneven, all) = (best.shape.uneven, best.shape.records);
-            warnings.push(format!("{uneven} of {all} records do not have the {} fields of the first", best.shape.width));
+            warnings
+                .push(format!("{uneven} of {all} records do not have the {} fields of the first", best.shape.width));
         }
         if self.options.header.is_none() && verdict == Verdict::NamesByDefault && best.shape.records > 1 {
             warnings.push("the first record is taken for the header, since nothing speaks against it".to_owned());

@@ -24,8 +24,7 @@ const EVIDENCE_BYTES_MAX: usize = 8 << 10;
 const CANDIDATES_SHOWN: usize = 5;
 
 /// Countries whose readers expect different encodings.
-const COUNTRIES: [&str; 14] =
-    ["cn", "tw", "jp", "kr", "ru", "pl", "cz", "gr", "tr", "il", "sa", "lv", "th", "fr"];
+const COUNTRIES: [&str; 14] = ["cn", "tw", "jp", "kr", "ru", "pl", "cz", "gr", "tr", "il", "sa", "lv", "th", "fr"];
 
 /// The encoding of a text that is neither UTF-8 nor UTF-16.
 ///
@@ -40,8 +39,7 @@ pub(super) fn guess(sample: &Sample) -> Result<Detected> {
     let text = best.decode(&evidence).filter(|_| reads(best, sample));
     let believable = text.as_deref().is_some_and(plausible);
     let trusted = believable && bytes >= BYTES_TO_TRUST;
-    let rivals =
-        if trusted { Vec::new() } else { rivals(&detector, best, text.as_deref(), &evidence, sample) };
+    let rivals = if trusted { Vec::new() } else { rivals(&detector, best, text.as_deref(), &evidence, sample) };
     let western = text.as_deref().is_some_and(is_western);
     let needed = match text.as_deref() {
         // Turkish reads as Icelandic, which is far rarer.
@@ -115,7 +113,8 @@ fn is_western(text: &str) -> bool {
         let letters = word.chars().filter(|character| !character.is_ascii());
         letters.clone().count() * 2 <= word.chars().count() && letters.clone().all(|letter| WESTERN.contains(letter))
     };
-    let mut words = text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_ascii()).peekable();
+    let mut words =
+        text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_ascii()).peekable();
     words.peek().is_some() && words.all(is_word)
 }
 
@@ -209,7 +208,9 @@ fn is_product(word: &str) -> bool {
 
 fn script(character: char) -> Option<Script> {
     Some(match u32::from(character) {
-        0x41..=0x5a | 0x61..=0x7a | 0xaa | 0xb5 | 0xba | 0xc0..=0x24f | 0x1e00..=0x1eff | 0xb2 | 0xb3 | 0xb9 => Script::Latin,
+        0x41..=0x5a | 0x61..=0x7a | 0xaa | 0xb5 | 0xba | 0xc0..=0x24f | 0x1e00..=0x1eff | 0xb2 | 0xb3 | 0xb9 => {
+            Script::Latin
+        }
         0xbc..=0xbe => Script::Latin,
         0x370..=0x3ff => Script::Greek,
         0x400..=0x52f => Script::Cyrillic,
@@ -292,7 +293,9 @@ mod tests {
         let (bytes, _, _) = GBK.encode("a,b\n1,张\n");
         let error = of(&bytes).unwrap_err();
         assert_eq!(error.code(), ErrorCode::Ambiguous);
-        assert!(error.hint().unwrap().contains("encoding=gb18030 reads \"b,张\"") || error.hint().unwrap().contains("张"));
+        assert!(
+            error.hint().unwrap().contains("encoding=gb18030 reads \"b,张\"") || error.hint().unwrap().contains("张")
+        );
     }
 
     #[test]

@@ -19,7 +19,9 @@ use crate::magic::Binary;
 pub(super) fn probe(path: &str, file: &LocalFile, binary: Binary) -> Result<Option<Probe>> {
     let (kind, format, schema) = match binary {
         Binary::Parquet => ("parquet", "parquet", parquet_schema(file)?),
-        Binary::ArrowFile => ("arrow", "arrow_file", arrow_schema(file, |content| Ok(FileReader::try_new(content, None)?.schema()))?),
+        Binary::ArrowFile => {
+            ("arrow", "arrow_file", arrow_schema(file, |content| Ok(FileReader::try_new(content, None)?.schema()))?)
+        }
         Binary::ArrowStream => {
             check_message(file)?;
             ("arrow", "arrow_stream", arrow_schema(file, |content| Ok(StreamReader::try_new(content, None)?.schema()))?)

@@ -17,9 +17,14 @@ fn python(probe: &Probe) -> String {
         "excel" => format!("velaria.excel.read_excel(session, {path})"),
         "parquet" => format!("session.read_parquet({path})"),
         "line" => {
-            let mappings: Vec<String> = probe.mappings.iter().flatten().map(|mapping| {
-                format!("({}, {})", python_value(&Value::from(mapping.column.as_str())), mapping.source_index)
-            }).collect();
+            let mappings: Vec<String> = probe
+                .mappings
+                .iter()
+                .flatten()
+                .map(|mapping| {
+                    format!("({}, {})", python_value(&Value::from(mapping.column.as_str())), mapping.source_index)
+                })
+                .collect();
             let delimiter = python_value(&Value::from(probe.delimiter.clone().unwrap_or_default()));
             format!("session.read_line_file({path}, [{}], split_delimiter={delimiter})", mappings.join(", "))
         }
@@ -43,7 +48,8 @@ fn shell(probe: &Probe) -> String {
         let query = format!("SELECT * FROM {}", sql_text(&probe.path));
         return format!("velaria-cli sql {}", shell_word(&query));
     }
-    let option = |(name, value): (&String, &Value)| format!("--option {} ", shell_word(&format!("{name}={}", plain(value))));
+    let option =
+        |(name, value): (&String, &Value)| format!("--option {} ", shell_word(&format!("{name}={}", plain(value))));
     let options: String = probe.options.iter().map(option).collect();
     format!("velaria-cli csv-sql --csv {} {options}--query 'SELECT * FROM input_table'", shell_word(&probe.path))
 }
@@ -56,7 +62,8 @@ fn python_value(value: &Value) -> String {
         Value::Null => "None".to_owned(),
         Value::Array(items) => format!("[{}]", items.iter().map(python_value).collect::<Vec<_>>().join(", ")),
         Value::Object(members) => {
-            let member = |(name, value): (&String, &Value)| format!("{}: {}", Value::from(name.as_str()), python_value(value));
+            let member =
+                |(name, value): (&String, &Value)| format!("{}: {}", Value::from(name.as_str()), python_value(value));
             format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(", "))
         }
         Value::String(_) | Value::Number(_) => value.to_string(),
@@ -85,10 +92,18 @@ fn sql_name(name: &str) -> String {
     let mut bytes = name.bytes();
     let starts = bytes.next().is_some_and(|first| first.is_ascii_lowercase() || first == b'_');
     let goes_on = bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    if starts && goes_on && !TAKEN.contains(&name) { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    if starts && goes_on && !TAKEN.contains(&name) {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
 }
 
 fn shell_word(text: &str) -> String {
     let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./=:,@%+".contains(&byte);
-    if !text.is_empty() && text.bytes().all(is_safe) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if !text.is_empty() && text.bytes().all(is_safe) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }

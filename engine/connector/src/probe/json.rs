@@ -82,5 +82,8 @@ fn elements(text: &str, whole: bool) -> Option<Vec<Map<String, Value>>> {
 fn one_a_line(text: &str, objects: usize) -> bool {
     text.lines().filter(|line| !line.trim().is_empty()).take(objects).all(|line| line.trim_start().starts_with('{'))
         && text.lines().filter(|line| !line.trim().is_empty()).count() >= objects.min(OBJECTS_MAX)
-        && text.lines().find(|line| !line.trim().is_empty()).is_some_and(|line| serde_json::from_str::<Value>(line).is_ok())
+        && text
+            .lines()
+            .find(|line| !line.trim().is_empty())
+            .is_some_and(|line| serde_json::from_str::<Value>(line).is_ok())
 }

@@ -28,7 +28,11 @@ impl fmt::Display for Probe {
             line(f, "warning", warning)?;
         }
         for other in self.candidates.iter().skip(1) {
-            line(f, "candidate", &format!("{} (score {}): {}, {}", other.format, other.score, other.reason, other.evidence.join(", ")))?;
+            line(
+                f,
+                "candidate",
+                &format!("{} (score {}): {}, {}", other.format, other.score, other.reason, other.evidence.join(", ")),
+            )?;
         }
         line(f, "python", &self.calls.python)?;
         line(f, "sql", &self.calls.sql)?;

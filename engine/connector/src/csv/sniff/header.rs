@@ -38,7 +38,8 @@ pub(super) fn verdict(columns: &[Column<'_>]) -> Verdict {
     let has_year = |column: &&Column<'_>| is_year(column.first) && !column.rest.iter().all(|value| is_year(value));
     let years = columns.iter().filter(has_year).count();
     let votes: Vec<i64> = columns.iter().filter(|column| !has_year(column)).map(vote).collect();
-    let (names, values) = (votes.iter().filter(|vote| **vote > 0).count(), votes.iter().filter(|vote| **vote < 0).count());
+    let (names, values) =
+        (votes.iter().filter(|vote| **vote > 0).count(), votes.iter().filter(|vote| **vote < 0).count());
     match (names, values, years) {
         (0, 0, 0) => by_words(columns),
         (0, 0, 1) => Verdict::Unclear,

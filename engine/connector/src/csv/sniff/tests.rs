@@ -160,14 +160,8 @@ fn given_options_win() {
         ..CsvOptions::default()
     };
     let sniffed = sniff("a,b\n\"1,2\n3,4\n", true, &options).unwrap();
-    let dialect = Dialect {
-        delimiter: b'|',
-        quote: None,
-        header: false,
-        skip_rows: 1,
-        decimal: b',',
-        ..Dialect::default()
-    };
+    let dialect =
+        Dialect { delimiter: b'|', quote: None, header: false, skip_rows: 1, decimal: b',', ..Dialect::default() };
     assert_eq!(sniffed.dialect, dialect);
     assert_eq!(sniffed.names, ["c0"]);
 }
@@ -228,9 +222,9 @@ fn tables() -> impl Strategy<Value = (Vec<Vec<String>>, bool)> {
         let rows = prop::collection::vec(row, rows);
         rows.prop_map(move |rows| {
             let names = (0..columns).map(|column| format!("n{}", char::from(b'a' + column as u8))).collect::<Vec<_>>();
-            let rows = rows.into_iter().map(|(number, texts)| {
-                std::iter::once(number.to_string()).chain(texts).collect::<Vec<String>>()
-            });
+            let rows = rows
+                .into_iter()
+                .map(|(number, texts)| std::iter::once(number.to_string()).chain(texts).collect::<Vec<String>>());
             (header.then_some(names).into_iter().chain(rows).collect(), header)
         })
     })
