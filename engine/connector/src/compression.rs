@@ -240,7 +240,7 @@ mod tests {
                 encoder.write_all(text).unwrap();
                 encoder.finish().unwrap()
             }
-            Compression::Zip => super::zip::tests::archive(&[("t.csv", text)]),
+            Compression::Zip => zip::tests::archive(&[("t.csv", text)]),
         }
     }
 
