@@ -175,7 +175,12 @@ impl Book {
         let sheets = self.sheets();
         if let Some(table) = &options.table {
             let table = self.table(path, table)?;
-            return Ok(vec![self.read_one(path, &sheets[table.sheet].name, &wanted_table(&table, options), options)?]);
+            return Ok(vec![self.read_one(
+                path,
+                &sheets[table.sheet].name,
+                &wanted_table(&table, options),
+                options,
+            )?]);
         }
         let chosen = choose(path, &sheets, options)?;
         let wanted = |sheet| Wanted {
@@ -241,7 +246,8 @@ fn wanted_table(table: &TableEntry, options: &ExcelOptions) -> Wanted {
 fn choose(path: &Path, sheets: &[ExcelSheetName], options: &ExcelOptions) -> Result<Vec<usize>> {
     let shown = |index: &usize| options.hidden || !sheets[*index].hidden;
     let mut visible = (0..sheets.len()).filter(shown);
-    let none = || Error::new(ErrorCode::MalformedFile, format!("{}: the workbook has no sheet to read", path.display()));
+    let none =
+        || Error::new(ErrorCode::MalformedFile, format!("{}: the workbook has no sheet to read", path.display()));
     match &options.sheet {
         SheetChoice::All => Ok(visible.collect()),
         SheetChoice::First => Ok(vec![visible.next().ok_or_else(none)?]),
@@ -323,7 +329,9 @@ fn finish(mut grid: Grid, name: &str, layout: Layout, totals: Totals, options: &
         warnings.push(format!("{errors} cells hold an error such as #N/A and are NULL; errors=text keeps their text"));
     }
     if unvalued > 0 {
-        warnings.push(format!("{unvalued} formulas have no computed value and are NULL: save the workbook once in a spreadsheet program"));
+        warnings.push(format!(
+            "{unvalued} formulas have no computed value and are NULL: save the workbook once in a spreadsheet program"
+        ));
     }
     let schema = Arc::new(Schema::new(fields));
     let batches = if arrays.is_empty() { Vec::new() } else { batches(&schema, arrays, end - first_row)? };

@@ -69,9 +69,8 @@ impl TextBlock {
     const INLINE_BYTES: usize = 12;
 
     fn push(&mut self, text: &str, block: u32) -> Result<usize> {
-        let offset = u32::try_from(self.bytes.len()).map_err(|_| {
-            Error::new(ErrorCode::MalformedFile, "the texts of the workbook are larger than 4 GiB")
-        })?;
+        let offset = u32::try_from(self.bytes.len())
+            .map_err(|_| Error::new(ErrorCode::MalformedFile, "the texts of the workbook are larger than 4 GiB"))?;
         if text.len() > Self::INLINE_BYTES {
             self.bytes.extend_from_slice(text.as_bytes());
         }

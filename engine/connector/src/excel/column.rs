@@ -125,7 +125,8 @@ impl Cells<'_> {
         if kinds.are(Kind::Date, &[]) || kinds.are(Kind::DateTime, &[Kind::Date]) {
             return self.dates(kinds);
         }
-        let micros = |cells: &Self| cells.values().iter().map(|ms| ms.saturating_mul(1000)).collect::<ScalarBuffer<i64>>();
+        let micros =
+            |cells: &Self| cells.values().iter().map(|ms| ms.saturating_mul(1000)).collect::<ScalarBuffer<i64>>();
         if kinds.are(Kind::Time, &[]) {
             return (Arc::new(Time64MicrosecondArray::new(micros(&self), self.nulls())), None);
         }
@@ -143,7 +144,8 @@ impl Cells<'_> {
     fn nulls(&self) -> Option<NullBuffer> {
         let valid = |kind: &Kind| !matches!(kind, Kind::Blank | Kind::Error | Kind::NoValue);
         let kinds = self.kinds();
-        (!kinds.iter().all(valid)).then(|| NullBuffer::from(BooleanBuffer::collect_bool(kinds.len(), |row| valid(&kinds[row]))))
+        (!kinds.iter().all(valid))
+            .then(|| NullBuffer::from(BooleanBuffer::collect_bool(kinds.len(), |row| valid(&kinds[row]))))
     }
 
     /// Whether every large integer is what a float is written as: among floats it is one.
@@ -191,9 +193,11 @@ impl Cells<'_> {
     /// Dates, or dates with times when there are some; texts when a format was given.
     fn dates(&self, kinds: Kinds) -> (ArrayRef, Option<String>) {
         if let Some(format) = &self.options.date_format {
-            let times = self.kinds().iter().zip(self.values()).any(|(kind, ms)| *kind == Kind::DateTime && ms % DAY_MS != 0);
+            let times =
+                self.kinds().iter().zip(self.values()).any(|(kind, ms)| *kind == Kind::DateTime && ms % DAY_MS != 0);
             let kept = ["%H", "%I", "%T", "%X", "%c", "%R", "%r", "%s", "%+"].iter().any(|item| format.contains(item));
-            let note = (times && !kept).then(|| format!("column {} has times of day, which date_format drops", self.name));
+            let note =
+                (times && !kept).then(|| format!("column {} has times of day, which date_format drops", self.name));
             return (self.formatted(format), note);
         }
         if kinds.count(Kind::DateTime) == 0 {
@@ -217,7 +221,8 @@ impl Cells<'_> {
         use std::fmt::Write;
         let mut builder = StringBuilder::new();
         for (kind, ms) in self.kinds().iter().zip(self.moments()) {
-            let moment = DateTime::from_timestamp_millis(ms).map(|moment: DateTime<_>| -> NaiveDateTime { moment.naive_utc() });
+            let moment =
+                DateTime::from_timestamp_millis(ms).map(|moment: DateTime<_>| -> NaiveDateTime { moment.naive_utc() });
             match (kind, moment) {
                 (Kind::Date | Kind::DateTime, Some(moment)) => {
                     // Writing to text cannot fail: the format was checked.
@@ -262,7 +267,8 @@ impl Cells<'_> {
         self.show_each(|text| builder.append_option(text.map(str::trim)));
         let texts: StringArray = builder.finish();
         let array = cast_with_options(&texts, data_type, &CastOptions::default()).map_err(|error| {
-            Error::new(ErrorCode::Unsupported, format!("cannot read column {} as {data_type}", self.name)).with_source(error)
+            Error::new(ErrorCode::Unsupported, format!("cannot read column {} as {data_type}", self.name))
+                .with_source(error)
         })?;
         match (0..texts.len()).find(|row| array.is_null(*row) && texts.is_valid(*row)) {
             None => Ok(array),

@@ -43,7 +43,8 @@ pub(super) fn detect(file: &mut File, path: &Path) -> Result<Content> {
         return Ok(Content::Xls);
     }
     let (what, hint) = other(&head);
-    Err(Error::new(ErrorCode::MalformedFile, format!("{} is not a workbook but {what}", path.display())).with_hint(hint))
+    Err(Error::new(ErrorCode::MalformedFile, format!("{} is not a workbook but {what}", path.display()))
+        .with_hint(hint))
 }
 
 fn archive(mut package: Package, path: &Path) -> Result<Content> {

@@ -1,7 +1,7 @@
 //! Dates, times and durations as ISO 8601 writes them: `2024-07-01`, `2024-07-01T12:30:00.5`, `12:30:00`, `PT36H15M`.
 
-use arrow::datatypes::Date32Type;
 use arrow::compute::kernels::cast_utils::Parser;
+use arrow::datatypes::Date32Type;
 
 use super::cell::Kind;
 

@@ -92,6 +92,9 @@ mod tests {
         ] {
             assert_eq!(classify(code), class, "{code}");
         }
-        assert_eq!([14, 20, 22, 46, 2].map(builtin), [Class::Date, Class::Time, Class::DateTime, Class::Duration, Class::Number]);
+        assert_eq!(
+            [14, 20, 22, 46, 2].map(builtin),
+            [Class::Date, Class::Time, Class::DateTime, Class::Duration, Class::Number]
+        );
     }
 }

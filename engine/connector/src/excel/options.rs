@@ -162,13 +162,12 @@ impl ExcelOptions {
 /// `header` is true, false or the number of a row; `header_row` is the number. Rows count from 1, as spreadsheets show them.
 fn header(options: &ReadOptions) -> Result<Header> {
     let row = |text: &str| text.trim().parse::<u32>().ok()?.checked_sub(1).map(Header::Row);
-    let header = options.parsed("header", "true, false or the number of a row", |text| {
-        match text.to_lowercase().as_str() {
+    let header =
+        options.parsed("header", "true, false or the number of a row", |text| match text.to_lowercase().as_str() {
             "true" | "on" | "yes" => Some(Header::Found),
             "false" | "off" | "no" => Some(Header::None),
             _ => row(text),
-        }
-    })?;
+        })?;
     let header_row = options.parsed("header_row", "the number of a row from 1 on", row)?;
     match (header, header_row) {
         (Some(Header::None | Header::Row(_)), Some(_)) => {
@@ -190,7 +189,8 @@ mod tests {
 
     #[test]
     fn options_are_read_from_words() {
-        let options = parse(&[("sheet", "*"), ("header", "3"), ("range", "B4:C9"), ("types", r#"{"a": "INT"}"#)]).unwrap();
+        let options =
+            parse(&[("sheet", "*"), ("header", "3"), ("range", "B4:C9"), ("types", r#"{"a": "INT"}"#)]).unwrap();
         assert_eq!((options.sheet, options.header), (SheetChoice::All, Header::Row(2)));
         assert_eq!(options.types, [("a".to_owned(), DataType::Int64)]);
         assert_eq!(parse(&[("header", "false")]).unwrap().header, Header::None);

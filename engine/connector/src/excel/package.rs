@@ -79,7 +79,8 @@ impl Package {
     pub(super) fn required(&mut self, name: &str) -> Result<Part<'_>> {
         let message = format!("{}: the workbook has no part {name}", self.path.display());
         self.part(name)?.ok_or_else(|| {
-            Error::new(ErrorCode::MalformedFile, message).with_hint("the file is damaged or was made by a faulty program")
+            Error::new(ErrorCode::MalformedFile, message)
+                .with_hint("the file is damaged or was made by a faulty program")
         })
     }
 

@@ -37,7 +37,10 @@ pub(super) enum Moment {
 
 /// The date or time that `serial` is in a cell with a format of `class`.
 pub(super) fn moment(serial: f64, class: Class, epoch: Epoch) -> Moment {
-    #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and what is out of range is refused below")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the cast saturates, and what is out of range is refused below"
+    )]
     let ms = (serial * 86_400_000.0).round() as i64;
     if serial.is_nan() || ms.unsigned_abs() > 1 << 60 {
         return Moment::None;
@@ -116,12 +119,17 @@ mod tests {
         assert_eq!(moment(-0.25, Class::Duration, Epoch::Year1900), Moment::Known(Kind::Duration, -DAY_MS / 4));
         assert_eq!(moment(25_569.5, Class::Date, Epoch::Year1900), Moment::Known(Kind::DateTime, DAY_MS / 2));
         // A time just before midnight does not become the 24th hour.
-        assert_eq!(moment(25_569.999_999_999_9, Class::DateTime, Epoch::Year1900), Moment::Known(Kind::DateTime, DAY_MS));
+        assert_eq!(
+            moment(25_569.999_999_999_9, Class::DateTime, Epoch::Year1900),
+            Moment::Known(Kind::DateTime, DAY_MS)
+        );
     }
 
     #[test]
     fn writing_is_the_reverse_of_reading() {
-        for ms in [-2_208_988_800_000, -2_203_977_600_000, -2_203_891_200_000, 0, 1_719_792_000_123, 253_402_300_799_999] {
+        for ms in
+            [-2_208_988_800_000, -2_203_977_600_000, -2_203_891_200_000, 0, 1_719_792_000_123, 253_402_300_799_999]
+        {
             let serial = serial_of(ms).unwrap();
             assert_eq!(moment(serial, Class::DateTime, Epoch::Year1900), Moment::Known(Kind::DateTime, ms), "{ms}");
         }

@@ -139,9 +139,8 @@ impl Cells<'_> {
 
     fn open_row(&mut self, attributes: Attributes<'_>) -> Result<()> {
         if let Some(number) = attributes.value(b"r") {
-            self.row = parse_row(number).ok_or_else(|| {
-                malformed(format!("no row has the number {:?}", String::from_utf8_lossy(number)))
-            })?;
+            self.row = parse_row(number)
+                .ok_or_else(|| malformed(format!("no row has the number {:?}", String::from_utf8_lossy(number))))?;
         }
         self.column = 0;
         Ok(())

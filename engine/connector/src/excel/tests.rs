@@ -3,7 +3,9 @@
 use std::fs;
 use std::io::{Cursor, Write};
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, StringArray, TimestampMillisecondArray};
+use arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, StringArray, TimestampMillisecondArray,
+};
 use arrow::array::{DurationMillisecondArray, Int64Array, Time32MillisecondArray};
 use arrow::compute::cast;
 use arrow::datatypes::TimeUnit;
@@ -120,7 +122,7 @@ fn the_type_of_a_column_is_that_of_all_its_cells() {
         sheet.write(1, 2, 7.0).unwrap().write_with_format(2, 2, &day, &date).unwrap().write(3, 2, "x").unwrap();
         sheet.write(1, 3, true).unwrap();
         sheet.write_with_format(1, 4, &day, &date).unwrap();
-        sheet.write_with_format(1, 5, &day.clone().and_hms(12, 30, 0).unwrap(), &moment).unwrap();
+        sheet.write_with_format(1, 5, day.clone().and_hms(12, 30, 0).unwrap(), &moment).unwrap();
         sheet.write_with_format(2, 5, &day, &date).unwrap();
         sheet.write_with_format(1, 6, 0.5, &time).unwrap();
         sheet.write_with_format(1, 7, 1.25, &duration).unwrap().write_with_format(2, 7, 0.25, &time).unwrap();
@@ -175,7 +177,8 @@ fn dates_are_counted_from_both_epochs() {
 
 #[test]
 fn errors_and_formulas_without_a_value_are_counted() {
-    let cells = ["<c><v>1</v></c>", "<c t='e'><v>#DIV/0!</v></c>", "<c><f>A1</f></c>", "<c t='str'><f>A1</f><v></v></c>"];
+    let cells =
+        ["<c><v>1</v></c>", "<c t='e'><v>#DIV/0!</v></c>", "<c><f>A1</f></c>", "<c t='str'><f>A1</f><v></v></c>"];
     let book = column("", &[&cells[..], &["<c><v>2</v></c>"]].concat());
     let sheet = read(&book, &[]).unwrap();
     assert_eq!(lines(&sheet), ["a Int64", "1", "NULL", "NULL", "NULL", "2"]);
@@ -216,8 +219,15 @@ fn a_title_above_the_table_is_skipped_and_said() {
     assert_eq!(code(&book, &[]), ErrorCode::DuplicateColumn);
     let sheet = read(&book, &[("duplicates", "suffix")]).unwrap();
     assert_eq!(lines(&sheet), ["name Utf8View, city Utf8View, column_3 Int64, name_2 Int64", "a|b|5|1"]);
-    assert!(sheet.warnings[0].starts_with("rows 2 to 4 look like a title: the header is taken from row 5"), "{:?}", sheet.warnings);
-    assert_eq!(shown(&book, &[("header_row", "2")])[0], "Report Utf8View, column_2 Utf8View, column_3 Int64, column_4 Utf8View");
+    assert!(
+        sheet.warnings[0].starts_with("rows 2 to 4 look like a title: the header is taken from row 5"),
+        "{:?}",
+        sheet.warnings
+    );
+    assert_eq!(
+        shown(&book, &[("header_row", "2")])[0],
+        "Report Utf8View, column_2 Utf8View, column_3 Int64, column_4 Utf8View"
+    );
     assert_eq!(
         shown(&book, &[("header", "false"), ("range", "B6:C6"), ("columns", r#"["x", "y"]"#)]),
         ["x Utf8View, y Utf8View", "a|b"]
@@ -230,7 +240,8 @@ fn sheets_tables_and_merged_cells() {
     let book = written(|book| {
         book.add_worksheet().set_name("secret").unwrap().set_hidden(true).write(0, 0, "hidden").unwrap();
         let sheet = book.add_worksheet();
-        sheet.set_name("员工").unwrap().write_row(0, 0, ["g", "v"]).unwrap();
+        // A book cannot open with a hidden sheet.
+        sheet.set_active(true).set_name("员工").unwrap().write_row(0, 0, ["g", "v"]).unwrap();
         sheet.merge_range(1, 0, 2, 0, "a", &Format::new()).unwrap();
         sheet.write(1, 1, 1).unwrap().write(2, 1, 2).unwrap();
         sheet.write_column(6, 3, [1, 2]).unwrap();
@@ -248,7 +259,10 @@ fn sheets_tables_and_merged_cells() {
     for (option, name) in [("sheet", "nope"), ("sheet", "2"), ("table", "nope")] {
         let error = read(&book, &[(option, name)]).unwrap_err();
         assert_eq!(error.message(), format!("{option} not found: {name}"));
-        assert!(error.hint().unwrap().contains(if option == "sheet" { "secret, 员工, empty" } else { "Sales" }), "{error:?}");
+        assert!(
+            error.hint().unwrap().contains(if option == "sheet" { "secret, 员工, empty" } else { "Sales" }),
+            "{error:?}"
+        );
     }
     let formula = written(|book| {
         let sheet = book.add_worksheet();
@@ -260,7 +274,8 @@ fn sheets_tables_and_merged_cells() {
 #[test]
 fn what_a_file_claims_is_not_allocated() {
     let far = "<row r='1'><c r='A1'><v>1</v></c></row><row r='1048576'><c r='XFD1048576'><v>1</v></c><c r='A1048576'><v>1</v></c></row>";
-    let columns: String = (0..200).map(|column| format!("<c r='{}1048576'><v>1</v></c>", reference::column_name(column))).collect();
+    let columns: String =
+        (0..200).map(|column| format!("<c r='{}1048576'><v>1</v></c>", reference::column_name(column))).collect();
     assert!(read(&handmade("", far, "<sst/>"), &[]).is_ok());
     let error = read(&handmade("", &format!("<row r='1048576'>{columns}</row>"), "<sst/>"), &[]).unwrap_err();
     assert!(error.message().ends_with("the used cells of the sheet span more than 50000000 cells"), "{error}");
@@ -354,7 +369,8 @@ fn flipped_bits_give_an_error_or_the_same_rows() {
 }
 
 fn round_trip(columns: Vec<(&str, ArrayRef)>) -> ExcelSheet {
-    let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap();
+    let batch =
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap();
     let mut writer = ExcelWriter::new(&batch.schema()).unwrap();
     writer.write(&batch).unwrap();
     let mut bytes = Vec::new();
@@ -370,7 +386,13 @@ fn what_a_cell_cannot_hold_is_written_as_text() {
         ("formula", Arc::new(StringArray::from(vec!["=1+1", "@x"]))),
         ("old", Arc::new(Date32Array::from(vec![-100_000, 0]))),
         ("micro", Arc::new(arrow::array::TimestampMicrosecondArray::from(vec![1, 1000]))),
-        ("list", Arc::new(arrow::array::ListArray::from_iter_primitive::<arrow::datatypes::Int64Type, _, _>([Some([Some(1)]), None]))),
+        (
+            "list",
+            Arc::new(arrow::array::ListArray::from_iter_primitive::<arrow::datatypes::Int64Type, _, _>([
+                Some([Some(1)]),
+                None,
+            ])),
+        ),
     ]);
     assert_eq!(
         lines(&sheet)[1..],

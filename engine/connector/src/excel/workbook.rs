@@ -219,7 +219,8 @@ fn read_classes(package: &mut Package, part: &str) -> Result<Vec<Class>> {
     loop {
         match xml.next()? {
             Event::Open { name: b"numFmt", attributes, .. } => {
-                if let (Some(id), Some(code)) = (attributes.number::<u32>(b"numFmtId"), attributes.text(b"formatCode")) {
+                if let (Some(id), Some(code)) = (attributes.number::<u32>(b"numFmtId"), attributes.text(b"formatCode"))
+                {
                     formats.push((id, classify(&code)));
                 }
             }

@@ -144,7 +144,9 @@ impl<'a> Cells<'a> {
             DataType::Float64 => Self::Float(ArrayRef::clone(column)),
             DataType::Date32 => Self::Date(ArrayRef::clone(column), shown()?),
             DataType::Timestamp(_, None) => Self::Moment(to(&DataType::Timestamp(micros, None))?, column, shown()?),
-            DataType::Time32(_) | DataType::Time64(_) => Self::Time(to(&DataType::Time64(TimeUnit::Nanosecond))?, shown()?),
+            DataType::Time32(_) | DataType::Time64(_) => {
+                Self::Time(to(&DataType::Time64(TimeUnit::Nanosecond))?, shown()?)
+            }
             DataType::Duration(_) => Self::Duration(to(&DataType::Duration(micros))?, column, shown()?),
             _ => Self::Text(column, shown()?),
         })
@@ -152,7 +154,9 @@ impl<'a> Cells<'a> {
 
     fn array(&self) -> &dyn Array {
         match self {
-            Self::Bool(array) | Self::Int(array) | Self::Float(array) | Self::Date(array, _) | Self::Time(array, _) => array,
+            Self::Bool(array) | Self::Int(array) | Self::Float(array) | Self::Date(array, _) | Self::Time(array, _) => {
+                array
+            }
             Self::Moment(_, array, _) | Self::Duration(_, array, _) | Self::Text(array, _) => *array,
         }
     }
@@ -161,10 +165,13 @@ impl<'a> Cells<'a> {
         if self.array().is_null(row) {
             return Ok(());
         }
-        let serial = |sheet: &mut Worksheet, serial: Option<f64>, format: &Format, shown: &ArrayFormatter<'_>| match serial {
-            Some(serial) => sheet.write_number_with_format(place.0, place.1, serial, format).map(|_| ()).map_err(failed),
-            None => text(sheet, place.0, place.1, &shown.value(row).to_string()),
-        };
+        let serial =
+            |sheet: &mut Worksheet, serial: Option<f64>, format: &Format, shown: &ArrayFormatter<'_>| match serial {
+                Some(serial) => {
+                    sheet.write_number_with_format(place.0, place.1, serial, format).map(|_| ()).map_err(failed)
+                }
+                None => text(sheet, place.0, place.1, &shown.value(row).to_string()),
+            };
         match self {
             Self::Bool(array) => {
                 sheet.write_boolean(place.0, place.1, array.as_boolean().value(row)).map(|_| ()).map_err(failed)
@@ -176,7 +183,7 @@ impl<'a> Cells<'a> {
                 serial(sheet, serial_of(days * DAY_MS), &formats.date, shown)
             }
             Self::Moment(array, given, shown) => {
-                let ms = whole_ms(array.as_primitive::<TimestampMicrosecondType>().value(row), *given, row);
+                let ms = whole_ms(array.as_primitive::<TimestampMicrosecondType>().value(row), given, row);
                 serial(sheet, ms.and_then(serial_of), &formats.moment, shown)
             }
             Self::Time(array, shown) => {
@@ -184,7 +191,7 @@ impl<'a> Cells<'a> {
                 serial(sheet, (nanos % 1_000_000 == 0).then(|| days(nanos / 1_000_000)), &formats.time, shown)
             }
             Self::Duration(array, given, shown) => {
-                let ms = whole_ms(array.as_primitive::<DurationMicrosecondType>().value(row), *given, row);
+                let ms = whole_ms(array.as_primitive::<DurationMicrosecondType>().value(row), given, row);
                 serial(sheet, ms.filter(|ms| ms.unsigned_abs() < EXACT_MAX / 1000).map(days), &formats.duration, shown)
             }
             Self::Text(_, shown) => text(sheet, place.0, place.1, &shown.value(row).to_string()),

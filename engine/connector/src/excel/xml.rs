@@ -385,7 +385,8 @@ mod tests {
 
     #[test]
     fn events_do_not_depend_on_how_the_bytes_arrive() {
-        let text = "<?xml version='1.0'?><!-- <a> --><x:a b=\"1>2\" x:c = 'd'><e/>t&amp;&#x41;&no;\r\n<![CDATA[<&]]></x:a >";
+        let text =
+            "<?xml version='1.0'?><!-- <a> --><x:a b=\"1>2\" x:c = 'd'><e/>t&amp;&#x41;&no;\r\n<![CDATA[<&]]></x:a >";
         let whole = events(text, 1000).unwrap();
         assert_eq!(whole, ["+a[b=1>2,c=d]false", "+e[]true", "tt&A&no;\n", "r<&", "-a"]);
         for step in 1..20 {
@@ -395,7 +396,9 @@ mod tests {
 
     #[test]
     fn what_is_cut_or_declares_types_is_refused() {
-        for text in ["<a", "<a>", "<a><b></b>", "</a>", "<!-- ", "<![CDATA[x", "<!DOCTYPE a [<!ENTITY b 'c'>]><a/>", "\u{0}"] {
+        for text in
+            ["<a", "<a>", "<a><b></b>", "</a>", "<!-- ", "<![CDATA[x", "<!DOCTYPE a [<!ENTITY b 'c'>]><a/>", "\u{0}"]
+        {
             for step in [1, 7, 100] {
                 assert_eq!(events(text, step).unwrap_err().code(), ErrorCode::MalformedFile, "{text}");
             }
