@@ -305,6 +305,43 @@ fn sheets_that_cannot_be_are_errors() {
     assert_eq!(code(&no_sheet, &[]), ErrorCode::MalformedFile);
 }
 
+/// An ods workbook whose only sheet has these rows.
+fn open_document(rows: &str) -> Vec<u8> {
+    let content = format!(
+        "<office:document-content><office:body><office:spreadsheet><table:table table:name='S'>{rows}</table:table>\
+         </office:spreadsheet></office:body></office:document-content>"
+    );
+    zipped(&[
+        ("mimetype", b"application/vnd.oasis.opendocument.spreadsheet"),
+        ("META-INF/manifest.xml", b"<manifest:manifest></manifest:manifest>"),
+        ("content.xml", content.as_bytes()),
+    ])
+}
+
+#[test]
+fn open_document_sheets_are_read_too() {
+    let cell = |kind: &str, value: &str, text: &str| {
+        format!("<table:table-cell office:value-type='{kind}' {value}><text:p>{text}</text:p></table:table-cell>")
+    };
+    let name = |text: &str| cell("string", "", text);
+    let header = [name("n"), name("d"), name("t"), name("b")].concat();
+    let values = [
+        cell("float", "office:value='1.5'", "1.5"),
+        cell("date", "office:date-value='2024-07-01'", "01.07.24"),
+        cell("time", "office:time-value='PT36H00M00S'", "36:00"),
+        cell("boolean", "office:boolean-value='true'", "TRUE"),
+    ]
+    .concat();
+    let rows = format!("<table:table-row>{header}</table:table-row><table:table-row>{values}</table:table-row>");
+    let lines = shown(&open_document(&rows), &[]);
+    assert_eq!(lines[0], "n Float64, d Date32, t Duration(µs), b Boolean");
+    assert_eq!(lines[1], format!("1.5|2024-07-01|{}|true", duration_text(129_600)));
+    let repeated = "<table:table-row table:number-rows-repeated='1000000'>\
+        <table:table-cell table:number-columns-repeated='1000' office:value-type='float' office:value='1'/></table:table-row>";
+    let error = read(&open_document(repeated), &[]).unwrap_err();
+    assert!(error.message().ends_with("content.xml has more cells than are read"), "{error}");
+}
+
 #[test]
 fn what_is_no_workbook_is_called_what_it_is() {
     for (content, what) in [
