@@ -122,7 +122,7 @@ fn the_type_of_a_column_is_that_of_all_its_cells() {
         sheet.write(1, 2, 7.0).unwrap().write_with_format(2, 2, &day, &date).unwrap().write(3, 2, "x").unwrap();
         sheet.write(1, 3, true).unwrap();
         sheet.write_with_format(1, 4, &day, &date).unwrap();
-        sheet.write_with_format(1, 5, &day.clone().and_hms(12, 30, 0).unwrap(), &moment).unwrap();
+        sheet.write_with_format(1, 5, day.clone().and_hms(12, 30, 0).unwrap(), &moment).unwrap();
         sheet.write_with_format(2, 5, &day, &date).unwrap();
         sheet.write_with_format(1, 6, 0.5, &time).unwrap();
         sheet.write_with_format(1, 7, 1.25, &duration).unwrap().write_with_format(2, 7, 0.25, &time).unwrap();
@@ -240,7 +240,8 @@ fn sheets_tables_and_merged_cells() {
     let book = written(|book| {
         book.add_worksheet().set_name("secret").unwrap().set_hidden(true).write(0, 0, "hidden").unwrap();
         let sheet = book.add_worksheet();
-        sheet.set_name("员工").unwrap().write_row(0, 0, ["g", "v"]).unwrap();
+        // A book cannot open with a hidden sheet.
+        sheet.set_active(true).set_name("员工").unwrap().write_row(0, 0, ["g", "v"]).unwrap();
         sheet.merge_range(1, 0, 2, 0, "a", &Format::new()).unwrap();
         sheet.write(1, 1, 1).unwrap().write(2, 1, 2).unwrap();
         sheet.write_column(6, 3, [1, 2]).unwrap();
@@ -302,6 +303,43 @@ fn sheets_that_cannot_be_are_errors() {
     }
     let no_sheet = zipped(&[("xl/workbook.xml", b"<workbook/>")]);
     assert_eq!(code(&no_sheet, &[]), ErrorCode::MalformedFile);
+}
+
+/// An ods workbook whose only sheet has these rows.
+fn open_document(rows: &str) -> Vec<u8> {
+    let content = format!(
+        "<office:document-content><office:body><office:spreadsheet><table:table table:name='S'>{rows}</table:table>\
+         </office:spreadsheet></office:body></office:document-content>"
+    );
+    zipped(&[
+        ("mimetype", b"application/vnd.oasis.opendocument.spreadsheet"),
+        ("META-INF/manifest.xml", b"<manifest:manifest></manifest:manifest>"),
+        ("content.xml", content.as_bytes()),
+    ])
+}
+
+#[test]
+fn open_document_sheets_are_read_too() {
+    let cell = |kind: &str, value: &str, text: &str| {
+        format!("<table:table-cell office:value-type='{kind}' {value}><text:p>{text}</text:p></table:table-cell>")
+    };
+    let name = |text: &str| cell("string", "", text);
+    let header = [name("n"), name("d"), name("t"), name("b")].concat();
+    let values = [
+        cell("float", "office:value='1.5'", "1.5"),
+        cell("date", "office:date-value='2024-07-01'", "01.07.24"),
+        cell("time", "office:time-value='PT36H00M00S'", "36:00"),
+        cell("boolean", "office:boolean-value='true'", "TRUE"),
+    ]
+    .concat();
+    let rows = format!("<table:table-row>{header}</table:table-row><table:table-row>{values}</table:table-row>");
+    let lines = shown(&open_document(&rows), &[]);
+    assert_eq!(lines[0], "n Float64, d Date32, t Duration(µs), b Boolean");
+    assert_eq!(lines[1], format!("1.5|2024-07-01|{}|true", duration_text(129_600)));
+    let repeated = "<table:table-row table:number-rows-repeated='1000000'>\
+        <table:table-cell table:number-columns-repeated='1000' office:value-type='float' office:value='1'/></table:table-row>";
+    let error = read(&open_document(repeated), &[]).unwrap_err();
+    assert!(error.message().ends_with("content.xml has more cells than are read"), "{error}");
 }
 
 #[test]

@@ -183,7 +183,7 @@ impl<'a> Cells<'a> {
                 serial(sheet, serial_of(days * DAY_MS), &formats.date, shown)
             }
             Self::Moment(array, given, shown) => {
-                let ms = whole_ms(array.as_primitive::<TimestampMicrosecondType>().value(row), *given, row);
+                let ms = whole_ms(array.as_primitive::<TimestampMicrosecondType>().value(row), given, row);
                 serial(sheet, ms.and_then(serial_of), &formats.moment, shown)
             }
             Self::Time(array, shown) => {
@@ -191,7 +191,7 @@ impl<'a> Cells<'a> {
                 serial(sheet, (nanos % 1_000_000 == 0).then(|| days(nanos / 1_000_000)), &formats.time, shown)
             }
             Self::Duration(array, given, shown) => {
-                let ms = whole_ms(array.as_primitive::<DurationMicrosecondType>().value(row), *given, row);
+                let ms = whole_ms(array.as_primitive::<DurationMicrosecondType>().value(row), given, row);
                 serial(sheet, ms.filter(|ms| ms.unsigned_abs() < EXACT_MAX / 1000).map(days), &formats.duration, shown)
             }
             Self::Text(_, shown) => text(sheet, place.0, place.1, &shown.value(row).to_string()),
