@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 use velaria::{BatchStream, DataFrame, Error, ErrorCode, Result};
 
-use crate::error::to_py;
+use crate::error::{say, to_py};
 use crate::runtime::{plan, wait_from_c};
 
 /// The rows of `frame` as an `arrow_array_stream` capsule.

@@ -192,8 +192,9 @@ impl Session {
         let cache = Cache { wanted: materialization, dir: materialization_dir, format: materialization_format };
         let source = cache.options(cache_in_memory).map_err(|error| to_py(py, &error))?;
         let (session, path) = (self.open(py)?, text_of(py, path)?);
-        wait(py, async move { session.read_with(&path, Some(Format::Csv), &options, &source).await })
-            .map(DataFrame::new)
+        let frame = wait(py, async move { session.read_with(&path, Some(Format::Csv), &options, &source).await })?;
+        say(py, &frame.take_notices())?;
+        Ok(DataFrame::new(frame))
     }
 
     /// A frame over Parquet files.

@@ -41,6 +41,7 @@ pub(crate) enum Format {
 
 /// Writes `table` in the format that was asked for.
 pub(crate) fn write(table: &Table, args: &OutputArgs, io: &mut Io<'_>) -> Result<(), Failure> {
+    say(table, io)?;
     match args.format() {
         Format::Table => Ok(io.print(&table::to_text(table, args.max_rows)?)?),
         Format::Markdown => Ok(io.print(&table::to_markdown(table)?)?),
@@ -56,6 +57,11 @@ pub(crate) fn write(table: &Table, args: &OutputArgs, io: &mut Io<'_>) -> Result
 /// Every row in a box.
 pub(crate) fn table_text(table: &Table) -> Result<String, Error> {
     table::to_text(table, usize::MAX)
+}
+
+/// Says what a user should know about how files were read, where results do not go.
+pub(crate) fn say(table: &Table, io: &mut Io<'_>) -> Result<(), Failure> {
+    Ok(table.notices.iter().try_for_each(|notice| io.complain(&format!("warning: {notice}\n")))?)
 }
 
 /// Writes one document.

@@ -110,7 +110,13 @@ impl FilesTable {
             .zip(tables)
             .map(|(each, table)| Part::new(each, table, &schema, own))
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self { located: located.clone(), differences: None, schema, partitions: Arc::new(Schema::new(partitions)), parts })
+        Ok(Self {
+            located: located.clone(),
+            differences: None,
+            schema,
+            partitions: Arc::new(Schema::new(partitions)),
+            parts,
+        })
     }
 
     /// The table of the only file, when it has these columns without any change.

@@ -355,7 +355,8 @@ impl DataFrame {
         let tables = late::rejects(self.newest()?.plan()?);
         let frames = tables.into_iter().map(|table| Self::from_table(&self.inner.context, "rejects", Arc::new(table)));
         let plans = frames.map(|frame| frame?.plan().cloned()).collect::<Result<Vec<_>>>()?;
-        let union = plans.into_iter().map(LogicalPlanBuilder::from).map(Ok).reduce(|all, one| all?.union(one?.build()?));
+        let union =
+            plans.into_iter().map(LogicalPlanBuilder::from).map(Ok).reduce(|all, one| all?.union(one?.build()?));
         let Some(union) = union else {
             return Err(Error::new(ErrorCode::InvalidArgument, "no rows are collected here")
                 .with_hint("read the file with bad_rows: collect"));

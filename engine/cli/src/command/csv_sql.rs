@@ -32,6 +32,7 @@ pub(crate) fn run(args: &CsvSqlArgs, io: &mut Io<'_>, check: Check<'_>) -> Resul
         schema: output::names(&table.schema),
         rows: Objects(&table.batches),
     };
+    output::say(&table, io)?;
     output::write_json(&document, io)
 }
 

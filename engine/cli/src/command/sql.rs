@@ -47,6 +47,7 @@ pub(crate) fn run(args: &SqlArgs, io: &mut Io<'_>, check: Check<'_>) -> Result<(
     }
     output::check_object_keys(&table.schema)?;
     let document = ResultJson { query: &text, schema: output::names(&table.schema), rows: Objects(&table.batches) };
+    output::say(&table, io)?;
     output::write_json(&document, io)
 }
 
