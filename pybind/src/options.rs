@@ -19,12 +19,7 @@ pub(crate) fn options(py: Python<'_>, keywords: Option<&Bound<'_, PyDict>>) -> P
 }
 
 /// `options` and one more, unless its value is `None`.
-pub(crate) fn with(
-    py: Python<'_>,
-    options: ReadOptions,
-    key: &str,
-    value: &Bound<'_, PyAny>,
-) -> PyResult<ReadOptions> {
+pub(crate) fn with(py: Python<'_>, options: ReadOptions, key: &str, value: &Bound<'_, PyAny>) -> PyResult<ReadOptions> {
     if value.is_none() {
         return Ok(options);
     }

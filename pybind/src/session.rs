@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict, PyInt, PyTuple};
-use velaria::{Error, ErrorCode, Format, ReadOptions, SessionConfig};
+use velaria::{CsvOptions, Error, ErrorCode, Format, ReadOptions, SessionConfig};
 
 use crate::arrow_in;
 use crate::dataframe::DataFrame;
@@ -143,24 +143,21 @@ impl Session {
         &self,
         py: Python<'_>,
         path: PathBuf,
-        delimiter: Option<&Bound<'_, PyAny>>,
+        delimiter: Option<&str>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<DataFrame> {
         let mut options = self::options(py, options)?;
         if let Some(delimiter) = delimiter {
-            options = with(py, options, "delimiter", delimiter)?;
+            // For the words of the contract.
+            CsvOptions::default().with_delimiter(delimiter).map_err(|error| to_py(py, &error))?;
+            options = options.with("delimiter", delimiter);
         }
         self.read_files(py, path, Some(Format::Csv), options)
     }
 
     /// A frame over Parquet files.
     #[pyo3(signature = (path, **options))]
-    fn read_parquet(
-        &self,
-        py: Python<'_>,
-        path: PathBuf,
-        options: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<DataFrame> {
+    fn read_parquet(&self, py: Python<'_>, path: PathBuf, options: Option<&Bound<'_, PyDict>>) -> PyResult<DataFrame> {
         let options = self::options(py, options)?;
         self.read_files(py, path, Some(Format::Parquet), options)
     }

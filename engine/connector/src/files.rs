@@ -87,9 +87,11 @@ impl FilesTable {
         let [only] = self.parts.as_slice() else { return None };
         let found = only.table.schema();
         let same = found.fields().len() == self.schema.fields().len()
-            && found.fields().iter().zip(self.schema.fields()).all(|(own, field)| {
-                own.name() == field.name() && own.data_type() == field.data_type()
-            });
+            && found
+                .fields()
+                .iter()
+                .zip(self.schema.fields())
+                .all(|(own, field)| own.name() == field.name() && own.data_type() == field.data_type());
         same.then(|| Arc::clone(&only.table))
     }
 
@@ -115,9 +117,7 @@ impl FilesTable {
                 !columns.is_empty() && columns.into_iter().all(is_partition)
             })
             .collect();
-        let keeps = |part: &&Part| {
-            filters.iter().all(|filter| self.may_hold(state, filter, part).unwrap_or(true))
-        };
+        let keeps = |part: &&Part| filters.iter().all(|filter| self.may_hold(state, filter, part).unwrap_or(true));
         self.parts.iter().filter(keeps).collect()
     }
 
@@ -211,8 +211,11 @@ fn partition_value(field: &Field, value: Option<&str>) -> Result<ScalarValue> {
         None => ScalarValue::try_from(field.data_type()),
     };
     parsed.map_err(|error| {
-        Error::new(ErrorCode::Cast, format!("the directory {}={} is not {}", field.name(), value.unwrap_or_default(), field.data_type()))
-            .with_source(error)
+        Error::new(
+            ErrorCode::Cast,
+            format!("the directory {}={} is not {}", field.name(), value.unwrap_or_default(), field.data_type()),
+        )
+        .with_source(error)
     })
 }
 

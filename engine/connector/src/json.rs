@@ -80,7 +80,11 @@ fn columns(
 ) -> Result<Option<Vec<(String, Option<arrow::datatypes::DataType>)>>> {
     if options.text("columns").is_some_and(|text| text.trim_start().starts_with('{')) {
         let typed = options.map("columns")?.unwrap_or_default();
-        return typed.into_iter().map(|(name, word)| Ok((name, Some(type_of(&word)?)))).collect::<Result<_>>().map(Some);
+        return typed
+            .into_iter()
+            .map(|(name, word)| Ok((name, Some(type_of(&word)?))))
+            .collect::<Result<_>>()
+            .map(Some);
     }
     let listed = options.list("columns")?;
     Ok(listed.map(|names| crate::options::split_names(names).into_iter().map(|name| (name, None)).collect()))
@@ -121,7 +125,8 @@ fn layout_of(file: &LocalFile) -> Result<Layout> {
     let (mut content, _) = input::text(file)?;
     let mut chunk = [0; 4096];
     loop {
-        let read = content.read(&mut chunk).map_err(|error| records::Broken::Io(error).into_error(|_| String::new()))?;
+        let read =
+            content.read(&mut chunk).map_err(|error| records::Broken::Io(error).into_error(|_| String::new()))?;
         match chunk.get(..read).unwrap_or_default().iter().find(|byte| !byte.is_ascii_whitespace()) {
             Some(b'[') => return Ok(Layout::Array),
             None if read > 0 => {}
@@ -150,9 +155,10 @@ fn sample(file: &LocalFile, layout: Layout, sample_bytes: Option<u64>) -> Result
 fn fault_error(file: &LocalFile, layout: Layout, at: u64, fault: &Fault) -> Error {
     let place = input::place(file, at + fault.at as u64);
     let (code, hint) = match fault.kind {
-        FaultKind::Syntax if layout == Layout::Lines => {
-            (ErrorCode::MalformedFile, "every line has to be one JSON object; the format json_array reads an array of them")
-        }
+        FaultKind::Syntax if layout == Layout::Lines => (
+            ErrorCode::MalformedFile,
+            "every line has to be one JSON object; the format json_array reads an array of them",
+        ),
         FaultKind::Syntax => (ErrorCode::MalformedFile, "the file has to be an array of JSON objects"),
         FaultKind::Type if fault.what == "expected an object" => {
             (ErrorCode::MalformedFile, "rows are JSON objects; other values have no columns")
@@ -323,7 +329,10 @@ mod tests {
         let options = JsonOptions { sample_bytes: Some(1), ..JsonOptions::default() };
         let error = read(&file, &options, 1).unwrap_err();
         assert_eq!(error.code(), ErrorCode::Cast);
-        assert!(error.message().ends_with("x.json:4: column a: expected a whole number of 64 bits, found 1.5"), "{error}");
+        assert!(
+            error.message().ends_with("x.json:4: column a: expected a whole number of 64 bits, found 1.5"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -340,7 +349,8 @@ mod tests {
     fn rows() -> impl Strategy<Value = Vec<Row>> {
         let float = any::<f64>().prop_filter("JSON has no others", |value| value.is_finite());
         let text = "[a\"\\\\,}\\n\\]é]{0,5}";
-        let row = (any::<Option<i64>>(), proptest::option::of(float), proptest::option::of(text), any::<Option<bool>>());
+        let row =
+            (any::<Option<i64>>(), proptest::option::of(float), proptest::option::of(text), any::<Option<bool>>());
         // The first row has every value, so that the types are known.
         let first = (any::<i64>(), "[a-z]{1,3}", any::<bool>());
         (first, proptest::collection::vec(row, 0..40)).prop_map(|((int, text, truth), mut rows)| {

@@ -3,7 +3,9 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringBuilder};
+use arrow::array::{
+    ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringBuilder,
+};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use regex::{CaptureLocations, Regex};
 use velaria_contract::{Error, ErrorCode, Result};
@@ -80,7 +82,9 @@ impl LineOptions {
         {
             mappings = split_names(names).into_iter().zip(first..).collect();
         }
-        if mappings.is_empty() && let Cut::Regex(regex) = &cut {
+        if mappings.is_empty()
+            && let Cut::Regex(regex) = &cut
+        {
             mappings = named_groups(regex);
         }
         let options = Self {
@@ -134,7 +138,10 @@ impl LineOptions {
             }
             if groups.is_some_and(|groups| *part >= groups) {
                 return Err(Error::new(ErrorCode::InvalidArgument, format!("the pattern has no group {part}: {name}"))
-                    .with_hint(format!("its groups are 0, the whole match, to {}", groups.unwrap_or_default().saturating_sub(1))));
+                    .with_hint(format!(
+                        "its groups are 0, the whole match, to {}",
+                        groups.unwrap_or_default().saturating_sub(1)
+                    )));
             }
         }
         Ok(self)
@@ -150,7 +157,8 @@ fn cut(options: &ReadOptions) -> Result<Cut> {
     let pattern = options.text("regex_pattern").or_else(|| options.text("regex")).filter(|pattern| !pattern.is_empty());
     if mode.unwrap_or(pattern.is_some()) {
         let pattern = pattern.ok_or_else(|| {
-            Error::new(ErrorCode::InvalidArgument, "regex_pattern is missing").with_hint("mode regex needs a pattern with groups")
+            Error::new(ErrorCode::InvalidArgument, "regex_pattern is missing")
+                .with_hint("mode regex needs a pattern with groups")
         })?;
         return Regex::new(pattern).map(Cut::Regex).map_err(|error| {
             let reason = error.to_string();
@@ -178,10 +186,12 @@ fn mappings(options: &ReadOptions) -> Result<Vec<(String, usize)>> {
             return pairs.into_iter().map(|(name, index)| Some((name, number(&index)?))).collect();
         }
         let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
-        pairs.map(|pair| {
-            let (name, index) = pair.rsplit_once(':')?;
-            Some((name.trim().to_owned(), index.trim().parse().ok()?))
-        }).collect::<Option<Vec<_>>>()
+        pairs
+            .map(|pair| {
+                let (name, index) = pair.rsplit_once(':')?;
+                Some((name.trim().to_owned(), index.trim().parse().ok()?))
+            })
+            .collect::<Option<Vec<_>>>()
     })?;
     Ok(parsed.unwrap_or_default())
 }
@@ -210,8 +220,11 @@ pub(crate) fn open(file: LocalFile, mut options: LineOptions) -> Result<DecodedT
     }
     let matched = sample(&file, &options, &mut types)?;
     if !matched && matches!(options.cut, Cut::Regex(_)) {
-        return Err(Error::new(ErrorCode::MalformedFile, format!("no line of {} matches the pattern", file.path().display()))
-            .with_hint("try the pattern on one line, or set unmatched to null to see the lines"));
+        return Err(Error::new(
+            ErrorCode::MalformedFile,
+            format!("no line of {} matches the pattern", file.path().display()),
+        )
+        .with_hint("try the pattern on one line, or set unmatched to null to see the lines"));
     }
     let field = |((name, _), data_type): (&(String, usize), DataType)| {
         Field::new(name, if data_type == DataType::Null { DataType::Utf8 } else { data_type }, true)
@@ -464,7 +477,9 @@ impl LineBatches {
                 (false, Unmatched::Skip) => continue,
                 (false, Unmatched::Error) => {
                     let message = format!("{}: the line does not match the pattern", input::place(&self.file, at));
-                    return Err(Error::new(ErrorCode::MalformedFile, message).with_hint("unmatched skip leaves such lines out"));
+                    return Err(
+                        Error::new(ErrorCode::MalformedFile, message).with_hint("unmatched skip leaves such lines out")
+                    );
                 }
             }
             for ((column, part), field) in self.columns.iter_mut().zip(&self.mapped).zip(self.schema.fields()) {
@@ -503,7 +518,12 @@ impl Iterator for LineBatches {
 fn wrong_type(file: &LocalFile, at: u64, field: &Field, cell: &str) -> Error {
     const SHOWN_CHARS: usize = 40;
     let shown: String = cell.chars().take(SHOWN_CHARS).collect();
-    let message = format!("{}: cannot read '{shown}' in column {} as {}", input::place(file, at), field.name(), field.data_type());
+    let message = format!(
+        "{}: cannot read '{shown}' in column {} as {}",
+        input::place(file, at),
+        field.name(),
+        field.data_type()
+    );
     Error::new(ErrorCode::Cast, message)
         .with_hint("the types are found in the head of the file; all_text true reads every column as text")
 }

@@ -326,10 +326,7 @@ mod tests {
         ]);
         let path = dir.path().join("t");
         let located = locate(&FileAccess::default(), path.to_str().unwrap(), Partitioning::Hive).unwrap();
-        assert_eq!(
-            located.partitions,
-            [("year".to_owned(), DataType::Int64), ("city".to_owned(), DataType::Utf8)]
-        );
+        assert_eq!(located.partitions, [("year".to_owned(), DataType::Int64), ("city".to_owned(), DataType::Utf8)]);
         let values: Vec<_> = located.files.iter().map(|each| each.values.clone()).collect();
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(values, [vec![text("2023"), None], vec![text("2024"), text("São Paulo")]]);

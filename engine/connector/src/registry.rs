@@ -103,12 +103,15 @@ impl Format {
         if head.starts_with(ipc::FILE_MAGIC) || head.starts_with(&ipc::CONTINUATION) {
             return Ok(Self::Arrow);
         }
-        if head.starts_with(b"\xd0\xcf\x11\xe0") || head.starts_with(b"PK") && ends(&[".xlsx", ".xlsm", ".xlsb", ".ods"]) {
+        if head.starts_with(b"\xd0\xcf\x11\xe0")
+            || head.starts_with(b"PK") && ends(&[".xlsx", ".xlsm", ".xlsb", ".ods"])
+        {
             return Ok(Self::Excel);
         }
         let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
         let is_object = text.first() == Some(&b'{');
-        let is_array = text.strip_prefix(b"[").is_some_and(|rest| matches!(rest.trim_ascii_start().first(), Some(b'{' | b']')));
+        let is_array =
+            text.strip_prefix(b"[").is_some_and(|rest| matches!(rest.trim_ascii_start().first(), Some(b'{' | b']')));
         let called_json = ends(&[".json", ".jsonl", ".ndjson"]);
         Ok(if is_object || is_array || called_json { Self::Json } else { Self::Csv })
     }
@@ -219,7 +222,10 @@ fn format_of(source: &Source<'_>, located: &Located) -> Result<(Format, ReadOpti
     };
     let format = match (source.format, named) {
         (Some(format), Some(named)) if format != named => {
-            return Err(Error::new(ErrorCode::InvalidArgument, format!("option format is {}, not {}", named.name(), format.name())));
+            return Err(Error::new(
+                ErrorCode::InvalidArgument,
+                format!("option format is {}, not {}", named.name(), format.name()),
+            ));
         }
         (Some(format), _) | (None, Some(format)) => format,
         (None, None) => match located.files.first() {

@@ -33,10 +33,10 @@ use crate::explain;
 use crate::output::{plain_batch, plain_schema};
 use crate::plan::copy::{self, FileStyle};
 use crate::plan::query::{BoundQuery, analyze};
-use crate::write::WriteOptions;
 use crate::plan_cache::{self, Tables, Template};
 use crate::stack::{self, Roomy};
 use crate::stop::Stop;
+use crate::write::WriteOptions;
 
 /// Up to this many rows in memory a plan runs in one partition.
 const SERIAL_ROWS_MAX: usize = 65_536;

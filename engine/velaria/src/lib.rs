@@ -48,10 +48,10 @@ pub use dataframe::{BatchStream, DataFrame};
 pub use function_list::{FunctionEntry, FunctionKind, functions};
 pub use runtime::{plan, wait};
 pub use session::Session;
-pub use write::WriteOptions;
+pub use velaria_connector::{CsvOptions, FILE_OPTIONS, Format, ReadOptions, reserve_standard_input};
 pub use velaria_connector::{Existing, JsonLayout};
 pub use velaria_sql::Format as WriteFormat;
-pub use velaria_connector::{CsvOptions, FILE_OPTIONS, Format, ReadOptions, reserve_standard_input};
+pub use write::WriteOptions;
 /// Rows as text: JSON values, and the files of CSV and JSON.
 pub mod rows {
     pub use velaria_connector::{CsvStyle, CsvWriter, Object, Objects, Rows, formatter};

@@ -7,7 +7,8 @@ use arrow::datatypes::Schema;
 use serde::{Deserialize, Serialize};
 use velaria::rows::{Objects, Rows};
 use velaria::{
-    DataFrame, Error, ErrorCode, Format as FileFormat, Parameters, ReadOptions, Session, json, reserve_standard_input, wait,
+    DataFrame, Error, ErrorCode, Format as FileFormat, Parameters, ReadOptions, Session, json, reserve_standard_input,
+    wait,
 };
 
 use crate::args::SqlArgs;

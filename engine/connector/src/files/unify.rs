@@ -26,8 +26,8 @@ pub(super) fn unify(files: &[(&LocalFile, SchemaRef)], differences: Differences)
             match columns.iter_mut().find(|own| own.name() == field.name()) {
                 None => columns.push(nullable(field)),
                 Some(own) => {
-                    let wide = wider(own.data_type(), field.data_type())
-                        .ok_or_else(|| other_type(first, own, file, field))?;
+                    let wide =
+                        wider(own.data_type(), field.data_type()).ok_or_else(|| other_type(first, own, file, field))?;
                     *own = Field::new(own.name(), wide, true);
                 }
             }
@@ -50,7 +50,11 @@ fn check_names(first: &LocalFile, columns: &[Field], file: &LocalFile, schema: &
     };
     Err(Error::new(
         ErrorCode::SchemaMismatch,
-        format!("files have different columns: {name} is in {} and not in {}", has.path().display(), lacks.path().display()),
+        format!(
+            "files have different columns: {name} is in {} and not in {}",
+            has.path().display(),
+            lacks.path().display()
+        ),
     )
     .with_hint("the option union_by_name true takes the columns of all files"))
 }
@@ -103,7 +107,11 @@ mod tests {
         assert_eq!(wider(&DataType::Int32, &DataType::Int64), Some(DataType::Int64));
         assert_eq!(wider(&DataType::Utf8View, &DataType::Utf8), Some(DataType::Utf8));
         assert_eq!(wider(&DataType::Null, &DataType::Date32), Some(DataType::Date32));
-        for (left, right) in [(DataType::Int64, DataType::Utf8), (DataType::Boolean, DataType::Int64), (DataType::UInt64, DataType::Int64)] {
+        for (left, right) in [
+            (DataType::Int64, DataType::Utf8),
+            (DataType::Boolean, DataType::Int64),
+            (DataType::UInt64, DataType::Int64),
+        ] {
             assert_eq!(wider(&left, &right), None, "{left} {right}");
         }
     }

@@ -193,9 +193,8 @@ impl MemberColumns {
     /// Columns for those of `members` that stand at `wanted`; for all of them when that is `None`.
     pub(super) fn new(members: &Members, wanted: Option<&[usize]>, unknown: Unknown) -> Self {
         let is_wanted = |index: &usize| wanted.is_none_or(|wanted| wanted.contains(index));
-        let column = |(index, (_, shape)): (usize, &(String, Shape))| {
-            is_wanted(&index).then(|| Column::new(shape, unknown))
-        };
+        let column =
+            |(index, (_, shape)): (usize, &(String, Shape))| is_wanted(&index).then(|| Column::new(shape, unknown));
         let names: Vec<String> = members.fields.iter().map(|(name, _)| name.clone()).collect();
         Self {
             places: names.iter().cloned().zip(0..).collect(),

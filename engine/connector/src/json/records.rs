@@ -67,17 +67,7 @@ pub(crate) struct Record<'a> {
 impl<R: Read> Records<R> {
     /// The records of `input`, which begins at `offset` of its file; those that begin at `stop` or later are left out.
     pub(crate) fn new(input: R, layout: Layout, offset: u64, stop: u64) -> Self {
-        Self {
-            input,
-            layout,
-            buffer: Vec::new(),
-            start: 0,
-            end: 0,
-            offset,
-            at_end: false,
-            stop,
-            place: Place::Before,
-        }
+        Self { input, layout, buffer: Vec::new(), start: 0, end: 0, offset, at_end: false, stop, place: Place::Before }
     }
 
     /// Passes over the rest of the line in which the input begins.
@@ -255,10 +245,8 @@ impl Broken {
                 Err(error) => Error::new(ErrorCode::Io, "cannot read the file").with_hint(error.to_string()),
             },
             Self::Malformed { at, what } => Error::new(ErrorCode::MalformedFile, format!("{}: {what}", place(at))),
-            Self::Encoding { at } => {
-                Error::new(ErrorCode::InvalidEncoding, format!("{}: not valid UTF-8", place(at)))
-                    .with_hint(format!("byte {at} of the file begins no character"))
-            }
+            Self::Encoding { at } => Error::new(ErrorCode::InvalidEncoding, format!("{}: not valid UTF-8", place(at)))
+                .with_hint(format!("byte {at} of the file begins no character")),
             Self::TooLarge { at } => {
                 Error::new(ErrorCode::MalformedFile, format!("{}: a record is too large", place(at)))
                     .with_hint(format!("a record has at most {} MiB", RECORD_BYTES_MAX >> 20))

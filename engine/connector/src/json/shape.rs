@@ -199,6 +199,9 @@ mod tests {
         assert_eq!(seen(&["{}"]), DataType::Utf8);
         assert_eq!(seen(&["[1]", "{\"a\": 1}"]), DataType::Utf8);
         assert_eq!(seen(&["[]", "[1.5, null]"]).to_string(), "List(Float64)");
-        assert_eq!(seen(&["{\"b\": 1}", "{\"a\": [\"x\"], \"b\": null}"]).to_string(), r#"Struct("b": Int64, "a": List(Utf8))"#);
+        assert_eq!(
+            seen(&["{\"b\": 1}", "{\"a\": [\"x\"], \"b\": null}"]).to_string(),
+            r#"Struct("b": Int64, "a": List(Utf8))"#
+        );
     }
 }

@@ -199,10 +199,23 @@ mod tests {
 
     #[test]
     fn fields_are_quoted_when_they_would_not_be_themselves() {
-        let values = text(vec![Some("a,b"), Some("a\"b"), Some("a\nb"), Some("\r"), Some(" a"), Some("a\t"), Some(""), None, Some("é")]);
+        let values = text(vec![
+            Some("a,b"),
+            Some("a\"b"),
+            Some("a\nb"),
+            Some("\r"),
+            Some(" a"),
+            Some("a\t"),
+            Some(""),
+            None,
+            Some("é"),
+        ]);
         let numbers = Arc::new(Int64Array::from_iter(0..9));
         let out = written(vec![("n", numbers), ("t, u", values)], CsvStyle::default());
-        assert_eq!(out, "n,\"t, u\"\n0,\"a,b\"\n1,\"a\"\"b\"\n2,\"a\nb\"\n3,\"\r\"\n4,\" a\"\n5,\"a\t\"\n6,\"\"\n7,\n8,é\n");
+        assert_eq!(
+            out,
+            "n,\"t, u\"\n0,\"a,b\"\n1,\"a\"\"b\"\n2,\"a\nb\"\n3,\"\r\"\n4,\" a\"\n5,\"a\t\"\n6,\"\"\n7,\n8,é\n"
+        );
     }
 
     #[test]
@@ -218,7 +231,13 @@ mod tests {
     #[test]
     fn formulas_are_made_harmless_when_asked() {
         let style = CsvStyle { escape_formulas: true, ..CsvStyle::default() };
-        let out = written(vec![("t", text(vec![Some("=1+1"), Some("@x"), Some("a=b")])), ("n", Arc::new(Int64Array::from(vec![-1, 2, 3])))], style);
+        let out = written(
+            vec![
+                ("t", text(vec![Some("=1+1"), Some("@x"), Some("a=b")])),
+                ("n", Arc::new(Int64Array::from(vec![-1, 2, 3]))),
+            ],
+            style,
+        );
         assert_eq!(out, "t,n\n'=1+1,-1\n'@x,2\na=b,3\n");
     }
 

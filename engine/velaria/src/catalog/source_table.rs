@@ -23,12 +23,7 @@ pub(crate) struct SourceTable {
 }
 
 impl SourceTable {
-    pub(crate) fn new(
-        path: String,
-        format: Option<Format>,
-        options: ReadOptions,
-        columns: Option<SchemaRef>,
-    ) -> Self {
+    pub(crate) fn new(path: String, format: Option<Format>, options: ReadOptions, columns: Option<SchemaRef>) -> Self {
         Self { path, format, options, columns, opened: RwLock::default() }
     }
 

@@ -145,9 +145,7 @@ async fn source_table(context: &Context, text: &str, create: &CreateTable) -> Re
 
 /// The option that `error` is about: arguments that are wrong are called by their name.
 fn option_of<'a>(error: &Error, options: &'a [TableOption]) -> Option<&'a TableOption> {
-    let is_named = |option: &&TableOption| {
-        error.message().split([' ', ':']).any(|word| word == option.key)
-    };
+    let is_named = |option: &&TableOption| error.message().split([' ', ':']).any(|word| word == option.key);
     options.iter().filter(|_| error.code() == ErrorCode::InvalidArgument).find(is_named)
 }
 

@@ -203,7 +203,8 @@ pub(crate) fn shown_name(path: &str) -> String {
     let is_plain = |part: &&str| !part.is_empty() && !part.contains(['*', '?', '[']) && !matches!(*part, "." | "..");
     let mut parts = path.split('/').rev();
     let last = parts.next().unwrap_or_default();
-    let name = Some(last).filter(is_plain).map(|last| Path::new(last).file_stem().unwrap_or_default().to_string_lossy());
+    let name =
+        Some(last).filter(is_plain).map(|last| Path::new(last).file_stem().unwrap_or_default().to_string_lossy());
     let name = name.or_else(|| parts.find(is_plain).map(Into::into));
     name.map_or_else(|| "files".to_owned(), |name| name.split('.').next().unwrap_or_default().to_owned())
 }

@@ -32,9 +32,12 @@ pub(crate) fn find(context: &Context, text: &str, ident: &Ident, word: &str, hin
         Entry::Source(_) => {
             kind::check_writable(context.catalog.kind(&name), word, &ident.value)
                 .map_err(|error| error.with_position(position.clone()))?;
-            Err(Error::new(ErrorCode::TableKind, format!("{word} is not allowed on a table over files: {}", ident.value))
-                .with_hint("its rows are those of the files; CREATE TABLE … AS SELECT keeps a copy that can change")
-                .with_position(position))
+            Err(Error::new(
+                ErrorCode::TableKind,
+                format!("{word} is not allowed on a table over files: {}", ident.value),
+            )
+            .with_hint("its rows are those of the files; CREATE TABLE … AS SELECT keeps a copy that can change")
+            .with_position(position))
         }
         Entry::Frame(_) | Entry::View(_) => {
             Err(Error::new(ErrorCode::TableKind, format!("{word} is not allowed on a view: {}", ident.value))

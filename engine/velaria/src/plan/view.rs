@@ -19,8 +19,8 @@ use crate::catalog::{BoundView, Entry, SqlView, view_exists};
 use crate::clock::ClockUse;
 use crate::context::{Context, Spread};
 use crate::error::{Translator, duplicate_column};
-use crate::plan::{files, query};
 use crate::plan::rewrite::shown_name;
+use crate::plan::{files, query};
 use crate::result_frame::Done;
 
 /// Runs `CREATE VIEW`.
