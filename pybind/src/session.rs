@@ -7,7 +7,7 @@ use std::time::Duration;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict, PyInt, PyTuple};
-use velaria::{DataFormat, Error, ErrorCode, ExcelFrame, Format, ReadOptions, SessionConfig, SourceOptions};
+use velaria::{CsvOptions, DataFormat, Error, ErrorCode, ExcelFrame, Format, ReadOptions, SessionConfig, SourceOptions};
 
 use crate::arrow_in;
 use crate::dataframe::DataFrame;
@@ -178,7 +178,7 @@ impl Session {
         &self,
         py: Python<'_>,
         path: PathBuf,
-        delimiter: Option<&Bound<'_, PyAny>>,
+        delimiter: Option<&str>,
         materialization: bool,
         materialization_dir: Option<PathBuf>,
         materialization_format: Option<&str>,
@@ -187,7 +187,9 @@ impl Session {
     ) -> PyResult<DataFrame> {
         let mut options = self::options(py, options)?;
         if let Some(delimiter) = delimiter {
-            options = with(py, options, "delimiter", delimiter)?;
+            // For the words of the contract.
+            CsvOptions::default().with_delimiter(delimiter).map_err(|error| to_py(py, &error))?;
+            options = options.with("delimiter", delimiter);
         }
         let cache = Cache { wanted: materialization, dir: materialization_dir, format: materialization_format };
         let source = cache.options(cache_in_memory).map_err(|error| to_py(py, &error))?;

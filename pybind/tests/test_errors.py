@@ -92,7 +92,7 @@ def raisers(session: velaria.Session, folder: Path) -> Dict[str, Callable[[], An
         "Data": lambda: session.read_csv(folder / "ragged.csv").fetchall(),
         "Constraint": lambda: session.sql("INSERT INTO keyed VALUES (1), (1)"),
         "FileNotFound": lambda: session.read_csv(folder / "nowhere.csv"),
-        "Io": lambda: session.read_csv(folder),
+        "Io": lambda: session.read_csv("/dev/null"),
         "AccessDenied": lambda: velaria.Session(allowed_paths=[folder / "in"]).read_csv(folder / "ragged.csv"),
         "Resource": lambda: session.sql("SELECT repeat('x', 2000000000000)").fetchall(),
         "Timeout": lambda: velaria.Session(statement_timeout=0.01).sql("SELECT COUNT(*) FROM range(1000000000000000)").fetchall(),

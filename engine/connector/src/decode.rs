@@ -60,6 +60,11 @@ impl DecodedTable {
     pub fn file(&self) -> &LocalFile {
         self.decoder.file()
     }
+
+    #[cfg(test)]
+    pub(crate) fn decoder(&self) -> Arc<dyn Decoder> {
+        Arc::clone(&self.decoder)
+    }
 }
 
 /// One part of a scan.
@@ -127,11 +132,12 @@ pub(crate) fn part_of(
     let bound = |part: usize| (u128::from(file.bytes()) * part as u128 / partitions.max(1) as u128) as u64;
     let stop = if part + 1 >= partitions { u64::MAX } else { bound(part + 1) };
     if part == 0 {
-        let (content, start) = input::text(file, 0)?;
+        let (content, start) = input::text(file)?;
         return Ok(Records::new(content, layout, start, stop));
     }
     // One byte earlier: when that is a line end, the part begins with a record of its own.
-    let (content, start) = input::text(file, bound(part).saturating_sub(1).max(1))?;
+    let start = bound(part).saturating_sub(1);
+    let content = input::text_from(file, start)?;
     let mut records = Records::new(content, layout, start, stop);
     records.skip_line().map_err(|broken| broken.into_error(|at| input::place(file, at)))?;
     Ok(records)

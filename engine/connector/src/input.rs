@@ -9,13 +9,18 @@ use crate::LocalFile;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// The text of `file` from `offset` on. A byte order mark at the start is no text: it is passed over, and the place where the
-/// text begins is told.
-pub(crate) fn text(file: &LocalFile, offset: u64) -> Result<(Box<dyn Read + Send>, u64)> {
+/// The text of `file`. A byte order mark at the start is no text: it is passed over, and the place where the text begins is
+/// told.
+pub(crate) fn text(file: &LocalFile) -> Result<(Box<dyn Read + Send>, u64)> {
+    let start = bom_bytes(&mut file.reader()?);
+    Ok((text_from(file, start)?, start))
+}
+
+/// The text of `file` from `offset` on.
+pub(crate) fn text_from(file: &LocalFile, offset: u64) -> Result<Box<dyn Read + Send>> {
     let mut content = file.reader()?;
-    let start = if offset == 0 { bom_bytes(&mut content) } else { offset };
-    content.seek(SeekFrom::Start(start)).map_err(|error| unreadable(file, &error))?;
-    Ok((Box::new(content), start))
+    content.seek(SeekFrom::Start(offset)).map_err(|error| unreadable(file, &error))?;
+    Ok(Box::new(content))
 }
 
 fn bom_bytes(content: &mut File) -> u64 {

@@ -122,7 +122,7 @@ pub(crate) fn open(file: LocalFile, options: &JsonOptions) -> Result<DecodedTabl
 
 /// An array begins with a bracket, whatever the file is called.
 fn layout_of(file: &LocalFile) -> Result<Layout> {
-    let (mut content, _) = input::text(file, 0)?;
+    let (mut content, _) = input::text(file)?;
     let mut chunk = [0; 4096];
     loop {
         let read =
@@ -137,7 +137,7 @@ fn layout_of(file: &LocalFile) -> Result<Layout> {
 
 /// What the records in the head of the file look like.
 fn sample(file: &LocalFile, layout: Layout, sample_bytes: Option<u64>) -> Result<Members> {
-    let (content, start) = input::text(file, 0)?;
+    let (content, start) = input::text(file)?;
     let mut records = Records::new(content, layout, start, u64::MAX);
     let mut members = Members::default();
     let bytes_max = sample_bytes.unwrap_or(SAMPLE_BYTES);
@@ -269,5 +269,119 @@ impl Iterator for JsonBatches {
         let batch = self.batch().transpose();
         self.done = !matches!(batch, Some(Ok(_)));
         batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
+    use arrow::compute::concat_batches;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{FileAccess, JsonLayout, JsonWriter};
+
+    fn local(content: &[u8]) -> (tempfile::TempDir, LocalFile) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.json");
+        fs::write(&path, content).unwrap();
+        let file = LocalFile::open(&FileAccess::default(), path.to_str().unwrap()).unwrap();
+        (dir, file)
+    }
+
+    fn decoder(file: &LocalFile, options: &JsonOptions) -> Result<Arc<dyn Decoder>> {
+        open(file.clone(), options).map(|table| table.decoder())
+    }
+
+    fn read(file: &LocalFile, options: &JsonOptions, partitions: usize) -> Result<RecordBatch> {
+        let decoder = decoder(file, options)?;
+        let wanted: Vec<usize> = (0..decoder.schema().fields().len()).collect();
+        let mut batches = Vec::new();
+        for part in 0..partitions {
+            for batch in decoder.read(part, partitions, &wanted)? {
+                batches.push(batch?);
+            }
+        }
+        concat_batches(&decoder.schema(), &batches).map_err(crate::decode::from_arrow)
+    }
+
+    #[test]
+    fn only_wanted_columns_are_read_in_the_order_that_is_wanted() {
+        let (_dir, file) = local(b"{\"a\": 1, \"b\": {\"c\": [1, 2.5]}, \"d\": \"x\"}\n{\"d\": \"y\"}\n");
+        let decoder = decoder(&file, &JsonOptions::default()).unwrap();
+        let batches: Vec<_> = decoder.read(0, 1, &[2, 0]).unwrap().map(Result::unwrap).collect();
+        let expected = RecordBatch::try_from_iter_with_nullable([
+            ("d", Arc::new(StringArray::from(vec!["x", "y"])) as ArrayRef, true),
+            ("a", Arc::new(Int64Array::from(vec![Some(1), None])), true),
+        ]);
+        assert_eq!(batches, [expected.unwrap()]);
+        let counted: Vec<_> = decoder.read(0, 1, &[]).unwrap().map(Result::unwrap).collect();
+        assert_eq!((counted[0].num_rows(), counted[0].num_columns()), (2, 0));
+    }
+
+    #[test]
+    fn a_value_behind_the_sample_is_an_error_with_its_line() {
+        let mut text = "{\"a\": 1}\n".repeat(3);
+        text.push_str("{\"a\": 1.5}\n");
+        let (_dir, file) = local(text.as_bytes());
+        let options = JsonOptions { sample_bytes: Some(1), ..JsonOptions::default() };
+        let error = read(&file, &options, 1).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Cast);
+        assert!(
+            error.message().ends_with("x.json:4: column a: expected a whole number of 64 bits, found 1.5"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_named_by_their_place() {
+        let (_dir, file) = local(b"{\"a\": 1}\n{\"a\": \"\xff\"}\n");
+        let error = read(&file, &JsonOptions::default(), 1).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidEncoding);
+        assert!(error.message().ends_with("x.json:2: not valid UTF-8"), "{error}");
+        assert_eq!(error.hint(), Some("byte 16 of the file begins no character"));
+    }
+
+    type Row = (Option<i64>, Option<f64>, Option<String>, Option<bool>);
+
+    fn rows() -> impl Strategy<Value = Vec<Row>> {
+        let float = any::<f64>().prop_filter("JSON has no others", |value| value.is_finite());
+        let text = "[a\"\\\\,}\\n\\]é]{0,5}";
+        let row =
+            (any::<Option<i64>>(), proptest::option::of(float), proptest::option::of(text), any::<Option<bool>>());
+        // The first row has every value, so that the types are known.
+        let first = (any::<i64>(), "[a-z]{1,3}", any::<bool>());
+        (first, proptest::collection::vec(row, 0..40)).prop_map(|((int, text, truth), mut rows)| {
+            rows.insert(0, (Some(int), Some(0.5), Some(text), Some(truth)));
+            rows
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn what_is_written_is_read_in_any_number_of_parts(rows in rows(), array in any::<bool>(), partitions in 1_usize..5) {
+            let batch = RecordBatch::try_from_iter_with_nullable([
+                ("i", Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.0))) as ArrayRef, true),
+                ("f", Arc::new(Float64Array::from_iter(rows.iter().map(|row| row.1))), true),
+                ("t", Arc::new(StringArray::from_iter(rows.iter().map(|row| row.2.as_deref()))), true),
+                ("b", Arc::new(BooleanArray::from_iter(rows.iter().map(|row| row.3))), true),
+            ]).unwrap();
+            let layout = if array { JsonLayout::Array } else { JsonLayout::Lines };
+            let mut writer = JsonWriter::new(Vec::new(), layout);
+            writer.write(&batch).unwrap();
+            let (_dir, file) = local(&writer.finish().unwrap());
+            let partitions = if array { 1 } else { partitions };
+            prop_assert_eq!(read(&file, &JsonOptions::default(), partitions).unwrap(), batch);
+        }
+
+        #[test]
+        fn damaged_text_is_an_error_or_rows(content in proptest::collection::vec(prop_oneof![Just(b'{'), Just(b'}'), Just(b'['), Just(b']'), Just(b'"'), Just(b':'), Just(b','), Just(b'\n'), Just(b'1'), Just(b'a'), any::<u8>()], 1..64)) {
+            let (_dir, file) = local(&content);
+            let _ = read(&file, &JsonOptions::default(), 1);
+        }
     }
 }

@@ -44,11 +44,12 @@ fn a_copy_that_fails_leaves_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let session = session(2);
     let path = dir.path().join("a.csv");
-    for (query, code) in [
-        ("SELECT 1 / (value - 90000) AS x FROM range(100000)", ErrorCode::DivisionByZero),
-        ("SELECT [1, 2] AS x", ErrorCode::Unsupported),
+    for (query, format, code) in [
+        ("SELECT 1 / (value - 90000) AS x FROM range(100000)", "csv", ErrorCode::DivisionByZero),
+        ("SELECT 1 AS x, 2 AS x", "json", ErrorCode::DuplicateColumn),
     ] {
-        let error = sql(&session, &format!("COPY ({query}) TO '{}'", path.display())).unwrap_err();
+        let statement = format!("COPY ({query}) TO '{}' (FORMAT {format})", path.display());
+        let error = sql(&session, &statement).unwrap_err();
         assert_eq!(error.code(), code, "{}", error.report());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "{query}");
     }
