@@ -98,6 +98,7 @@ impl Session {
     #[new]
     #[pyo3(signature = (*, memory_limit=None, threads=None, temp_dir=None, statement_timeout=None, read_only=false,
         allowed_paths=None, allow_python_scan=true))]
+    #[expect(clippy::too_many_arguments, reason = "each is a keyword of the constructor")]
     fn new(
         py: Python<'_>,
         memory_limit: Option<Bytes>,
