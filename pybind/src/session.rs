@@ -7,7 +7,9 @@ use std::time::Duration;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict, PyInt, PyTuple};
-use velaria::{CsvOptions, DataFormat, Error, ErrorCode, ExcelFrame, Format, ReadOptions, SessionConfig, SourceOptions};
+use velaria::{
+    CsvOptions, DataFormat, Error, ErrorCode, ExcelFrame, Format, ReadOptions, SessionConfig, SourceOptions,
+};
 
 use crate::arrow_in;
 use crate::dataframe::DataFrame;
@@ -115,6 +117,7 @@ impl Session {
     #[new]
     #[pyo3(signature = (*, memory_limit=None, threads=None, temp_dir=None, statement_timeout=None, read_only=false,
         allowed_paths=None, allow_local_files=true, allow_python_scan=true))]
+    #[expect(clippy::too_many_arguments, reason = "each is a keyword of the constructor")]
     fn new(
         py: Python<'_>,
         memory_limit: Option<Bytes>,

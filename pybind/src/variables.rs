@@ -25,9 +25,6 @@ pub(crate) enum Scan {
 /// How comprehensions are called that run in a frame of their own before Python 3.12.
 const COMPREHENSIONS: [&str; 3] = ["<listcomp>", "<setcomp>", "<dictcomp>"];
 
-/// A dict with more columns than this is not offered as a table that was meant.
-const OFFERED_COLUMNS_MAX: usize = 1000;
-
 /// Runs one statement, which may read variables of the Python code that calls.
 pub(crate) fn sql(
     py: Python<'_>,
@@ -189,9 +186,10 @@ fn refusal(value: &Bound<'_, PyAny>) -> Option<String> {
 
 fn looks_like_table(value: &Bound<'_, PyAny>) -> bool {
     if let Ok(dict) = value.cast::<PyDict>() {
-        return !dict.is_empty()
-            && dict.len() <= OFFERED_COLUMNS_MAX
-            && dict.iter().all(|(name, values)| name.is_instance_of::<PyString>() && is_values(&values));
+        let is_named_column = |(name, values): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
+            name.is_instance_of::<PyString>() && is_values(&values)
+        };
+        return !dict.is_empty() && dict.iter().all(is_named_column);
     }
     if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
         // Only a list of batches: plain lists are values.

@@ -179,7 +179,7 @@ impl Session {
         let names = unknown_tables(&context.catalog, &statement);
         if !names.is_empty() {
             let (context, text) = (Arc::clone(context), text.to_owned());
-            return Ok(Begun::Open(OpenStatement { context, text, names, statement: Some(statement) }));
+            return Ok(Begun::Open(OpenStatement { context, text, names, statement: Some(Box::new(statement)) }));
         }
         execute(context, text, statement, keep, stop).await.map(Begun::Done)
     }
@@ -222,7 +222,7 @@ pub struct OpenStatement {
     text: String,
     names: Vec<String>,
     /// Taken when it runs.
-    statement: Option<Statement>,
+    statement: Option<Box<Statement>>,
 }
 
 impl OpenStatement {
@@ -237,12 +237,16 @@ impl OpenStatement {
     /// # Errors
     /// Those of [`Session::sql_with`]; a name that is not among `variables` is a table that is not found.
     pub async fn finish(mut self, variables: Variables) -> Result<DataFrame> {
-        let (context, text) = (self.context.with_variables(variables)?, std::mem::take(&mut self.text));
+        let context = match variables.is_silent() {
+            true => Arc::clone(&self.context),
+            false => self.context.with_variables(variables)?,
+        };
+        let text = std::mem::take(&mut self.text);
         let Some(statement) = self.statement.take() else {
             return Err(Error::new(ErrorCode::Internal, "a statement has run already"));
         };
         let stop = context.running.begin();
-        Roomy::new(&text, execute(&context, &text, statement, false, stop)).await
+        Roomy::new(&text, execute(&context, &text, *statement, false, stop)).await
     }
 }
 

@@ -71,6 +71,11 @@ impl Variables {
         self.tables.is_empty()
     }
 
+    /// Whether nothing is said about any name.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.is_empty() && self.hints.is_empty() && self.candidates.is_empty() && self.note.is_none()
+    }
+
     pub(crate) fn table(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
         self.tables.get(name).cloned()
     }

@@ -75,8 +75,7 @@ impl SourceIdentity {
 /// The options of a CSV file as text. With a delimiter alone it is the text of the original.
 fn csv_text(options: &CsvOptions) -> String {
     let delimiter = options.delimiter.map_or_else(|| "auto".to_owned(), |byte| char::from(byte).to_string());
-    let mut plain = CsvOptions::default();
-    plain.delimiter = options.delimiter;
+    let plain = CsvOptions { delimiter: options.delimiter, ..CsvOptions::default() };
     if plain == *options { format!("delimiter={delimiter}") } else { format!("delimiter={delimiter};{options:?}") }
 }
 

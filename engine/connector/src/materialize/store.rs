@@ -3,11 +3,12 @@
 //! Data and description are two files, each of which gets its name in one step; a lock keeps two writers apart. Readers take
 //! no lock: a description that does not fit the data is seen by its sum.
 
-use std::fs::{self, File, FileTimes, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, FileTimes, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use arrow::datatypes::SchemaRef;
 use tempfile::NamedTempFile;
@@ -25,6 +26,10 @@ pub(super) const META: &str = "meta.txt";
 /// What the names of files begin with that are not published.
 pub(super) const TEMPORARY: &str = ".new-";
 const LOCK: &str = ".lock";
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+const LOCK_TRIES: usize = 200;
+/// A description is some lines long; a longer file is none.
+const META_BYTES_MAX: u64 = 1 << 16;
 
 /// A directory of kept sources that is safe to use.
 #[derive(Debug, Clone)]
@@ -61,8 +66,11 @@ impl Store {
             touch(&entry);
             return Some(table);
         }
+        if !self.writable {
+            return None;
+        }
         // Damaged, or just being replaced. Who holds the lock sees which.
-        let _lock = self.lock().ok().filter(|_| self.writable)?;
+        let _lock = self.lock().ok()?;
         match self.description(source) {
             Some((now, facts)) if now != text => self.table(&entry, facts),
             _ => {
@@ -120,30 +128,43 @@ impl Store {
     }
 
     fn description(&self, source: &SourceIdentity) -> Option<(String, DataFacts)> {
-        let text = fs::read_to_string(self.entry(source).join(META)).ok()?;
+        let mut text = String::new();
+        let file = open_regular(&self.entry(source).join(META))?;
+        file.take(META_BYTES_MAX).read_to_string(&mut text).ok()?;
         let facts = meta::facts(&text, source, self.format)?;
         Some((text, facts))
     }
 
     fn table(&self, entry: &Path, facts: DataFacts) -> Option<CachedTable> {
-        let file = File::open(entry.join(self.format.file_name())).ok()?;
-        let metadata = file.metadata().ok()?;
-        if !metadata.is_file() || !private::is_own(&metadata) {
-            return None;
-        }
+        let file = open_regular(&entry.join(self.format.file_name()))?;
         CachedTable::open(Arc::new(file), self.format, facts)
     }
 
-    /// Keeps other writers away until it is dropped.
+    /// Keeps other writers away until it is dropped. Who holds it does so for a moment; one that was stopped meanwhile is not
+    /// waited for.
     fn lock(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(self.root.join(LOCK))?;
-        file.lock()?;
-        Ok(file)
+        for _ in 0..LOCK_TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::ResourceBusy.into())
     }
+}
+
+/// Opens a file of ours. A pipe would block, and a link would lead elsewhere.
+fn open_regular(path: &Path) -> Option<File> {
+    let regular = fs::symlink_metadata(path).ok()?.is_file();
+    let file = regular.then(|| File::open(path).ok())??;
+    let metadata = file.metadata().ok()?;
+    (metadata.is_file() && private::is_own(&metadata)).then_some(file)
 }
 
 fn temporary(entry: &Path) -> io::Result<NamedTempFile> {

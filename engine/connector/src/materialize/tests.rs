@@ -274,6 +274,23 @@ fn a_table_stays_readable_when_the_cache_forgets_it() {
 }
 
 #[test]
+fn a_writer_that_was_stopped_is_not_waited_for() {
+    let fixture = Fixture::new();
+    let store = fixture.store(DataFormat::Binary);
+    let (kept, other) = (fixture.source("a.csv", "a\n1\n"), fixture.source("b.csv", "a\n1\n"));
+    put(&store, &kept, &[rows(0, 3)]);
+    let stopped = fs::File::open(fixture.settings().dir.join(".lock")).unwrap();
+    stopped.lock().unwrap();
+    let mut writer = store.writer(&other, &rows(0, 1).schema()).unwrap();
+    writer.write(&rows(0, 5)).unwrap();
+    assert_eq!(store.publish(&other, writer).unwrap_err().kind(), std::io::ErrorKind::ResourceBusy);
+    assert_eq!(store.find(&kept).unwrap().rows(), 3, "readers need no lock");
+    drop(stopped);
+    put(&store, &other, &[rows(0, 5)]);
+    assert_eq!(store.find(&other).unwrap().rows(), 5);
+}
+
+#[test]
 fn a_file_that_is_written_into_while_it_is_used_is_an_error() {
     let fixture = Fixture::new();
     let (store, source) = (fixture.store(DataFormat::Binary), fixture.source("a.csv", "a\n1\n"));
@@ -418,6 +435,21 @@ mod unix {
         symlink(elsewhere.path(), fixture.settings().dir.join(source.id())).unwrap();
         assert!(store.writer(&source, &rows(0, 1).schema()).is_err());
         assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn rows_and_descriptions_that_are_links_are_not_read() {
+        let fixture = Fixture::new();
+        let (store, source) = (fixture.store(DataFormat::Binary), fixture.source("a.csv", "a\n1\n"));
+        let entry = fixture.settings().dir.join(source.id());
+        for name in ["table.bin", "meta.txt"] {
+            put(&store, &source, &[rows(0, 3)]);
+            let elsewhere = fixture.dir.path().join(name);
+            fs::rename(entry.join(name), &elsewhere).unwrap();
+            symlink(&elsewhere, entry.join(name)).unwrap();
+            assert!(store.find(&source).is_none(), "{name}");
+            assert!(elsewhere.exists(), "only the link may be removed");
+        }
     }
 
     #[test]

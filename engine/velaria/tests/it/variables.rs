@@ -19,10 +19,11 @@ fn begin(session: &Session, query: &str) -> Result<Begun> {
 }
 
 fn open(session: &Session, query: &str) -> OpenStatement {
-    match begin(session, query).unwrap() {
-        Begun::Open(statement) => statement,
-        Begun::Done(frame) => panic!("nothing is missing in {query}: {frame:?}"),
-    }
+    let statement = match begin(session, query).unwrap() {
+        Begun::Open(statement) => Some(statement),
+        Begun::Done(_) => None,
+    };
+    statement.unwrap()
 }
 
 /// Runs `query` with `df`, a table of one row.
