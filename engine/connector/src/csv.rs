@@ -20,6 +20,7 @@ mod structure;
 mod value;
 mod vector;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -147,6 +148,13 @@ fn is_simple(expr: &Expr) -> bool {
         Expr::Between(between) => [&between.expr, &between.low, &between.high].into_iter().all(|part| comparable(part)),
         _ => false,
     }
+}
+
+/// `plan` with its rows in the order of the file, when it is a scan of a CSV file by several threads.
+#[must_use]
+pub fn csv_in_order(plan: &dyn ExecutionPlan) -> Option<Arc<dyn ExecutionPlan>> {
+    let scan = (plan as &dyn Any).downcast_ref::<CsvExec>()?.in_order()?;
+    Some(Arc::new(scan))
 }
 
 #[async_trait]

@@ -28,6 +28,7 @@ mod excel;
 mod explain;
 mod function;
 mod function_list;
+mod in_order;
 mod late;
 mod limits;
 mod materialized;

@@ -41,9 +41,9 @@ fn say(local: &LocalFile, line: u64, offset: u64, fault: Fault, columns: usize) 
     let fields = |count: usize| if count == 1 { "1 field".to_owned() } else { format!("{count} fields") };
     match fault {
         Fault::Width(found) => {
-            Error::new(ErrorCode::RaggedRow, format!("{place}: {} where the header has {}", fields(found), fields(columns)))
+            Error::new(ErrorCode::RaggedRow, format!("{place}: expected {}, found {found}", fields(columns)))
                 .with_hint(
-                    "every record must have the fields of the header; check quotes and delimiter, or give bad_rows: fill or collect",
+                    "every record must have the fields of the header; check quotes and delimiter; bad_rows says what else to do",
                 )
         }
         Fault::TextAfterQuote => Error::new(ErrorCode::RaggedRow, format!("{place}: text behind a closing quote"))

@@ -8,11 +8,12 @@ use velaria_contract::{Error, ErrorCode, Result};
 
 use super::batch::fit;
 use super::column::{Irregular, Records, Regular, Text};
+use super::dialect::OnTypeError;
 use super::feed::{Feed, Piece, Queue, Serial, shared};
 use super::file::CsvFile;
 use super::infer::{Guess, Guessed};
 use super::record::{Fields, Splitter};
-use super::structure::{Index, first_line_end};
+use super::structure::{Index, Place, first_line_end};
 use crate::content::Head;
 
 /// How much of the start of a file is looked at.
@@ -33,7 +34,9 @@ pub(crate) fn sample(file: &CsvFile, head: &Head) -> Result<(Vec<Guessed>, bool)
     let cut = data.len().min(usize::try_from(most).unwrap_or(usize::MAX));
     let whole = head.whole && cut == data.len();
     looker.look(&data[..cut], whole);
-    if !whole && file.is_plain() {
+    // Without a quote so far, lines are records. Where later values may not widen a column, the first ones decide alone.
+    let has_quotes = file.rules().dialect.quote.is_some_and(|quote| memchr::memchr(quote, &data[..cut]).is_some());
+    if !whole && file.is_plain() && !has_quotes && file.options().on_type_error == OnTypeError::Widen {
         look_around(file, &mut looker)?;
     }
     Ok((looker.finish(), whole))
@@ -53,7 +56,7 @@ fn look_around(file: &CsvFile, looker: &mut Looker<'_>) -> Result<()> {
             .and_then(|_| reader.by_ref().take(PLACE_BYTES as u64).read_to_end(&mut text));
         read.map_err(|error| file.unreadable(error))?;
         let marks = file.layout(Arc::new([])).marks();
-        let Some(first) = first_line_end(&text, marks, false, false) else { continue };
+        let Some(first) = first_line_end(&text, marks, Place::Outside, Some(b'x'), false) else { continue };
         let Some(last) = memchr::memrchr2(b'\n', b'\r', &text) else { continue };
         if first < last && looker.is_regular(&text[first + 1..=last]) {
             looker.look(&text[first + 1..=last], true);
@@ -218,7 +221,7 @@ fn placeholder() -> super::batch::Column {
     super::batch::Column {
         name: String::new(),
         kind: super::column::Kind::Text,
-        on_misfit: super::dialect::OnTypeError::Widen,
+        on_misfit: OnTypeError::Widen,
     }
 }
 
