@@ -150,6 +150,13 @@ fn is_simple(expr: &Expr) -> bool {
     }
 }
 
+/// The types of the columns of a CSV file in the words of SQL, and what a user should know about them.
+pub(crate) fn look(access: &FileAccess, path: &str, options: &CsvOptions) -> Result<(Vec<String>, Vec<String>)> {
+    let file = CsvFile::open(access, path, options)?;
+    let types = file.typed().columns.iter().map(|column| column.kind.word()).collect();
+    Ok((types, file.notes()))
+}
+
 /// `plan` with its rows in the order of the file, when it is a scan of a CSV file by several threads.
 #[must_use]
 pub fn csv_in_order(plan: &dyn ExecutionPlan) -> Option<Arc<dyn ExecutionPlan>> {

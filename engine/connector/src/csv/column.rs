@@ -42,6 +42,24 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// The word of SQL for the type.
+    pub(crate) fn word(&self) -> String {
+        match self {
+            Self::Text => "TEXT".to_owned(),
+            Self::Boolean => "BOOLEAN".to_owned(),
+            Self::Integer { .. } => "BIGINT".to_owned(),
+            Self::BigInteger => "DECIMAL(38,0)".to_owned(),
+            Self::Float => "DOUBLE".to_owned(),
+            Self::Date(_) => "DATE".to_owned(),
+            Self::Timestamp { unit: TimeUnit::Nanosecond, zoned: false, .. } => "TIMESTAMP(9)".to_owned(),
+            Self::Timestamp { zoned: false, .. } => "TIMESTAMP".to_owned(),
+            Self::Timestamp { zoned: true, .. } => "TIMESTAMP WITH TIME ZONE".to_owned(),
+            Self::Time => "TIME".to_owned(),
+            Self::Vector(size) => format!("FLOAT[{size}]"),
+            Self::Cast(data_type) => data_type.to_string(),
+        }
+    }
+
     /// How a column whose type was given is read.
     pub(crate) fn declared(data_type: &DataType, order: Option<DateOrder>) -> Self {
         let order = order.unwrap_or_default();

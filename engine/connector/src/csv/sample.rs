@@ -34,12 +34,27 @@ pub(crate) fn sample(file: &CsvFile, head: &Head) -> Result<(Vec<Guessed>, bool)
     let cut = data.len().min(usize::try_from(most).unwrap_or(usize::MAX));
     let whole = head.whole && cut == data.len();
     looker.look(&data[..cut], whole);
+    if looker.rows == 0 && !whole {
+        look_until_a_record(file, &mut looker)?;
+    }
     // Without a quote so far, lines are records. Where later values may not widen a column, the first ones decide alone.
     let has_quotes = file.rules().dialect.quote.is_some_and(|quote| memchr::memchr(quote, &data[..cut]).is_some());
     if !whole && file.is_plain() && !has_quotes && file.options().on_type_error == OnTypeError::Widen {
         look_around(file, &mut looker)?;
     }
     Ok((looker.finish(), whole))
+}
+
+/// Looks at the first record, which is longer than what is looked at elsewhere.
+fn look_until_a_record(file: &CsvFile, looker: &mut Looker<'_>) -> Result<()> {
+    let step = BLOCK_BYTES as usize;
+    let mut feed = Feed::Serial(Serial::new(file.data_reader()?, step, step));
+    let mut piece = Piece::before(file.data_start());
+    while looker.rows == 0 && feed.fill(&mut piece).map_err(|error| file.unreadable(error))? {
+        piece.position += looker.look(&piece.text[piece.position..], piece.is_whole);
+        file.check_open_field(&piece)?;
+    }
+    Ok(())
 }
 
 /// Looks at records behind the start. Where they begin is a guess, so only text that has the right number of fields in all
@@ -112,6 +127,8 @@ struct Looker<'a> {
     guesses: Vec<Guess>,
     nulls: Vec<String>,
     index: Index,
+    /// The number of records that were looked at.
+    rows: usize,
 }
 
 impl<'a> Looker<'a> {
@@ -119,7 +136,7 @@ impl<'a> Looker<'a> {
         let style = file.style();
         let options = file.options();
         let guess = Guess::new(style.numbers, file.rules().dialect.date_order, options.vectors.unwrap_or(true));
-        Self { file, guesses: vec![guess; file.names().len()], nulls: style.nulls, index: Index::default() }
+        Self { file, guesses: vec![guess; file.names().len()], nulls: style.nulls, index: Index::default(), rows: 0 }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -189,6 +206,7 @@ impl<'a> Looker<'a> {
     }
 
     fn add<R: Records>(&mut self, records: &R) {
+        self.rows += records.rows();
         for (column, guess) in self.guesses.iter_mut().enumerate() {
             let mut doubled = String::new();
             for row in 0..records.rows() {
@@ -218,11 +236,7 @@ impl<'a> Looker<'a> {
 }
 
 fn placeholder() -> super::batch::Column {
-    super::batch::Column {
-        name: String::new(),
-        kind: super::column::Kind::Text,
-        on_misfit: OnTypeError::Widen,
-    }
+    super::batch::Column { name: String::new(), kind: super::column::Kind::Text, on_misfit: OnTypeError::Widen }
 }
 
 fn indexable(file: &CsvFile) -> bool {
