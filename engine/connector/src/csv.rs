@@ -150,6 +150,12 @@ fn is_simple(expr: &Expr) -> bool {
     }
 }
 
+/// The condition that the rows of a scan of a CSV file have to fulfil.
+#[must_use]
+pub fn csv_filter(plan: &dyn ExecutionPlan) -> Option<&Arc<dyn PhysicalExpr>> {
+    (plan as &dyn Any).downcast_ref::<CsvExec>()?.predicate()
+}
+
 /// The types of the columns of a CSV file in the words of SQL, and what a user should know about them.
 pub(crate) fn look(access: &FileAccess, path: &str, options: &CsvOptions) -> Result<(Vec<String>, Vec<String>)> {
     let file = CsvFile::open(access, path, options)?;

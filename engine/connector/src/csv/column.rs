@@ -45,9 +45,9 @@ impl Kind {
     /// The word of SQL for the type.
     pub(crate) fn word(&self) -> String {
         match self {
-            Self::Text => "TEXT".to_owned(),
+            Self::Text => "STRING".to_owned(),
             Self::Boolean => "BOOLEAN".to_owned(),
-            Self::Integer { .. } => "BIGINT".to_owned(),
+            Self::Integer { .. } => "INT".to_owned(),
             Self::BigInteger => "DECIMAL(38,0)".to_owned(),
             Self::Float => "DOUBLE".to_owned(),
             Self::Date(_) => "DATE".to_owned(),

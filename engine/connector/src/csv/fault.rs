@@ -99,7 +99,7 @@ fn misfit(file: &CsvFile, offset: u64, column: usize, layout: &Layout) -> Error 
         .with_hint("every vector of a column has the same number of finite numbers; vectors: false reads text");
     }
     let shown: String = value.chars().take(SHOWN_CHARS).collect();
-    Error::new(ErrorCode::Cast, format!("{place}: column {name}: '{shown}' is not {}", declared.kind.word()))
+    Error::new(ErrorCode::Cast, format!("{place}: cannot read '{shown}' in column {name} as {}", declared.kind.word()))
         .with_hint("give the type in types, a word for missing values in null_values, or on_type_error: null")
 }
 

@@ -9,7 +9,8 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::EquivalenceProperties;
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::coop::make_cooperative;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
@@ -106,7 +107,13 @@ impl CsvExec {
         });
         let batches = blocks.buffered(threads + 1).map_ok(|batches| stream::iter(batches.into_iter().map(Ok)));
         let batches = batches.try_flatten().inspect_ok(move |batch| metrics.record_output(batch.num_rows()));
-        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.wanted.schema), batches)))
+        let batches = RecordBatchStreamAdapter::new(Arc::clone(&self.wanted.schema), batches);
+        Ok(make_cooperative(Box::pin(batches)))
+    }
+
+    /// The condition that rows have to fulfil.
+    pub(crate) fn predicate(&self) -> Option<&Arc<dyn PhysicalExpr>> {
+        self.wanted.filter.as_ref().map(|filter| &filter.predicate)
     }
 
     fn partitions(&self) -> usize {
@@ -220,7 +227,8 @@ impl ExecutionPlan for CsvExec {
             let batch = reader.next()?;
             Ok(batch.map(|batch| (batch, reader)))
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.wanted.schema), batches)))
+        let batches = RecordBatchStreamAdapter::new(Arc::clone(&self.wanted.schema), batches);
+        Ok(make_cooperative(Box::pin(batches)))
     }
 }
 
@@ -318,12 +326,13 @@ impl Block {
 }
 
 fn properties(schema: &SchemaRef, partitions: usize) -> Arc<PlanProperties> {
-    Arc::new(PlanProperties::new(
+    let properties = PlanProperties::new(
         EquivalenceProperties::new(Arc::clone(schema)),
         Partitioning::UnknownPartitioning(partitions),
         EmissionType::Incremental,
         Boundedness::Bounded,
-    ))
+    );
+    Arc::new(properties.with_scheduling_type(SchedulingType::Cooperative))
 }
 
 /// Reads the file from its start until there is trouble.
