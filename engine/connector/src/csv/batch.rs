@@ -225,6 +225,13 @@ impl Batches {
                     fields.values.truncate(before.0);
                     fields.spans.truncate(before.1);
                 }
+                // The rows in front of it come first: nobody may want more.
+                Err(_) if !starts.is_empty() => {
+                    fields.values.truncate(before.0);
+                    fields.spans.truncate(before.1);
+                    piece.position = found.start;
+                    break;
+                }
                 Err(fault) => return Err(Trouble::Record { offset: piece.offset + found.start as u64, fault }),
             }
         }

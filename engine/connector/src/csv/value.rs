@@ -18,6 +18,12 @@ impl Default for NumberStyle {
 }
 
 impl NumberStyle {
+    /// `text` as a number is written elsewhere; `None` when it is none in this style.
+    pub(crate) fn plain_text(self, text: &str) -> Option<String> {
+        let mut buffer = Vec::new();
+        String::from_utf8(self.plain(text.as_bytes(), &mut buffer)?.to_vec()).ok()
+    }
+
     fn is_plain(self) -> bool {
         self == Self::default()
     }
