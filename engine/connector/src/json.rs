@@ -12,7 +12,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use velaria_contract::{Error, ErrorCode, Result};
 
 use self::column::{MemberColumns, Unknown};
@@ -34,13 +34,16 @@ const BATCH_BYTES: u64 = 64 << 20;
 /// Less is not worth another thread.
 const PART_BYTES_MIN: u64 = 4 << 20;
 
+/// The names of columns, with their types where these were said.
+type DeclaredColumns = Vec<(String, Option<DataType>)>;
+
 /// What the caller said about a JSON file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct JsonOptions {
     /// How the records stand in the file; `None` is to be found in it.
     layout: Option<Layout>,
     /// The columns, when they are not to be found in the file.
-    columns: Option<Vec<(String, Option<arrow::datatypes::DataType>)>>,
+    columns: Option<DeclaredColumns>,
     sample_bytes: Option<u64>,
     encoding: Option<String>,
     compression: Option<String>,
@@ -74,16 +77,13 @@ impl JsonOptions {
     }
 
     /// The types that columns were declared with, by name.
-    pub(crate) fn declared(&self) -> Option<Vec<(String, Option<arrow::datatypes::DataType>)>> {
+    pub(crate) fn declared(&self) -> Option<DeclaredColumns> {
         self.columns.clone()
     }
 }
 
 /// `columns` is a list of names, or an object with a type for each name.
-fn columns(
-    options: &ReadOptions,
-    type_of: TypeOf<'_>,
-) -> Result<Option<Vec<(String, Option<arrow::datatypes::DataType>)>>> {
+fn columns(options: &ReadOptions, type_of: TypeOf<'_>) -> Result<Option<DeclaredColumns>> {
     if options.text("columns").is_some_and(|text| text.trim_start().starts_with('{')) {
         let typed = options.map("columns")?.unwrap_or_default();
         return typed
