@@ -232,11 +232,24 @@ def areas() -> List[Case]:
             "excel_empty.xlsx", "a sheet of nothing is a table of nothing", lambda: workbook(Sheet("Sheet1")), table([])
         ),
         Case(
+            "excel_stray_cell.xlsx",
+            "one cell in the last column makes no other columns, and rows down to its own",
+            lambda: workbook(Sheet("Sheet1", PAIR_ROWS, cells={"XFD5": 1})),
+            table("a:BIGINT b:TEXT column_3:BIGINT", [1, "x", None], [2, "y", None], [None] * 3, [None, None, 1]),
+        ),
+        Case(
             "excel_far_cell.xlsx",
-            "one cell at the far end costs neither memory nor time",
+            "one cell at the far end makes more cells than are wanted",
             lambda: workbook(Sheet("Sheet1", PAIR_ROWS, cells={"XFD1048576": 1})),
-            refused("VEL-5008 VEL-8001 VEL-5001", r"excel_far_cell\.xlsx"),
-            also=(PAIRS,),
+            refused("VEL-5008", "max_cells"),
+            {"max_cells": 1_000_000},
+        ),
+        Case(
+            "excel_far_cell_range.xlsx",
+            "one cell at the far end, outside of what is read",
+            lambda: workbook(Sheet("Sheet1", PAIR_ROWS, cells={"XFD1048576": 1})),
+            PAIRS,
+            {"range": "A1:B3"},
         ),
         Case(
             "excel_rows.xlsx",

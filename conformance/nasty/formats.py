@@ -75,6 +75,18 @@ def strangers() -> List[Case]:
             "<html><body><table><tr><td>1</td></tr></table></body></html>\n",
             refused("VEL-5008", r"page\.xlsx"),
         ),
+        Case(
+            "page_commented.csv",
+            "a web page behind a mark, blanks and a comment",
+            "\ufeff\n<!-- made by a program -->\n<!DOCTYPE HTML>\n<html><body>1,2</body></html>\n",
+            refused("VEL-5008", r"page_commented\.csv: the file is an HTML page"),
+        ),
+        Case(
+            "page.json",
+            "a web page instead of the JSON that its name says",
+            "<html><body>Sign in</body></html>\n",
+            refused("VEL-5008", r"page\.json: the file is an HTML page"),
+        ),
         Case("parquet.csv", "Parquet that is named CSV", lambda: unpacked(PARQUET), PAIRS),
         Case("parquet_upper.PARQUET", "an ending in capital letters", lambda: unpacked(PARQUET), PAIRS),
         Case("arrow.csv", "an Arrow file that is named CSV", lambda: unpacked(ARROW_FILE), PAIRS),
@@ -131,6 +143,14 @@ def json_files() -> List[Case]:
         ),
         Case("lines_no_last.ndjson", "no line end behind the last object", lines(*pair).rstrip("\n"), PAIRS),
         Case("lines.ndjson.gz", "packed", lambda: packed_gzip(lines(*pair).encode()), PAIRS),
+        Case("lines_utf16.ndjson", "UTF-16 with a mark", lines(*pair).encode("utf-16"), PAIRS),
+        Case(
+            "array_utf16.json.gz",
+            "an array in UTF-16, packed",
+            lambda: packed_gzip(json.dumps(pair).encode("utf-16")),
+            PAIRS,
+        ),
+        Case("lines_packed", "packed, and no name says what it is", lambda: packed_gzip(lines(*pair).encode()), PAIRS),
         Case(
             "lines_key_missing.ndjson",
             "keys that come and go, in any order",

@@ -78,15 +78,15 @@ impl FromPyObject<'_, '_> for RowCount {
 
 #[pymethods]
 impl DataFrame {
-    /// The records of its CSV files that are left out because of bad_rows='collect'.
-    fn rejects(&self, py: Python<'_>) -> PyResult<Self> {
-        self.frame.rejects().map(Self::new).map_err(|error| to_py(py, &error))
-    }
-
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn py_new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         Err(PyTypeError::new_err("cannot create 'velaria.DataFrame' instances"))
+    }
+
+    /// The records of its CSV files that are left out because of bad_rows='collect'.
+    fn rejects(&self, py: Python<'_>) -> PyResult<Self> {
+        self.frame.rejects().map(Self::new).map_err(|error| to_py(py, &error))
     }
 
     /// The names and types of the columns. Nothing runs.

@@ -201,3 +201,20 @@ def test_paths_are_path_objects_too():
     session = velaria.Session()
     root = Path(__file__).resolve().parents[2]
     assert session.read(root / "sqllogic/data/airlines.csv").count() == 16
+
+
+def test_lines_that_a_pattern_leaves_out_are_counted_in_a_warning(session, tmp_path):
+    path = tmp_path / "app.log"
+    path.write_text("a 1\nstack trace\nb 2\n")
+    with pytest.warns(velaria.errors.Warning, match=r"app\.log: 1 of 3 lines do not match the pattern"):
+        frame = session.read_line_file(path, mode="regex", regex_pattern=r"^(\w) (\d)$")
+    assert frame.fetchall() == [("a", 1), ("b", 2)]
+
+
+def test_json_in_another_encoding_is_read_and_a_guess_is_said(session, tmp_path):
+    path = tmp_path / "names.ndjson"
+    path.write_bytes('{"name": "张三丰"}\n{"name": "李四光"}\n'.encode("gb18030"))
+    assert session.read_json(path, encoding="gb18030").fetchall() == [("张三丰",), ("李四光",)]
+    with pytest.raises(velaria.Error) as caught:
+        session.read_json(path, encoding="utf-8").fetchall()
+    assert caught.value.code == "VEL-5002"

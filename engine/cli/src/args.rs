@@ -14,7 +14,7 @@ use crate::output::Format;
 /// What a command line asks for.
 pub(crate) enum Parsed {
     /// A command to run.
-    Command(Command),
+    Command(Box<Command>),
     /// Help or the version, to print.
     Text(String),
 }
@@ -245,7 +245,7 @@ pub(crate) fn parse(args: Vec<OsString>, terminal: bool) -> Result<Parsed, Failu
     match parsed {
         Ok(mut line) => {
             line.command.set_terminal(terminal);
-            Ok(Parsed::Command(line.command))
+            Ok(Parsed::Command(Box::new(line.command)))
         }
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             Ok(Parsed::Text(error.render().to_string()))

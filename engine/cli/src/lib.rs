@@ -53,7 +53,7 @@ pub fn run(args: Vec<OsString>, io: &mut Io<'_>, check: Check<'_>) -> u8 {
         Err(failure) => return fail(io, &failure, false),
     };
     let for_person = parsed.is_for_person();
-    match catch_unwind(AssertUnwindSafe(|| execute(parsed, io, check))).unwrap_or_else(|_| Err(panicked())) {
+    match catch_unwind(AssertUnwindSafe(|| execute(*parsed, io, check))).unwrap_or_else(|_| Err(panicked())) {
         Ok(()) => finish(io.flush(), EXIT_OK),
         Err(failure) => fail(io, &failure, for_person),
     }

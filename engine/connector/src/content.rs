@@ -10,7 +10,7 @@ use velaria_contract::{Error, ErrorCode, Result};
 use crate::LocalFile;
 use crate::compression::{Compression, carried, zip_names};
 use crate::encoding::{Charset, Detected, Sample, Transcoded, detect};
-use crate::magic::{Binary, is_noise, is_workbook};
+use crate::magic::{Binary, is_noise, is_page, is_workbook};
 
 /// What is looked at to tell an encoding.
 const HEAD_BYTES: usize = 256 << 10;
@@ -39,26 +39,37 @@ impl Content {
     /// `compression` and `encoding`, which win over what is seen.
     ///
     /// # Errors
+    /// Those of [`Content::of_text`], and `VEL-5008` for an HTML page, which has no rows.
+    pub(crate) fn detect(file: &LocalFile, compression: Option<&str>, encoding: Option<&str>) -> Result<Self> {
+        let (compression, sample) = sampled(file, compression)?;
+        if is_page(&sample.head) {
+            let message = format!("{}: the file is an HTML page", file.path().display());
+            return Err(Error::new(ErrorCode::MalformedFile, message)
+                .with_hint("open it in a browser: it may say what went wrong, or hold a table to be saved as CSV"));
+        }
+        Self::new(file, compression, &sample, encoding)
+    }
+
+    /// As [`Content::detect`], for any text.
+    ///
+    /// # Errors
     /// `VEL-7001` for a name that is not known, `VEL-5008` for damaged or unknown compression and for a file that is no
     /// text, `VEL-5002` for UTF-32, `VEL-7003` when the encoding cannot be told.
-    pub(crate) fn detect(file: &LocalFile, compression: Option<&str>, encoding: Option<&str>) -> Result<Self> {
-        let compression = match compression {
-            Some(name) => Compression::named(name)?,
-            None => Compression::of(&start(file)?),
+    pub(crate) fn of_text(file: &LocalFile, compression: Option<&str>, encoding: Option<&str>) -> Result<Self> {
+        let (compression, sample) = sampled(file, compression)?;
+        Self::new(file, compression, &sample, encoding)
+    }
+
+    fn new(file: &LocalFile, compression: Compression, sample: &Sample, encoding: Option<&str>) -> Result<Self> {
+        let detected = detect(sample, encoding).map_err(|error| with_path(file, &error));
+        let single_bytes = match &detected {
+            Ok(detected) => !matches!(detected.charset, Charset::Utf16Le | Charset::Utf16Be),
+            Err(error) => error.code() == ErrorCode::Ambiguous,
         };
-        if compression == Compression::Zip && zip_names(file).is_ok_and(|names| is_workbook(&names)) {
-            return Err(no_text(file, Binary::Excel));
-        }
-        let sample = sample(file, compression)?;
-        if let Some(binary) = Binary::of(&sample.head) {
-            return Err(no_text(file, binary));
-        }
-        let detected = detect(&sample, encoding).map_err(|error| with_path(file, &error))?;
-        let single_bytes = !matches!(detected.charset, Charset::Utf16Le | Charset::Utf16Be);
         if encoding.is_none() && single_bytes && is_noise(&sample.head) {
             return Err(no_text(file, Binary::Other("binary data")));
         }
-        Ok(Self { compression, detected })
+        Ok(Self { compression, detected: detected? })
     }
 
     /// Whether the bytes of the file are its text, behind [`Content::bom_bytes`]. They were not all looked at: the decoder
@@ -148,6 +159,22 @@ fn start(file: &LocalFile) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     read_up_to(&mut file.reader()?, &mut bytes, START_BYTES).map_err(|error| carried(file.path(), error))?;
     Ok(bytes)
+}
+
+/// The compression of `file` and parts of what is in it, which is no known binary format.
+fn sampled(file: &LocalFile, compression: Option<&str>) -> Result<(Compression, Sample)> {
+    let compression = match compression {
+        Some(name) => Compression::named(name)?,
+        None => Compression::of(&start(file)?),
+    };
+    if compression == Compression::Zip && zip_names(file).is_ok_and(|names| is_workbook(&names)) {
+        return Err(no_text(file, Binary::Excel));
+    }
+    let sample = sample(file, compression)?;
+    match Binary::of(&sample.head) {
+        Some(binary) => Err(no_text(file, binary)),
+        None => Ok((compression, sample)),
+    }
 }
 
 fn sample(file: &LocalFile, compression: Compression) -> Result<Sample> {

@@ -19,9 +19,10 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::stream;
 use velaria_contract::{Error, ErrorCode, Result};
 
+use crate::LocalFile;
+use crate::input::Text;
 use crate::json::{Layout, Records};
 use crate::listing::external;
-use crate::{LocalFile, input};
 
 /// How many rows a batch has.
 pub(crate) const BATCH_ROWS: usize = 8192;
@@ -39,6 +40,11 @@ pub(crate) trait Decoder: Debug + Send + Sync {
 
     /// Into how many parts the file may be cut, at most `partitions_max`.
     fn partitions(&self, partitions_max: usize) -> usize;
+
+    /// What a person should know about how the file is read.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The rows of one part of `partitions`, with the columns of `wanted`.
     fn read(&self, part: usize, partitions: usize, wanted: &[usize]) -> Result<Batches>;
@@ -59,6 +65,10 @@ impl DecodedTable {
     #[must_use]
     pub fn file(&self) -> &LocalFile {
         self.decoder.file()
+    }
+
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.decoder.notes()
     }
 
     #[cfg(test)]
@@ -122,24 +132,25 @@ impl TableProvider for DecodedTable {
     }
 }
 
-/// The records of one of `partitions` parts of `file`. A record belongs to the part in which it begins.
+/// The records of one of `partitions` parts of `text`, of which there is one unless the text is plain. A record belongs to
+/// the part in which it begins.
 pub(crate) fn part_of(
-    file: &LocalFile,
+    text: &Text,
     layout: Layout,
     part: usize,
     partitions: usize,
 ) -> Result<Records<Box<dyn Read + Send>>> {
-    let bound = |part: usize| (u128::from(file.bytes()) * part as u128 / partitions.max(1) as u128) as u64;
+    let bound = |part: usize| (u128::from(text.file().bytes()) * part as u128 / partitions.max(1) as u128) as u64;
     let stop = if part + 1 >= partitions { u64::MAX } else { bound(part + 1) };
     if part == 0 {
-        let (content, start) = input::text(file)?;
+        let (content, start) = text.whole()?;
         return Ok(Records::new(content, layout, start, stop));
     }
     // One byte earlier: when that is a line end, the part begins with a record of its own.
     let start = bound(part).saturating_sub(1);
-    let content = input::text_from(file, start)?;
+    let content = text.from(start)?;
     let mut records = Records::new(content, layout, start, stop);
-    records.skip_line().map_err(|broken| broken.into_error(|at| input::place(file, at)))?;
+    records.skip_line().map_err(|broken| broken.into_error(|at| text.place(at)))?;
     Ok(records)
 }
 

@@ -228,6 +228,7 @@ impl Book {
             }
         };
         grid.texts.seal();
+        grid.trim();
         let layout = layout::find(&grid, options, wanted.header, wanted.fixed).map_err(place)?;
         if options.fill_merged {
             fill(&mut grid, layout.first_row, &merged, options.cells_max).map_err(place)?;
@@ -294,7 +295,7 @@ fn fill(grid: &mut Grid, first_row: usize, merged: &[Area], cells_max: u64) -> R
         let column = place(area.first_column, grid.area.first_column);
         let (Some(row), Some(column), Some(area)) = (row, column, area.within(&grid.area)) else { continue };
         let Some(value) = grid.columns.get(column).map(|column| column.get(row)) else { continue };
-        if value.0 == Kind::Blank {
+        if value.0.is_blank() {
             continue;
         }
         for row in area.first_row..=area.last_row {

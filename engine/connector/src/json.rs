@@ -12,18 +12,20 @@ use std::io::Read;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use velaria_contract::{Error, ErrorCode, Result};
 
 use self::column::{MemberColumns, Unknown};
 use self::parse::{Fault, FaultKind, Parser};
 pub(crate) use self::records::{Layout, Records};
 use self::shape::{Members, Shape};
+use crate::content::Content;
 use crate::decode::{BATCH_ROWS, Batches, DecodedTable, Decoder};
-use crate::{LocalFile, ReadOptions, TypeOf, input};
+use crate::input::Text;
+use crate::{LocalFile, ReadOptions, TypeOf};
 
 /// The names of the options of JSON.
-pub const JSON_OPTIONS: [&str; 3] = ["format", "columns", "sample_bytes"];
+pub const JSON_OPTIONS: [&str; 5] = ["format", "columns", "sample_bytes", "encoding", "compression"];
 
 /// How much of a file is looked at to find its columns.
 const SAMPLE_BYTES: u64 = 32 << 20;
@@ -32,14 +34,19 @@ const BATCH_BYTES: u64 = 64 << 20;
 /// Less is not worth another thread.
 const PART_BYTES_MIN: u64 = 4 << 20;
 
+/// The names of columns, with their types where these were said.
+type DeclaredColumns = Vec<(String, Option<DataType>)>;
+
 /// What the caller said about a JSON file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct JsonOptions {
     /// How the records stand in the file; `None` is to be found in it.
     layout: Option<Layout>,
     /// The columns, when they are not to be found in the file.
-    columns: Option<Vec<(String, Option<arrow::datatypes::DataType>)>>,
+    columns: Option<DeclaredColumns>,
     sample_bytes: Option<u64>,
+    encoding: Option<String>,
+    compression: Option<String>,
 }
 
 impl JsonOptions {
@@ -57,6 +64,8 @@ impl JsonOptions {
             layout: layout.flatten(),
             columns: columns(options, type_of)?,
             sample_bytes: options.count("sample_bytes")?,
+            encoding: options.text("encoding").map(str::to_owned),
+            compression: options.text("compression").map(str::to_owned),
         })
     }
 
@@ -68,16 +77,13 @@ impl JsonOptions {
     }
 
     /// The types that columns were declared with, by name.
-    pub(crate) fn declared(&self) -> Option<Vec<(String, Option<arrow::datatypes::DataType>)>> {
+    pub(crate) fn declared(&self) -> Option<DeclaredColumns> {
         self.columns.clone()
     }
 }
 
 /// `columns` is a list of names, or an object with a type for each name.
-fn columns(
-    options: &ReadOptions,
-    type_of: TypeOf<'_>,
-) -> Result<Option<Vec<(String, Option<arrow::datatypes::DataType>)>>> {
+fn columns(options: &ReadOptions, type_of: TypeOf<'_>) -> Result<Option<DeclaredColumns>> {
     if options.text("columns").is_some_and(|text| text.trim_start().starts_with('{')) {
         let typed = options.map("columns")?.unwrap_or_default();
         return typed
@@ -92,12 +98,14 @@ fn columns(
 
 /// Opens `file`, whose columns are those of the records in its head unless the options name them.
 pub(crate) fn open(file: LocalFile, options: &JsonOptions) -> Result<DecodedTable> {
+    let content = Content::detect(&file, options.compression.as_deref(), options.encoding.as_deref())?;
+    let text = Text::new(file, content);
     let layout = match options.layout {
         Some(layout) => layout,
-        None => layout_of(&file)?,
+        None => layout_of(&text)?,
     };
     let all_typed = options.columns.as_ref().is_some_and(|columns| columns.iter().all(|(_, known)| known.is_some()));
-    let mut found = if all_typed { Members::default() } else { sample(&file, layout, options.sample_bytes)? };
+    let mut found = if all_typed { Members::default() } else { sample(&text, layout, options.sample_bytes)? };
     let members = match &options.columns {
         None => found.settled(),
         Some(columns) => {
@@ -112,17 +120,17 @@ pub(crate) fn open(file: LocalFile, options: &JsonOptions) -> Result<DecodedTabl
         }
     };
     if members.fields.is_empty() {
-        return Err(Error::new(ErrorCode::EmptyFile, format!("no columns in {}", file.path().display()))
+        return Err(Error::new(ErrorCode::EmptyFile, format!("no columns in {}", text.file().path().display()))
             .with_hint("the records have no members; name the columns to read the file all the same"));
     }
     let unknown = if options.columns.is_some() { Unknown::PassOver } else { Unknown::Refuse };
     let schema = Arc::new(Schema::new(members.arrow_fields()));
-    Ok(DecodedTable::new(JsonDecoder { file, layout, members, unknown, schema }))
+    Ok(DecodedTable::new(JsonDecoder { text, layout, members, unknown, schema }))
 }
 
 /// An array begins with a bracket, whatever the file is called.
-fn layout_of(file: &LocalFile) -> Result<Layout> {
-    let (mut content, _) = input::text(file)?;
+fn layout_of(text: &Text) -> Result<Layout> {
+    let (mut content, _) = text.whole()?;
     let mut chunk = [0; 4096];
     loop {
         let read =
@@ -136,15 +144,15 @@ fn layout_of(file: &LocalFile) -> Result<Layout> {
 }
 
 /// What the records in the head of the file look like.
-fn sample(file: &LocalFile, layout: Layout, sample_bytes: Option<u64>) -> Result<Members> {
-    let (content, start) = input::text(file)?;
+fn sample(text: &Text, layout: Layout, sample_bytes: Option<u64>) -> Result<Members> {
+    let (content, start) = text.whole()?;
     let mut records = Records::new(content, layout, start, u64::MAX);
     let mut members = Members::default();
     let bytes_max = sample_bytes.unwrap_or(SAMPLE_BYTES);
-    while let Some(record) = records.next().map_err(|broken| broken.into_error(|at| input::place(file, at)))? {
+    while let Some(record) = records.next().map_err(|broken| broken.into_error(|at| text.place(at)))? {
         let mut parser = Parser::new(record.text);
         let seen = members.observe(&mut parser).and_then(|()| parser.end());
-        seen.map_err(|fault| fault_error(file, layout, record.at, &fault))?;
+        seen.map_err(|fault| fault_error(text, layout, record.at, &fault))?;
         if record.at - start >= bytes_max {
             break;
         }
@@ -152,8 +160,8 @@ fn sample(file: &LocalFile, layout: Layout, sample_bytes: Option<u64>) -> Result
     Ok(members)
 }
 
-fn fault_error(file: &LocalFile, layout: Layout, at: u64, fault: &Fault) -> Error {
-    let place = input::place(file, at + fault.at as u64);
+fn fault_error(text: &Text, layout: Layout, at: u64, fault: &Fault) -> Error {
+    let place = text.place(at + fault.at as u64);
     let (code, hint) = match fault.kind {
         FaultKind::Syntax if layout == Layout::Lines => (
             ErrorCode::MalformedFile,
@@ -175,7 +183,7 @@ fn fault_error(file: &LocalFile, layout: Layout, at: u64, fault: &Fault) -> Erro
 /// Reads one JSON file.
 #[derive(Debug)]
 struct JsonDecoder {
-    file: LocalFile,
+    text: Text,
     layout: Layout,
     members: Members,
     unknown: Unknown,
@@ -184,7 +192,11 @@ struct JsonDecoder {
 
 impl Decoder for JsonDecoder {
     fn file(&self) -> &LocalFile {
-        &self.file
+        self.text.file()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.text.warning().into_iter().collect()
     }
 
     fn schema(&self) -> SchemaRef {
@@ -194,30 +206,30 @@ impl Decoder for JsonDecoder {
     /// A line end is never inside of a record, so lines can be cut anywhere.
     fn partitions(&self, partitions_max: usize) -> usize {
         match self.layout {
-            Layout::Array => 1,
-            Layout::Lines => {
-                let worth = usize::try_from(self.file.bytes() / PART_BYTES_MIN).unwrap_or(usize::MAX);
+            Layout::Lines if self.text.is_plain() => {
+                let worth = usize::try_from(self.file().bytes() / PART_BYTES_MIN).unwrap_or(usize::MAX);
                 partitions_max.min(worth).max(1)
             }
+            Layout::Lines | Layout::Array => 1,
         }
     }
 
     fn read(&self, part: usize, partitions: usize, wanted: &[usize]) -> Result<Batches> {
-        let records = crate::decode::part_of(&self.file, self.layout, part, partitions)?;
+        let records = crate::decode::part_of(&self.text, self.layout, part, partitions)?;
         let schema = Arc::new(self.schema.project(wanted).map_err(crate::decode::from_arrow)?);
         let mut sorted = wanted.to_vec();
         sorted.sort_unstable();
         sorted.dedup();
         let order = wanted.iter().filter_map(|index| sorted.binary_search(index).ok()).collect();
         let columns = MemberColumns::new(&self.members, Some(&sorted), self.unknown);
-        let (file, layout) = (self.file.clone(), self.layout);
-        Ok(Box::new(JsonBatches { file, layout, records, columns, order, schema, done: false }))
+        let (text, layout) = (self.text.clone(), self.layout);
+        Ok(Box::new(JsonBatches { text, layout, records, columns, order, schema, done: false }))
     }
 }
 
 /// The batches of one part.
 struct JsonBatches {
-    file: LocalFile,
+    text: Text,
     layout: Layout,
     records: Records<Box<dyn Read + Send>>,
     columns: MemberColumns,
@@ -232,17 +244,17 @@ impl JsonBatches {
         let mut first = None;
         while self.columns.objects() < BATCH_ROWS {
             let record = self.records.next();
-            let Some(record) = record.map_err(|broken| broken.into_error(|at| input::place(&self.file, at)))? else {
+            let Some(record) = record.map_err(|broken| broken.into_error(|at| self.text.place(at)))? else {
                 break;
             };
             let mut parser = Parser::new(record.text);
             if !record.text.trim_start().starts_with('{') {
                 let fault = Fault { at: 0, kind: FaultKind::Type, what: "expected an object".to_owned() };
-                return Err(fault_error(&self.file, self.layout, record.at, &fault));
+                return Err(fault_error(&self.text, self.layout, record.at, &fault));
             }
             let kind = parser.kind();
             let read = kind.and_then(|_| self.columns.read(&mut parser)).and_then(|()| parser.end());
-            read.map_err(|fault| fault_error(&self.file, self.layout, record.at, &fault))?;
+            read.map_err(|fault| fault_error(&self.text, self.layout, record.at, &fault))?;
             if record.at - *first.get_or_insert(record.at) >= BATCH_BYTES {
                 break;
             }
@@ -275,6 +287,7 @@ impl Iterator for JsonBatches {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Write;
 
     use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
     use arrow::compute::concat_batches;
@@ -338,10 +351,56 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_are_named_by_their_place() {
         let (_dir, file) = local(b"{\"a\": 1}\n{\"a\": \"\xff\"}\n");
-        let error = read(&file, &JsonOptions::default(), 1).unwrap_err();
+        let options = JsonOptions { encoding: Some("utf-8".to_owned()), ..JsonOptions::default() };
+        let error = read(&file, &options, 1).unwrap_err();
         assert_eq!(error.code(), ErrorCode::InvalidEncoding);
         assert!(error.message().ends_with("x.json:2: not valid UTF-8"), "{error}");
         assert_eq!(error.hint(), Some("byte 16 of the file begins no character"));
+        let options = JsonOptions { encoding: Some("windows-1252".to_owned()), ..JsonOptions::default() };
+        assert_eq!(strings(&file, &options), ["1", "ÿ"]);
+    }
+
+    /// The texts of the only column.
+    fn strings(file: &LocalFile, options: &JsonOptions) -> Vec<String> {
+        let batch = read(file, options, 1).unwrap();
+        let values = batch.column(0).as_any().downcast_ref::<StringArray>().unwrap();
+        values.iter().flatten().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn text_is_read_however_it_is_stored_and_errors_name_its_lines() {
+        let gzip = |text: &[u8]| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(text).unwrap();
+            encoder.finish().unwrap()
+        };
+        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        let (lines, array) = ("{\"a\": \"ä\"}\n{\"a\": \"é\"}\n", "[{\"a\": \"ä\"},\n{\"a\": \"é\"}]");
+        for text in [lines, array] {
+            let latin = encoding_rs::WINDOWS_1252.encode(text).0.into_owned();
+            let marked = utf16(&format!("\u{feff}{text}"));
+            for content in [gzip(text.as_bytes()), utf16(text), gzip(&marked), marked, latin] {
+                let (_dir, file) = local(&content);
+                assert_eq!(strings(&file, &JsonOptions::default()), ["ä", "é"], "{text}");
+            }
+        }
+        let (_dir, file) = local(&gzip(format!("{lines}{{\"a\": 1x}}\n").as_bytes()));
+        let error = read(&file, &JsonOptions::default(), 1).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::MalformedFile);
+        assert!(error.message().contains("x.json:3: "), "{error}");
+        let packed = gzip(lines.as_bytes());
+        let (_dir, file) = local(&packed[..packed.len() - 3]);
+        assert_eq!(read(&file, &JsonOptions::default(), 1).unwrap_err().code(), ErrorCode::MalformedFile);
+    }
+
+    #[test]
+    fn only_plain_text_is_cut_into_parts() {
+        let large = b"{\"a\": 1}\n".repeat(PART_BYTES_MIN as usize / 4);
+        let (_dir, file) = local(&large);
+        assert_eq!(decoder(&file, &JsonOptions::default()).unwrap().partitions(2), 2);
+        let wide: Vec<u8> = large.iter().flat_map(|byte| [*byte, 0]).collect();
+        let (_dir, file) = local(&wide);
+        assert_eq!(decoder(&file, &JsonOptions::default()).unwrap().partitions(2), 1);
     }
 
     type Row = (Option<i64>, Option<f64>, Option<String>, Option<bool>);

@@ -10,14 +10,16 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use regex::{CaptureLocations, Regex};
 use velaria_contract::{Error, ErrorCode, Result};
 
+use crate::content::Content;
 use crate::decode::{BATCH_ROWS, Batches, DecodedTable, Decoder, from_arrow, part_of};
 use crate::files::wider;
+use crate::input::Text;
 use crate::json::{Layout, Records};
 use crate::options::split_names;
-use crate::{LocalFile, ReadOptions, TypeOf, input};
+use crate::{LocalFile, ReadOptions, TypeOf};
 
 /// The names of the options of line files.
-pub const LINE_OPTIONS: [&str; 13] = [
+pub const LINE_OPTIONS: [&str; 15] = [
     "mode",
     "delimiter",
     "split_delimiter",
@@ -31,6 +33,8 @@ pub const LINE_OPTIONS: [&str; 13] = [
     "all_text",
     "sample_bytes",
     "skip_rows",
+    "encoding",
+    "compression",
 ];
 
 /// How much of a file is looked at to find its types.
@@ -52,6 +56,8 @@ pub(crate) struct LineOptions {
     all_text: bool,
     sample_bytes: u64,
     skip_rows: u64,
+    encoding: Option<String>,
+    compression: Option<String>,
 }
 
 /// How a line becomes parts.
@@ -108,6 +114,8 @@ impl LineOptions {
             all_text: options.flag("all_text")?.unwrap_or_default(),
             sample_bytes: options.count("sample_bytes")?.unwrap_or(SAMPLE_BYTES),
             skip_rows: options.count("skip_rows")?.unwrap_or_default(),
+            encoding: options.text("encoding").map(str::to_owned),
+            compression: options.text("compression").map(str::to_owned),
         };
         options.checked()
     }
@@ -209,8 +217,10 @@ fn named_groups(regex: &Regex) -> Vec<(String, usize)> {
 
 /// Opens `file`, whose types are those of the lines in its head unless the options say them.
 pub(crate) fn open(file: LocalFile, mut options: LineOptions) -> Result<DecodedTable> {
+    let content = Content::of_text(&file, options.compression.as_deref(), options.encoding.as_deref())?;
+    let text = Text::new(file, content);
     if options.mappings.is_empty() {
-        options.mappings = found_mappings(&file, &options)?;
+        options.mappings = found_mappings(&text, &options)?;
     }
     let mut types = vec![DataType::Null; options.mappings.len()];
     for (data_type, (name, _)) in types.iter_mut().zip(&options.mappings) {
@@ -218,11 +228,11 @@ pub(crate) fn open(file: LocalFile, mut options: LineOptions) -> Result<DecodedT
             *data_type = DataType::Utf8;
         }
     }
-    let matched = sample(&file, &options, &mut types)?;
-    if !matched && matches!(options.cut, Cut::Regex(_)) {
+    let sampled = sample(&text, &options, &mut types)?;
+    if sampled.lines == sampled.unmatched && matches!(options.cut, Cut::Regex(_)) {
         return Err(Error::new(
             ErrorCode::MalformedFile,
-            format!("no line of {} matches the pattern", file.path().display()),
+            format!("no line of {} matches the pattern", text.file().path().display()),
         )
         .with_hint("try the pattern on one line, or set unmatched to null to see the lines"));
     }
@@ -230,30 +240,53 @@ pub(crate) fn open(file: LocalFile, mut options: LineOptions) -> Result<DecodedT
         Field::new(name, if data_type == DataType::Null { DataType::Utf8 } else { data_type }, true)
     };
     let fields: Vec<Field> = options.mappings.iter().zip(types).map(field).collect();
-    Ok(DecodedTable::new(LineDecoder { file, options: Arc::new(options), schema: Arc::new(Schema::new(fields)) }))
+    let notes = text.warning().into_iter().chain(sampled.note(&text, options.unmatched)).collect();
+    let (options, schema) = (Arc::new(options), Arc::new(Schema::new(fields)));
+    Ok(DecodedTable::new(LineDecoder { text, options, schema, notes }))
 }
 
 /// `c0`, `c1` and so on for the parts of the first line.
-fn found_mappings(file: &LocalFile, options: &LineOptions) -> Result<Vec<(String, usize)>> {
-    let mut lines = Lines::open(file, options, 0, 1)?;
+fn found_mappings(text: &Text, options: &LineOptions) -> Result<Vec<(String, usize)>> {
+    let mut lines = Lines::open(text, options, 0, 1)?;
     let parts = match &options.cut {
         Cut::Regex(regex) => regex.captures_len() - 1,
-        Cut::Split(delimiter) => lines.next(file)?.map_or(1, |(_, line)| line.matches(delimiter.as_str()).count() + 1),
+        Cut::Split(delimiter) => lines.next(text)?.map_or(1, |(_, line)| line.matches(delimiter.as_str()).count() + 1),
     };
     let first = if matches!(options.cut, Cut::Regex(_)) { 1 } else { 0 };
     Ok((0..parts).map(|index| (format!("c{index}"), index + first)).collect())
 }
 
-/// Finds the types that are not known, and tells whether a line has parts at all.
-fn sample(file: &LocalFile, options: &LineOptions, types: &mut [DataType]) -> Result<bool> {
-    let mut lines = Lines::open(file, options, 0, 1)?;
+/// What was seen in the head of a file.
+#[derive(Debug, Default)]
+struct Sampled {
+    lines: u64,
+    unmatched: u64,
+    whole: bool,
+}
+
+impl Sampled {
+    /// What a person should know about lines that are left out.
+    fn note(&self, text: &Text, unmatched: Unmatched) -> Option<String> {
+        if self.unmatched == 0 || unmatched != Unmatched::Skip {
+            return None;
+        }
+        let (path, first) = (text.file().path().display(), if self.whole { "" } else { "the first " });
+        let count = format!("{} of {first}{} lines", self.unmatched, self.lines);
+        Some(format!("{path}: {count} do not match the pattern and are left out"))
+    }
+}
+
+/// Finds the types that are not known, and counts the lines that have no parts.
+fn sample(text: &Text, options: &LineOptions, types: &mut [DataType]) -> Result<Sampled> {
+    let mut lines = Lines::open(text, options, 0, 1)?;
     let mut parts = Parts::new(&options.cut);
-    let mut any = false;
-    while let Some((at, line)) = lines.next(file)? {
+    let mut sampled = Sampled { whole: true, ..Sampled::default() };
+    while let Some((at, line)) = lines.next(text)? {
+        sampled.lines += 1;
         if !parts.cut(&options.cut, line) {
+            sampled.unmatched += 1;
             continue;
         }
-        any = true;
         for (data_type, (_, part)) in types.iter_mut().zip(&options.mappings) {
             if let Some(cell) = parts.get(line, *part)
                 && *data_type != DataType::Utf8
@@ -262,10 +295,11 @@ fn sample(file: &LocalFile, options: &LineOptions, types: &mut [DataType]) -> Re
             }
         }
         if at >= options.sample_bytes {
+            sampled.whole = false;
             break;
         }
     }
-    Ok(any)
+    Ok(sampled)
 }
 
 /// The narrowest type that writes `cell` the way it is written.
@@ -299,12 +333,12 @@ struct Lines {
 }
 
 impl Lines {
-    fn open(file: &LocalFile, options: &LineOptions, part: usize, partitions: usize) -> Result<Self> {
-        let records = part_of(file, Layout::Lines, part, partitions)?;
+    fn open(text: &Text, options: &LineOptions, part: usize, partitions: usize) -> Result<Self> {
+        let records = part_of(text, Layout::Lines, part, partitions)?;
         Ok(Self { records, skip_empty: options.skip_empty_lines, skip_rows: options.skip_rows })
     }
 
-    fn next(&mut self, file: &LocalFile) -> Result<Option<(u64, &str)>> {
+    fn next(&mut self, text: &Text) -> Result<Option<(u64, &str)>> {
         let Self { records, skip_empty, skip_rows } = self;
         let wanted = |line: &str| {
             if *skip_rows > 0 {
@@ -313,7 +347,7 @@ impl Lines {
             }
             !*skip_empty || !line.trim().is_empty()
         };
-        let record = records.next_line(wanted).map_err(|broken| broken.into_error(|at| input::place(file, at)))?;
+        let record = records.next_line(wanted).map_err(|broken| broken.into_error(|at| text.place(at)))?;
         Ok(record.map(|record| (record.at, record.text)))
     }
 }
@@ -363,14 +397,19 @@ impl Parts {
 /// Reads one line file.
 #[derive(Debug)]
 struct LineDecoder {
-    file: LocalFile,
+    text: Text,
     options: Arc<LineOptions>,
     schema: SchemaRef,
+    notes: Vec<String>,
 }
 
 impl Decoder for LineDecoder {
     fn file(&self) -> &LocalFile {
-        &self.file
+        self.text.file()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
     }
 
     fn schema(&self) -> SchemaRef {
@@ -378,10 +417,10 @@ impl Decoder for LineDecoder {
     }
 
     fn partitions(&self, partitions_max: usize) -> usize {
-        if self.options.skip_rows > 0 {
+        if self.options.skip_rows > 0 || !self.text.is_plain() {
             return 1;
         }
-        partitions_max.min(usize::try_from(self.file.bytes() / PART_BYTES_MIN).unwrap_or(usize::MAX)).max(1)
+        partitions_max.min(usize::try_from(self.file().bytes() / PART_BYTES_MIN).unwrap_or(usize::MAX)).max(1)
     }
 
     fn read(&self, part: usize, partitions: usize, wanted: &[usize]) -> Result<Batches> {
@@ -389,8 +428,8 @@ impl Decoder for LineDecoder {
         let columns = schema.fields().iter().map(|field| Column::new(field.data_type())).collect();
         let mapped = wanted.iter().filter_map(|index| self.options.mappings.get(*index)).map(|(_, part)| *part);
         Ok(Box::new(LineBatches {
-            lines: Lines::open(&self.file, &self.options, part, partitions)?,
-            file: self.file.clone(),
+            lines: Lines::open(&self.text, &self.options, part, partitions)?,
+            text: self.text.clone(),
             parts: Parts::new(&self.options.cut),
             mapped: mapped.collect(),
             options: Arc::clone(&self.options),
@@ -455,7 +494,7 @@ impl Column {
 
 /// The batches of one part.
 struct LineBatches {
-    file: LocalFile,
+    text: Text,
     options: Arc<LineOptions>,
     lines: Lines,
     parts: Parts,
@@ -470,13 +509,13 @@ impl LineBatches {
     fn batch(&mut self) -> Result<Option<RecordBatch>> {
         let (mut rows, mut first) = (0, None);
         while rows < BATCH_ROWS {
-            let Some((at, line)) = self.lines.next(&self.file)? else { break };
+            let Some((at, line)) = self.lines.next(&self.text)? else { break };
             let matched = self.parts.cut(&self.options.cut, line);
             match (matched, self.options.unmatched) {
                 (true, _) | (false, Unmatched::Null) => {}
                 (false, Unmatched::Skip) => continue,
                 (false, Unmatched::Error) => {
-                    let message = format!("{}: the line does not match the pattern", input::place(&self.file, at));
+                    let message = format!("{}: the line does not match the pattern", self.text.place(at));
                     return Err(
                         Error::new(ErrorCode::MalformedFile, message).with_hint("unmatched skip leaves such lines out")
                     );
@@ -485,7 +524,7 @@ impl LineBatches {
             for ((column, part), field) in self.columns.iter_mut().zip(&self.mapped).zip(self.schema.fields()) {
                 let cell = if matched { self.parts.get(line, *part) } else { None };
                 if !column.append(cell) {
-                    return Err(wrong_type(&self.file, at, field, cell.unwrap_or_default()));
+                    return Err(wrong_type(&self.text, at, field, cell.unwrap_or_default()));
                 }
             }
             rows += 1;
@@ -515,15 +554,59 @@ impl Iterator for LineBatches {
     }
 }
 
-fn wrong_type(file: &LocalFile, at: u64, field: &Field, cell: &str) -> Error {
+fn wrong_type(text: &Text, at: u64, field: &Field, cell: &str) -> Error {
     const SHOWN_CHARS: usize = 40;
     let shown: String = cell.chars().take(SHOWN_CHARS).collect();
-    let message = format!(
-        "{}: cannot read '{shown}' in column {} as {}",
-        input::place(file, at),
-        field.name(),
-        field.data_type()
-    );
+    let message =
+        format!("{}: cannot read '{shown}' in column {} as {}", text.place(at), field.name(), field.data_type());
     Error::new(ErrorCode::Cast, message)
         .with_hint("the types are found in the head of the file; all_text true reads every column as text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FileAccess;
+
+    fn opened(content: &[u8], options: &ReadOptions) -> (tempfile::TempDir, Result<DecodedTable>) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.log");
+        std::fs::write(&path, content).unwrap();
+        let file = LocalFile::open(&FileAccess::default(), path.to_str().unwrap()).unwrap();
+        let options = LineOptions::from_options(options, &|_| Ok(DataType::Utf8)).unwrap();
+        let table = open(file, options);
+        (dir, table)
+    }
+
+    fn rows(table: &DecodedTable) -> usize {
+        let batches = table.decoder().read(0, 1, &[0]).unwrap();
+        batches.map(|batch| batch.unwrap().num_rows()).sum()
+    }
+
+    #[test]
+    fn lines_that_are_left_out_are_counted() {
+        let text = b"a 1\nb 2\nx\nc 3\ny\n";
+        let options = ReadOptions::new().with("regex_pattern", r"(\w) (\d)");
+        let (_dir, table) = opened(text, &options);
+        let table = table.unwrap();
+        assert_eq!(rows(&table), 3);
+        let [note] = &table.notes()[..] else { panic!("{:?}", table.notes()) };
+        assert!(note.ends_with("x.log: 2 of 5 lines do not match the pattern and are left out"), "{note}");
+        let (_dir, table) = opened(text, &options.clone().with("sample_bytes", "8"));
+        assert!(
+            table.unwrap().notes()[0].ends_with(": 1 of the first 4 lines do not match the pattern and are left out")
+        );
+        let (_dir, table) = opened(text, &options.with("unmatched", "null"));
+        assert_eq!(table.unwrap().notes(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn lines_of_any_encoding_are_read_and_pages_are_lines() {
+        let wide: Vec<u8> = "<html>ä\nb\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let (_dir, table) = opened(&wide, &ReadOptions::new());
+        let table = table.unwrap();
+        let batches: Vec<_> = table.decoder().read(0, 1, &[0]).unwrap().map(Result::unwrap).collect();
+        let values = batches[0].column(0).as_any().downcast_ref::<arrow::array::StringArray>().unwrap();
+        assert_eq!(values.iter().flatten().collect::<Vec<_>>(), ["<html>ä", "b"]);
+    }
 }

@@ -1,5 +1,7 @@
 //! What a file is by its first bytes, for files that are no text.
 
+use memchr::memmem;
+
 /// A file that is no text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Binary {
@@ -96,6 +98,25 @@ pub(crate) fn is_workbook(names: &[String]) -> bool {
         || (has("mimetype") && has("content.xml"))
 }
 
+/// Whether `head`, in UTF-16 or in any encoding that has ASCII in it, begins an HTML page.
+pub(crate) fn is_page(head: &[u8]) -> bool {
+    const LOOKED_AT_BYTES: usize = 4096;
+    const TAGS: [&[u8]; 7] = [b"<!doctype html", b"<html", b"<table", b"<head", b"<body", b"<meta", b"<div"];
+    let ascii = head.iter().take(LOOKED_AT_BYTES).filter(|byte| **byte != 0).map(u8::to_ascii_lowercase);
+    let ascii: Vec<u8> = ascii.collect();
+    let marks: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
+    let mut rest = marks.iter().find_map(|mark| ascii.strip_prefix(*mark)).unwrap_or(&ascii).trim_ascii_start();
+    while let Some(comment) = rest.strip_prefix(b"<!--") {
+        let Some(end) = memmem::find(comment, b"-->") else { return false };
+        rest = comment[end + 3..].trim_ascii_start();
+    }
+    let is_tag = |tag: &&[u8]| {
+        let behind = rest.strip_prefix(*tag);
+        behind.is_some_and(|behind| !behind.first().is_some_and(u8::is_ascii_alphanumeric))
+    };
+    TAGS.iter().any(is_tag) || rest.starts_with(b"<?xml") && memmem::find(rest, b"<html").is_some()
+}
+
 /// Whether `head` holds so many control characters, or so many beside bytes that are no UTF-8, that it is no text of single
 /// bytes.
 pub(crate) fn is_noise(head: &[u8]) -> bool {
@@ -119,6 +140,23 @@ mod tests {
         assert_eq!(Binary::of(&tar), Some(Binary::Compressed("a tar archive")));
         for text in ["PARTNER,x\n", "id,name\n", "MZ,1\n", "BZh,1\n", "PK,a\n", "Rar,1\n", "\u{feff}a\n"] {
             assert_eq!(Binary::of(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn pages_are_known_by_their_first_tag() {
+        let wide: Vec<u8> = "\u{feff}<HTML>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for page in [
+            &b"<!DOCTYPE html>\n"[..],
+            b"\xef\xbb\xbf \r\n<Table border=1>",
+            b"<!-- a --> <!-- b -->\n<html lang='x'>",
+            b"<?xml version='1.0'?><html>",
+            &wide,
+        ] {
+            assert!(is_page(page), "{}", String::from_utf8_lossy(page));
+        }
+        for text in [&b"<tablet>,x\n"[..], b"<!-- <html>", b"a,<html>\n", b"<?xml version='1.0'?><rows>", b""] {
+            assert!(!is_page(text), "{}", String::from_utf8_lossy(text));
         }
     }
 

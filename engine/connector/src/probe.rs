@@ -308,12 +308,10 @@ impl Probe {
     fn add_content(&mut self, content: &Content) {
         let (encoding, compression) = (content.encoding_name(), content.compression_name());
         self.warnings.extend(content.encoding_warning().map(str::to_owned));
-        // Only the reader of CSV has options for these.
-        let has_options = self.kind == "csv";
-        if has_options && encoding != "utf-8" {
+        if encoding != "utf-8" {
             self.options.insert("encoding".to_owned(), encoding.clone().into());
         }
-        if has_options && compression != "none" {
+        if compression != "none" {
             self.options.insert("compression".to_owned(), compression.into());
         }
         self.encoding_reason = Some(content.encoding_reason().to_owned());

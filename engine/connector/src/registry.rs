@@ -1,18 +1,23 @@
 //! The formats of files, and the one way to open what a path means as a table.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::{Session, TableProvider};
 use velaria_contract::{Error, ErrorCode, Result};
 
+use crate::compression::Compression;
+use crate::content::{self, Content};
 use crate::csv::{CSV_OPTIONS, CsvOptions, OnTypeError, open_csv};
+use crate::decode::DecodedTable;
 use crate::excel::{EXCEL_OPTIONS, open_excel};
 use crate::files::wider;
 use crate::ipc::{self, ARROW_OPTIONS};
 use crate::json::{self, JSON_OPTIONS, JsonOptions};
 use crate::line::{self, LINE_OPTIONS, LineOptions};
 use crate::located::{Located, Partitioning, locate};
+use crate::magic::Binary;
 use crate::parquet::{self, PARQUET_OPTIONS};
 use crate::{Differences, FileAccess, FilesTable, LocalFile, ReadOptions, input};
 
@@ -21,6 +26,9 @@ pub type TypeOf<'a> = &'a (dyn Fn(&str) -> Result<DataType> + Send + Sync);
 
 /// The names of the options that every format has: they are about several files.
 pub const FILE_OPTIONS: [&str; 2] = ["union_by_name", "hive_partitioning"];
+
+/// What is looked at to tell a format.
+const HEAD_BYTES: u64 = 4096;
 
 /// A format that files are read in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,33 +97,46 @@ impl Format {
         }
     }
 
-    /// The format of `file`, by its first bytes, and by its name where they could be any text.
+    /// The format of `file`, by what is in it, and by its name where that could be any text. Of the options, those that say
+    /// how the text is stored count.
     ///
     /// # Errors
-    /// `VEL-6003` when the file cannot be read.
-    pub fn of(file: &LocalFile) -> Result<Self> {
-        const HEAD_BYTES: u64 = 4096;
-        let head = input::head(file, HEAD_BYTES)?;
+    /// `VEL-6003` when the file cannot be read, and those of its compression and encoding.
+    fn of(file: &LocalFile, options: &ReadOptions) -> Result<Self> {
         let name = file.path().file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let packed = [".gz", ".zst", ".bz2", ".xz", ".zip"];
+        let name = packed.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
         let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
-        if head.starts_with(b"PAR1") {
-            return Ok(Self::Parquet);
+        let head = input::head(file, HEAD_BYTES)?;
+        match content::binary(file)? {
+            Some(Binary::Parquet) => return Ok(Self::Parquet),
+            Some(Binary::ArrowFile | Binary::ArrowStream) => return Ok(Self::Arrow),
+            Some(Binary::Excel) => return Ok(Self::Excel),
+            // A damaged archive does not say what it was.
+            None if head.starts_with(b"PK") && ends(&[".xlsx", ".xlsm", ".xlsb", ".ods"]) => return Ok(Self::Excel),
+            // The reader of text says what else it is.
+            Some(Binary::Compressed(_) | Binary::Other(_)) | None => {}
         }
-        if head.starts_with(ipc::FILE_MAGIC) || head.starts_with(&ipc::CONTINUATION) {
-            return Ok(Self::Arrow);
-        }
-        if head.starts_with(b"\xd0\xcf\x11\xe0")
-            || head.starts_with(b"PK") && ends(&[".xlsx", ".xlsm", ".xlsb", ".ods"])
-        {
-            return Ok(Self::Excel);
-        }
-        let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
+        let text = text_head(file, head, options)?;
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text).trim_ascii_start();
         let is_object = text.first() == Some(&b'{');
         let is_array =
             text.strip_prefix(b"[").is_some_and(|rest| matches!(rest.trim_ascii_start().first(), Some(b'{' | b']')));
         let called_json = ends(&[".json", ".jsonl", ".ndjson"]);
         Ok(if is_object || is_array || called_json { Self::Json } else { Self::Csv })
     }
+}
+
+/// The beginning of the text of a file that begins with `head`. Every encoding but UTF-16 has ASCII in it, which is all that
+/// a format is told by.
+fn text_head(file: &LocalFile, head: Vec<u8>, options: &ReadOptions) -> Result<Vec<u8>> {
+    let compression = options.text("compression");
+    let is_packed = compression.is_some_and(|name| name != "none") || Compression::of(&head) != Compression::None;
+    if !is_packed && !head.contains(&0) {
+        return Ok(head);
+    }
+    let content = Content::of_text(file, compression, options.text("encoding"))?;
+    Ok(content.head(file, HEAD_BYTES as usize)?.text.into_bytes())
 }
 
 /// What is to be opened.
@@ -142,6 +163,17 @@ pub struct Opened {
     pub format: Format,
     /// The files.
     pub located: Located,
+}
+
+impl Opened {
+    /// What a person should know about how the files are read.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let table = self.table.as_ref() as &dyn Any;
+        let parts = table.downcast_ref::<FilesTable>().into_iter().flat_map(FilesTable::tables);
+        let parts = parts.filter_map(|part| (part.as_ref() as &dyn Any).downcast_ref::<DecodedTable>());
+        table.downcast_ref::<DecodedTable>().into_iter().chain(parts).flat_map(DecodedTable::notes).collect()
+    }
 }
 
 /// Opens `source` as one table.
@@ -230,7 +262,7 @@ fn format_of(source: &Source<'_>, located: &Located) -> Result<(Format, ReadOpti
         }
         (Some(format), _) | (None, Some(format)) => format,
         (None, None) => match located.files.first() {
-            Some(first) => Format::of(&first.file)?,
+            Some(first) => Format::of(&first.file, &options)?,
             None => Format::Csv,
         },
     };

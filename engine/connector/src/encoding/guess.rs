@@ -17,6 +17,11 @@ const BYTES_TO_GUESS_LATIN: usize = 8;
 /// The letters of Western Europe that other tables of Latin letters seldom have in their place. With these alone the
 /// common reading is believed, however few they are.
 const WESTERN: &str = "äöüßÄÖÜéáíóúâàçñåøëôîãÉÁÀÇÑÅØÓÍ";
+/// Words of one letter in Russian, Ukrainian and Greek.
+const SHORT_WORDS: [&str; 27] = [
+    "а", "в", "и", "к", "о", "с", "у", "я", "з", "й", "є", "і", "А", "В", "И", "К", "О", "С", "У", "Я", "З", "Й", "Є",
+    "І", "η", "ο", "ή",
+];
 /// From this many on a guess needs no second look.
 const BYTES_TO_TRUST: usize = 64;
 /// The lines that are given to the detector, which is slow.
@@ -47,15 +52,24 @@ pub(super) fn guess(sample: &Sample) -> Result<Detected> {
         _ if rivals.iter().all(|rival| is_latin(*rival)) => BYTES_TO_GUESS_LATIN,
         _ => BYTES_TO_GUESS,
     };
-    if !believable || (!western && bytes < needed && !rivals.is_empty()) {
+    // Odd words in a text that nothing else reads: it is what it seems, but somebody should look.
+    let alone = bytes >= BYTES_TO_TRUST && rivals.is_empty() && text.as_deref().is_some_and(is_wide);
+    if !(believable || alone) || (!western && bytes < needed && !rivals.is_empty()) {
         return Err(ambiguous(best, &rivals, &evidence));
     }
-    let warning = (!rivals.is_empty()).then(|| {
-        let others: Vec<String> = rivals.iter().take(CANDIDATES_SHOWN).map(|rival| rival.name()).collect();
-        format!("the encoding {} is a guess from {bytes} bytes; it could be {}", best.name(), others.join(" or "))
-    });
+    let warning = warning(best, &rivals, bytes, believable);
     let reason = format!("a guess from {bytes} bytes outside ASCII");
     Ok(Detected { charset: best, bom_bytes: 0, reason, warning })
+}
+
+/// What to look at when a guess is not certain.
+fn warning(best: Charset, rivals: &[Charset], bytes: usize, believable: bool) -> Option<String> {
+    let guess = format!("the encoding {} is a guess from {bytes} bytes", best.name());
+    if !rivals.is_empty() {
+        let others: Vec<String> = rivals.iter().take(CANDIDATES_SHOWN).map(|rival| rival.name()).collect();
+        return Some(format!("{guess}; it could be {}", others.join(" or ")));
+    }
+    (!believable).then(|| format!("{guess}; some words of the text are odd"))
 }
 
 /// The lines with bytes outside ASCII.
@@ -99,7 +113,8 @@ fn rivals(
         if rival == best || rivals.contains(&rival) {
             continue;
         }
-        let other = rival.decode(evidence).filter(|other| Some(other.as_str()) != text && plausible(other));
+        let possible = |other: &String| Some(other.as_str()) != text && (plausible(other) || is_wide(other));
+        let other = rival.decode(evidence).filter(possible);
         if other.is_some() && reads(rival, sample) {
             rivals.push(rival);
         }
@@ -128,7 +143,7 @@ fn is_latin(charset: Charset) -> bool {
 /// Whether people could have written `text`: letters of one script stand together, none is large behind a small one, and
 /// words of Latin letters are mostly ASCII.
 fn plausible(text: &str) -> bool {
-    let (mut latin, mut latin_ascii, mut odd, mut good) = (0_usize, 0_usize, 0_usize, 0_usize);
+    let (mut latin, mut latin_ascii, mut odd, mut good, mut short) = (0_usize, 0_usize, 0_usize, 0_usize, 0_usize);
     for word in text.split(|character: char| !character.is_alphanumeric()) {
         if word.is_ascii() {
             continue;
@@ -143,13 +158,27 @@ fn plausible(text: &str) -> bool {
             // Korean has hardly any Han left; among other text it is a wrong reading.
             Some(Script::Han) if text.chars().any(|other| script(other) == Some(Script::Hangul)) => odd += 1,
             Some(_) => good += 1,
+            None if SHORT_WORDS.contains(&word) => short += 1,
             None => odd += 1,
         }
+    }
+    // Words of one letter stand amid others.
+    if short * 2 > good {
+        odd += short;
     }
     odd += text.chars().filter(|character| is_strange(*character)).count();
     // A word such as "Łódź" has more letters outside ASCII than inside; many such words are something else.
     let foreign = latin >= 4 && latin_ascii * 5 < latin;
     !foreign && odd * 10 <= good
+}
+
+/// Whether nearly all of `text` outside ASCII is of East Asian scripts, which other encodings hardly ever read by chance.
+fn is_wide(text: &str) -> bool {
+    let others = text.chars().filter(|character| !character.is_ascii() && character.is_alphanumeric());
+    let is_wide =
+        |character: &char| matches!(script(*character), Some(Script::Hangul | Script::Japanese | Script::Han));
+    let (all, wide) = (others.clone().count(), others.filter(is_wide).count());
+    wide > 0 && wide * 10 >= all * 9 && !text.chars().any(is_strange)
 }
 
 fn is_mixed_case(word: &str) -> bool {
@@ -219,7 +248,7 @@ fn script(character: char) -> Option<Script> {
         0xe00..=0xe7f => Script::Thai,
         0xac00..=0xd7af => Script::Hangul,
         0x3005..=0x3007 | 0x3040..=0x30ff => Script::Japanese,
-        0x4e00..=0x9fff => Script::Han,
+        0x3400..=0x4dbf | 0x4e00..=0x9fff | 0x2_0000..=0x3_134f => Script::Han,
         _ => return None,
     })
 }
@@ -285,6 +314,31 @@ mod tests {
             assert!(!lossy, "{text}");
             let detected = of(&bytes).unwrap_or_else(|error| panic!("{text}: {}", error.report()));
             assert_eq!(detected.charset.decode(&bytes).unwrap(), text, "{}", detected.charset.name());
+        }
+    }
+
+    #[test]
+    fn words_of_one_letter_are_words_amid_others() {
+        let text = "nr;satz\n1;Столица России - Москва, а река - Лена\n2;Утром он гулял в парке, а я спал\n";
+        let (bytes, _, _) = WINDOWS_1251.encode(text);
+        assert_eq!(of(&bytes).unwrap().charset.decode(&bytes).unwrap(), text);
+        assert!(plausible("он гулял в парке") && !plausible("а,в\nгулял\n") && !plausible("5А\n"));
+    }
+
+    #[test]
+    fn odd_words_in_a_text_that_nothing_else_reads_are_warned_of() {
+        let text = "id;t\n1;中华人民共和国的首都是北京人口超过两千万𠀀ß\n2;他每天早上都去公园里散步然后回家吃早饭ß\n";
+        let (bytes, _, lossy) = GB18030.encode(text);
+        assert!(!lossy);
+        let detected = of(&bytes).unwrap();
+        assert_eq!(detected.charset.decode(&bytes).unwrap(), text);
+        assert!(detected.warning.unwrap().ends_with("; some words of the text are odd"));
+        // Traditional Chinese with such words reads as simplified as well, and nobody can say which it is.
+        let (bytes, _, _) =
+            BIG5.encode("臺灣的首都是臺北人口大約兩百六十萬é他每天早上都去公園裡散步é然後回家吃早飯é\n");
+        match of(&bytes) {
+            Ok(detected) => assert_eq!(detected.charset.name(), "big5"),
+            Err(error) => assert_eq!(error.code(), ErrorCode::Ambiguous),
         }
     }
 

@@ -42,6 +42,15 @@ pub(super) enum Kind {
     Error,
     /// A formula that was never computed.
     NoValue,
+    /// A text of no characters: nothing among values, and a text among texts.
+    Empty,
+}
+
+impl Kind {
+    /// Whether a cell shows nothing, so that it makes a sheet no larger.
+    pub(super) fn is_blank(self) -> bool {
+        matches!(self, Self::Blank | Self::Empty)
+    }
 }
 
 /// From here on a float may stand for several integers.
@@ -216,6 +225,12 @@ impl Grid {
         Ok(())
     }
 
+    /// Leaves out the rows at the end that show nothing.
+    pub(super) fn trim(&mut self) {
+        let shown = |column: &Column| column.kinds.iter().rposition(|kind| !kind.is_blank()).map_or(0, |last| last + 1);
+        self.rows = self.columns.iter().map(shown).max().unwrap_or(0);
+    }
+
     fn make_room(&mut self, row: usize, column: usize) -> Result<()> {
         if column >= self.columns.len() {
             self.columns.resize_with(column + 1, Column::default);
@@ -240,7 +255,7 @@ impl Grid {
     /// Writes what a cell shows behind `out`. A blank cell shows nothing.
     pub(super) fn show(&self, (kind, value): (Kind, i64), out: &mut String) {
         let _ = match kind {
-            Kind::Blank | Kind::NoValue => Ok(()),
+            Kind::Blank | Kind::NoValue | Kind::Empty => Ok(()),
             Kind::Int => write!(out, "{value}"),
             Kind::Float => show_float(f64::from_bits(value.cast_unsigned()), out),
             Kind::Bool => out.write_str(if value == 0 { "FALSE" } else { "TRUE" }),

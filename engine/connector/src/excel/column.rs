@@ -20,11 +20,11 @@ const DAY_MS: i64 = 86_400_000;
 
 /// How many cells of each kind there are.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Kinds([usize; 12]);
+pub(super) struct Kinds([usize; 13]);
 
 impl Kinds {
     fn of(kinds: &[Kind]) -> Self {
-        let mut counts = [0; 12];
+        let mut counts = [0; 13];
         kinds.iter().for_each(|kind| counts[*kind as usize] += 1);
         Self(counts)
     }
@@ -52,7 +52,7 @@ impl Kinds {
 
     fn values(&self) -> usize {
         self.0.iter().sum::<usize>()
-            - [Kind::Blank, Kind::Error, Kind::NoValue].iter().map(|kind| self.count(*kind)).sum::<usize>()
+            - [Kind::Blank, Kind::Error, Kind::NoValue, Kind::Empty].iter().map(|kind| self.count(*kind)).sum::<usize>()
     }
 }
 
@@ -142,7 +142,13 @@ impl Cells<'_> {
     }
 
     fn nulls(&self) -> Option<NullBuffer> {
-        let valid = |kind: &Kind| !matches!(kind, Kind::Blank | Kind::Error | Kind::NoValue);
+        self.nulls_but(&[])
+    }
+
+    /// Which cells are no values; those of `also` are.
+    fn nulls_but(&self, also: &[Kind]) -> Option<NullBuffer> {
+        let none = [Kind::Blank, Kind::Error, Kind::NoValue, Kind::Empty];
+        let valid = |kind: &Kind| also.contains(kind) || !none.contains(kind);
         let kinds = self.kinds();
         (!kinds.iter().all(valid))
             .then(|| NullBuffer::from(BooleanBuffer::collect_bool(kinds.len(), |row| valid(&kinds[row]))))
@@ -183,7 +189,7 @@ impl Cells<'_> {
             _ => 0,
         };
         let views: Vec<u128> = self.kinds().iter().zip(self.values()).map(view).collect();
-        match StringViewArray::try_new(views.into(), self.grid.texts.blocks(), self.nulls()) {
+        match StringViewArray::try_new(views.into(), self.grid.texts.blocks(), self.nulls_but(&[Kind::Empty])) {
             Ok(array) => Arc::new(array),
             // Not for texts that were checked when they were read; the slow way makes no assumption.
             Err(_) => self.shown(),
@@ -264,7 +270,7 @@ impl Cells<'_> {
             return Ok(self.shown());
         }
         let mut builder = StringBuilder::new();
-        self.show_each(|text| builder.append_option(text.map(str::trim)));
+        self.show_each(|text| builder.append_option(text.filter(|text| !text.is_empty()).map(str::trim)));
         let texts: StringArray = builder.finish();
         let array = cast_with_options(&texts, data_type, &CastOptions::default()).map_err(|error| {
             Error::new(ErrorCode::Unsupported, format!("cannot read column {} as {data_type}", self.name))

@@ -9,6 +9,7 @@ use velaria_contract::{Error, ErrorCode, Result};
 
 use super::legacy::encrypted;
 use super::package::Package;
+use crate::magic::is_page;
 
 const HEAD_BYTES: u64 = 4096;
 /// The directory of a compound file may be anywhere; larger files are taken for what they say they are.
@@ -76,8 +77,7 @@ fn other(head: &[u8]) -> (&'static str, &'static str) {
     if start.starts_with("<?xml") && start.contains("urn:schemas-microsoft-com:office:spreadsheet") {
         return ("a workbook in the XML format of Excel 2003", "open it and save it as xlsx");
     }
-    let html = ["<html", "<!doctype html", "<table", "<head", "<body", "<meta", "<div"];
-    if html.iter().any(|tag| start.starts_with(tag)) || start.starts_with("<?xml") && start.contains("<html") {
+    if is_page(head) {
         return ("an HTML page", "some programs export tables as HTML; open it and save it as xlsx");
     }
     match head {

@@ -38,7 +38,7 @@ pub(super) fn find(grid: &Grid, options: &ExcelOptions, header: Header, fixed: b
         None => first_filled(grid, skipped),
     };
     let from = header.unwrap_or(first_row);
-    let used = |column: &usize| grid.columns[*column].kinds.iter().skip(from).any(|kind| *kind != Kind::Blank);
+    let used = |column: &usize| grid.columns[*column].kinds.iter().skip(from).any(|kind| !kind.is_blank());
     let places: Vec<usize> = (0..grid.columns.len()).filter(used).collect();
     let names = match &options.columns {
         Some(names) => given(names, places.len())?,
@@ -56,7 +56,7 @@ fn row_of(grid: &Grid, row: u32) -> Result<usize> {
 }
 
 fn filled(grid: &Grid, row: usize) -> usize {
-    grid.columns.iter().filter(|column| column.get(row).0 != Kind::Blank).count()
+    grid.columns.iter().filter(|column| !column.get(row).0.is_blank()).count()
 }
 
 fn first_filled(grid: &Grid, from: usize) -> usize {
@@ -98,7 +98,7 @@ fn behind_title(grid: &Grid, start: usize, counts: &[usize]) -> Option<usize> {
         return None;
     };
     let texts = grid.columns.iter().map(|column| column.get(start + next).0);
-    let named = texts.filter(|kind| *kind != Kind::Blank).all(|kind| kind == Kind::Text);
+    let named = texts.filter(|kind| !kind.is_blank()).all(|kind| kind == Kind::Text);
     (named && counts[next] > title).then_some(start + next)
 }
 

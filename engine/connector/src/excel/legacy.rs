@@ -147,7 +147,7 @@ impl Cells<'_> {
             return iso_value(text, self.grid);
         }
         if let Some(text) = value.get_string() {
-            return if text.is_empty() { Ok((Kind::Blank, 0)) } else { Ok((Kind::Text, self.text(text)?)) };
+            return if text.is_empty() { Ok((Kind::Empty, 0)) } else { Ok((Kind::Text, self.text(text)?)) };
         }
         if let Some(value) = value.get_bool() {
             return Ok((Kind::Bool, i64::from(value)));

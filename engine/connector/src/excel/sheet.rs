@@ -189,16 +189,19 @@ impl Cells<'_> {
     fn value(&mut self, row: u32, column: u32) -> Result<(Kind, i64)> {
         let Current { encoding, formula, text, class, .. } = &self.current;
         if text.is_empty() {
-            // A text that was computed may be empty.
-            let computed = matches!(encoding, Encoding::Text | Encoding::Inline);
-            return Ok((if *formula && !computed { Kind::NoValue } else { Kind::Blank }, 0));
+            let kind = match encoding {
+                Encoding::Text | Encoding::Inline => Kind::Empty,
+                _ if *formula => Kind::NoValue,
+                _ => Kind::Blank,
+            };
+            return Ok((kind, 0));
         }
         let wrong = |what: &str| malformed(format!("cell {} {what}", cell_name(row, column)));
         match encoding {
             Encoding::Shared => {
                 let number = digits(text).filter(|number| (*number as usize) < self.grid.texts.shared_len());
                 match number.map(|number| number.cast_signed()) {
-                    Some(number) if self.grid.texts.view(number) == 0 => Ok((Kind::Blank, 0)),
+                    Some(number) if self.grid.texts.view(number) == 0 => Ok((Kind::Empty, 0)),
                     Some(number) => Ok((Kind::Text, number)),
                     None => Err(wrong("refers to a text that is not there")),
                 }

@@ -146,6 +146,27 @@ fn the_type_of_a_column_is_that_of_all_its_cells() {
     assert_eq!(shown(&book, &[("date_format", "%d.%m.%y"), ("range", "E1:E2")]), ["day Utf8", "01.07.24"]);
 }
 
+#[test]
+fn a_text_of_nothing_is_a_text_among_texts_and_nothing_among_values() {
+    let nothing =
+        ["<c t='s'><v>0</v></c>", "<c t='str'><f>\"\"</f><v></v></c>", "<c t='inlineStr'><is><t></t></is></c>"];
+    for nothing in nothing {
+        let book = |value: &str| {
+            let cells = ["<c/>", nothing, value, nothing, nothing].map(|cell| format!("<row>{cell}</row>")).concat();
+            let header = "<row><c t='inlineStr'><is><t>a</t></is></c></row>";
+            handmade("", &format!("{header}{cells}"), "<sst><si><t></t></si></sst>")
+        };
+        let text = "<c t='inlineStr'><is><t>x</t></is></c>";
+        // What shows nothing at the end is no row.
+        assert_eq!(shown(&book(text), &[]), ["a Utf8View", "NULL", "", "x"]);
+        assert_eq!(shown(&book("<c><v>7</v></c>"), &[]), ["a Int64", "NULL", "NULL", "7"]);
+        assert_eq!(
+            shown(&book("<c><v>7</v></c>"), &[("types", r#"{"a": "BIGINT"}"#)]),
+            ["a Int64", "NULL", "NULL", "7"]
+        );
+    }
+}
+
 fn duration_text(seconds: i64) -> String {
     let array = arrow::array::DurationMicrosecondArray::from(vec![seconds * 1_000_000]);
     array_value_to_string(&array, 0).unwrap()
@@ -203,7 +224,7 @@ fn texts_are_what_the_spreadsheet_shows() {
         <si><r><t>rich</t></r><r><t>er</t></r><rPh><t>phonetic</t></rPh></si><si/></sst>";
     let rows = "<row><c t='s'><v>1</v></c></row><row r='3'><c r='A3' t='s'><v>0</v></c></row>
         <row><c t='str'><v>x_x000D_y</v></c></row><row><c t='s'><v>2</v></c></row><row><c t='inlineStr'><is><r><t>in</t></r><r><t>line</t></r></is></c></row>";
-    assert_eq!(shown(&handmade("", rows, texts), &[]), ["richer Utf8View", "NULL", " a&b ", "x\ry", "NULL", "inline"]);
+    assert_eq!(shown(&handmade("", rows, texts), &[]), ["richer Utf8View", "NULL", " a&b ", "x\ry", "", "inline"]);
     let error = read(&handmade("", "<row r='2'><c r='B2' t='s'><v>7</v></c></row>", texts), &[]).unwrap_err();
     assert!(error.message().ends_with("cell B2 refers to a text that is not there"), "{error}");
 }

@@ -130,7 +130,7 @@ fn needs_quotes(field: &str, delimiter: u8) -> bool {
         || at_end(bytes.first())
         || at_end(bytes.last())
         || field.starts_with(['#', '\u{feff}'])
-        || bytes.iter().any(|byte| special(byte))
+        || bytes.iter().any(special)
 }
 
 fn push_float(field: &mut String, value: impl std::fmt::Debug) {

@@ -35,8 +35,14 @@ pub(crate) async fn open(
     let type_of = |word: &str| type_of(context, word);
     let source = Source { path, format, options, columns, type_of: &type_of };
     let opened = velaria_connector::open(context.state(Spread::Parallel), &source).await?;
-    late::notes(opened.table.as_ref()).into_iter().for_each(|note| context.notices.add(note));
+    say(context, &opened);
     Ok(opened)
+}
+
+/// Keeps what users should know about how files are read.
+fn say(context: &Context, opened: &Opened) {
+    let notes = late::notes(opened.table.as_ref()).into_iter().chain(opened.notes());
+    notes.for_each(|note| context.notices.add(note));
 }
 
 /// The Arrow type of a type word, found the same way as for `CAST`.
@@ -120,8 +126,9 @@ pub(crate) async fn open_source(context: &Context, source: &SourceTable) -> Resu
     if source.is_current(&fingerprint) {
         return Ok(());
     }
-    let table = velaria_connector::open_located(state, &asked, located).await?.table;
-    source.open_again(fingerprint, table);
+    let opened = velaria_connector::open_located(state, &asked, located).await?;
+    say(context, &opened);
+    source.open_again(fingerprint, opened.table);
     // Views hold what they read.
     context.catalog.touch();
     Ok(())
