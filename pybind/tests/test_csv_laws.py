@@ -6,6 +6,7 @@ Every case is made from a seed that stands in its failure. VELARIA_LAW_CASES ask
 import csv
 import io
 import os
+import math
 import random
 import re
 import struct
@@ -271,9 +272,10 @@ def oracle(vector: str) -> Optional[List[float]]:
     if not VECTOR.fullmatch(vector):
         return None
     try:
-        return [struct.unpack("<f", struct.pack("<f", float(word)))[0] for word in re.findall(NUMBER, vector)]
+        numbers = [struct.unpack("<f", struct.pack("<f", float(word)))[0] for word in re.findall(NUMBER, vector)]
     except OverflowError:
         return None
+    return numbers if all(math.isfinite(number) for number in numbers) else None
 
 
 PARTS = [

@@ -90,7 +90,7 @@ def test_a_limit_does_not_read_the_whole_file(session, tmp_path):
     # RC-FRAME-4: a record far behind the first rows is wrong, which only reading that far can notice.
     path = tmp_path / "late.csv"
     path.write_text("a\n" + "1\n" * 200_000 + "not a number\n")
-    frame = session.read_csv(path)
+    frame = session.read_csv(path, on_type_error="error")
     assert frame.limit(2).fetchall() == [(1,), (1,)]
     with pytest.raises(errors.DataError) as raised:
         frame.fetchall()

@@ -20,6 +20,7 @@ mod structure;
 mod value;
 mod vector;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -147,6 +148,26 @@ fn is_simple(expr: &Expr) -> bool {
         Expr::Between(between) => [&between.expr, &between.low, &between.high].into_iter().all(|part| comparable(part)),
         _ => false,
     }
+}
+
+/// The condition that the rows of a scan of a CSV file have to fulfil.
+#[must_use]
+pub fn csv_filter(plan: &dyn ExecutionPlan) -> Option<&Arc<dyn PhysicalExpr>> {
+    (plan as &dyn Any).downcast_ref::<CsvExec>()?.predicate()
+}
+
+/// The types of the columns of a CSV file in the words of SQL, and what a user should know about them.
+pub(crate) fn look(access: &FileAccess, path: &str, options: &CsvOptions) -> Result<(Vec<String>, Vec<String>)> {
+    let file = CsvFile::open(access, path, options)?;
+    let types = file.typed().columns.iter().map(|column| column.kind.word()).collect();
+    Ok((types, file.notes()))
+}
+
+/// `plan` with its rows in the order of the file, when it is a scan of a CSV file by several threads.
+#[must_use]
+pub fn csv_in_order(plan: &dyn ExecutionPlan) -> Option<Arc<dyn ExecutionPlan>> {
+    let scan = (plan as &dyn Any).downcast_ref::<CsvExec>()?.in_order()?;
+    Some(Arc::new(scan))
 }
 
 #[async_trait]

@@ -34,7 +34,8 @@ mod store;
 // The public interface.
 pub use access::FileAccess;
 pub use csv::{
-    BadRows, CSV_OPTIONS, CsvOptions, CsvTable, DateOrder, Dialect, LateType, OnTypeError, RejectsTable, open_csv,
+    BadRows, CSV_OPTIONS, CsvOptions, CsvTable, DateOrder, Dialect, LateType, OnTypeError, RejectsTable, csv_filter,
+    csv_in_order, open_csv,
 };
 pub use decode::DecodedTable;
 pub use excel::{EXCEL_OPTIONS, ExcelSheet, ExcelSheetName, ExcelWriter, excel_sheets, open_excel, read_excel};

@@ -154,6 +154,9 @@ pub fn probe(access: &FileAccess, path: &str, options: &ReadOptions) -> Result<P
             table(path, &sniffed, &csv, options)
         }
     };
+    if probe.kind == "csv" {
+        probe.add_types(access, path, &csv);
+    }
     probe.add_content(&content);
     Ok(probe.finished())
 }
@@ -290,6 +293,16 @@ impl Probe {
         let mappings: Vec<String> =
             self.schema.iter().enumerate().map(|(index, column)| format!("{column}:{index}")).collect();
         self.options.insert("mappings".to_owned(), mappings.join(",").into());
+    }
+
+    /// The types of the columns, as the reader finds them. What it cannot read says so when it is read.
+    fn add_types(&mut self, access: &FileAccess, path: &str, options: &CsvOptions) {
+        let Ok((types, notes)) = crate::csv::look(access, path, options) else { return };
+        for (field, word) in self.fields.iter_mut().zip(types) {
+            field.data_type = Some(word);
+        }
+        let own = notes.into_iter().filter(|note| self.warnings.iter().all(|known| !note.ends_with(known.as_str())));
+        self.warnings.extend(own.collect::<Vec<_>>());
     }
 
     fn add_content(&mut self, content: &Content) {

@@ -34,6 +34,7 @@ use crate::context::{Context, Spread};
 use crate::cooperate::cooperative;
 use crate::error::{Translator, duplicate_column};
 use crate::explain;
+use crate::in_order::in_order;
 use crate::late;
 use crate::output::{plain_batch, plain_schema};
 use crate::plan::copy::{self, FileStyle};
@@ -450,7 +451,8 @@ impl DataFrame {
         let plan = self.plan()?;
         let optimize = || state.optimizer().optimize(plan.clone(), state, |_, _| {});
         let optimized = bounded::planning(optimize).map_err(|error| self.translate(&error))?;
-        state.query_planner().create_physical_plan(&optimized, state).await.map_err(|error| self.translate(&error))
+        let planned = state.query_planner().create_physical_plan(&optimized, state).await;
+        planned.and_then(in_order).map_err(|error| self.translate(&error))
     }
 
     async fn kept_plan(

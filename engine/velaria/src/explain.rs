@@ -8,7 +8,9 @@ use std::time::Duration;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Distinct, Expr, Join, LogicalPlan};
+use datafusion::physical_expr_common::physical_expr::fmt_sql;
 use datafusion::physical_plan::ExecutionPlan;
+use velaria_connector::csv_filter;
 use velaria_contract::{BatchStrategy, Explain};
 
 use crate::context::Spread;
@@ -140,7 +142,8 @@ fn physical_lines(plan: &dyn ExecutionPlan, depth: usize, lines: &mut Vec<String
     let partitions = plan.properties().output_partitioning().partition_count();
     let columns = if plan.children().is_empty() { format!(" columns={}", columns(plan)) } else { String::new() };
     let fetch = plan.fetch().map(|rows| format!(" limit={rows}")).unwrap_or_default();
-    lines.push(format!("{:indent$}{name} partitions={partitions}{columns}{fetch}", "", indent = 2 * depth));
+    let filter = csv_filter(plan).map(|filter| format!(" filter={}", fmt_sql(filter.as_ref()))).unwrap_or_default();
+    lines.push(format!("{:indent$}{name} partitions={partitions}{columns}{filter}{fetch}", "", indent = 2 * depth));
     for child in plan.children() {
         physical_lines(child.as_ref(), depth + 1, lines);
     }

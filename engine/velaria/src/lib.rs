@@ -28,6 +28,7 @@ mod excel;
 mod explain;
 mod function;
 mod function_list;
+mod in_order;
 mod late;
 mod limits;
 mod materialized;
@@ -53,7 +54,9 @@ pub use dataframe::{BatchStream, DataFrame};
 pub use function_list::{FunctionEntry, FunctionKind, functions};
 pub use materialized::SourceOptions;
 pub use runtime::{plan, wait};
-pub use velaria_connector::{CsvOptions, FILE_OPTIONS, Format, ReadOptions, reserve_standard_input};
+pub use velaria_connector::{
+    BadRows, CsvOptions, DateOrder, FILE_OPTIONS, Format, OnTypeError, ReadOptions, reserve_standard_input,
+};
 pub use velaria_connector::{Existing, JsonLayout};
 pub use velaria_connector::{Probe, ProbeCalls, ProbeCandidate, ProbeField, ProbeMapping};
 pub use velaria_sql::Format as WriteFormat;

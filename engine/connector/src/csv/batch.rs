@@ -45,7 +45,7 @@ impl Layout {
         let dialect = &self.rules.dialect;
         dialect.comment.is_none()
             && !self.rules.trim
-            && (dialect.quote.is_none() || dialect.escape.is_none() && self.rules.strict)
+            && (dialect.quote.is_none() || dialect.escape.is_none())
             && !self.columns.is_empty()
     }
 
@@ -142,7 +142,8 @@ impl Batches {
     /// The number of rows alone, when nothing else is wanted and no record is irregular.
     fn count(&mut self, piece: &mut Piece) -> Result<Option<RecordBatch>, Trouble> {
         let wants_number = self.wanted.columns.is_empty() && self.wanted.filter.is_none();
-        if !wants_number || !piece.is_whole || !self.layout.is_shareable() {
+        let fits = piece.text.len() <= self.layout.rules.max_field_bytes;
+        if !wants_number || !fits || !piece.is_whole || !self.layout.is_shareable() {
             return Ok(None);
         }
         let text = &piece.text[piece.position..];
@@ -162,6 +163,10 @@ impl Batches {
         let offset = piece.offset + piece.position as u64;
         let mut index = std::mem::take(&mut self.index);
         let reached = index.fill(text, 0, self.layout.marks(), columns, self.wanted.batch_rows);
+        if let Some(row) = self.oversized(&index, reached.position) {
+            let start = index.field(row * columns).0 as u64;
+            return Err(Trouble::Record { offset: offset + start, fault: Fault::TooLarge });
+        }
         let text = check_text(&text[..reached.position], offset)?;
         let carriage_returns = memchr::memchr(b'\r', text.as_bytes()).is_some();
         let records = Regular::new(text, &index, columns, self.layout.rules.dialect.quote, carriage_returns);
@@ -174,6 +179,19 @@ impl Batches {
         self.index = index;
         piece.position += reached.position;
         batch.map(|batch| (batch, reached.irregular))
+    }
+
+    /// The first row of `index`, which covers `bytes`, with a field that is longer than a field may be.
+    fn oversized(&self, index: &Index, bytes: usize) -> Option<usize> {
+        let (most, columns) = (self.layout.rules.max_field_bytes, self.layout.columns.len());
+        if bytes <= most {
+            return None;
+        }
+        let too_long = |number: &usize| {
+            let (start, end) = index.field(*number);
+            end - start > most
+        };
+        (0..index.rows() * columns).find(too_long).map(|number| number / columns)
     }
 
     /// Rows that are split one by one.
@@ -206,6 +224,13 @@ impl Batches {
                 Err(_) if self.layout.bad_rows == BadRows::Collect => {
                     fields.values.truncate(before.0);
                     fields.spans.truncate(before.1);
+                }
+                // The rows in front of it come first: nobody may want more.
+                Err(_) if !starts.is_empty() => {
+                    fields.values.truncate(before.0);
+                    fields.spans.truncate(before.1);
+                    piece.position = found.start;
+                    break;
                 }
                 Err(fault) => return Err(Trouble::Record { offset: piece.offset + found.start as u64, fault }),
             }

@@ -42,6 +42,24 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// The word of SQL for the type.
+    pub(crate) fn word(&self) -> String {
+        match self {
+            Self::Text => "STRING".to_owned(),
+            Self::Boolean => "BOOLEAN".to_owned(),
+            Self::Integer { .. } => "INT".to_owned(),
+            Self::BigInteger => "DECIMAL(38,0)".to_owned(),
+            Self::Float => "DOUBLE".to_owned(),
+            Self::Date(_) => "DATE".to_owned(),
+            Self::Timestamp { unit: TimeUnit::Nanosecond, zoned: false, .. } => "TIMESTAMP(9)".to_owned(),
+            Self::Timestamp { zoned: false, .. } => "TIMESTAMP".to_owned(),
+            Self::Timestamp { zoned: true, .. } => "TIMESTAMP WITH TIME ZONE".to_owned(),
+            Self::Time => "TIME".to_owned(),
+            Self::Vector(size) => format!("FLOAT[{size}]"),
+            Self::Cast(data_type) => cast_word(data_type),
+        }
+    }
+
     /// How a column whose type was given is read.
     pub(crate) fn declared(data_type: &DataType, order: Option<DateOrder>) -> Self {
         let order = order.unwrap_or_default();
@@ -57,6 +75,19 @@ impl Kind {
             DataType::FixedSizeList(item, size) if item.data_type() == &DataType::Float32 => Self::Vector(*size),
             other => Self::Cast(other.clone()),
         }
+    }
+}
+
+/// The word of SQL for a type that Arrow casts to.
+fn cast_word(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Int8 => "TINYINT".to_owned(),
+        DataType::Int16 => "SMALLINT".to_owned(),
+        DataType::Float32 => "FLOAT".to_owned(),
+        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+            format!("DECIMAL({precision},{scale})")
+        }
+        other => other.to_string().to_uppercase(),
     }
 }
 
@@ -235,7 +266,7 @@ pub(crate) fn decode<R: Records>(
         }
         Kind::Timestamp { unit, zoned, order } => cells.timestamps(rows, *unit, *zoned, *order)?,
         Kind::Vector(size) => cells.vectors(rows, *size)?,
-        Kind::Cast(data_type) => cells.cast(rows, data_type)?,
+        Kind::Cast(data_type) => cells.cast(rows, data_type, numbers)?,
     })
 }
 
@@ -362,7 +393,13 @@ impl<R: Records> Cells<'_, R> {
     }
 
     /// Text that Arrow casts to the type that was asked for.
-    fn cast(&mut self, rows: impl Iterator<Item = usize> + Clone, to: &DataType) -> Result<ArrayRef, ArrowError> {
+    fn cast(
+        &mut self,
+        rows: impl Iterator<Item = usize> + Clone,
+        to: &DataType,
+        numbers: NumberStyle,
+    ) -> Result<ArrayRef, ArrowError> {
+        let styled = to.is_numeric() && numbers != NumberStyle::default();
         let mut texts: Vec<Option<String>> = Vec::with_capacity(rows.size_hint().0);
         let keeps_empty = matches!(to, DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary);
         for row in rows.clone() {
@@ -373,6 +410,11 @@ impl<R: Records> Cells<'_, R> {
                 Text::Plain(text) | Text::Quoted(text) => Some(text.to_owned()),
                 Text::Doubled(text, quote) => Some(undouble(text, quote, &mut self.scratch).to_owned()),
             });
+        }
+        if styled {
+            // What is no number in this style is none in any.
+            let plain = |text: &String| numbers.plain_text(text).unwrap_or_else(|| format!("{text}?"));
+            texts.iter_mut().flatten().for_each(|text| *text = plain(text));
         }
         let texts = StringArray::from(texts);
         let array = cast_with_options(&texts, to, &CastOptions { safe: true, ..CastOptions::default() })?;

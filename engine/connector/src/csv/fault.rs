@@ -41,9 +41,9 @@ fn say(local: &LocalFile, line: u64, offset: u64, fault: Fault, columns: usize) 
     let fields = |count: usize| if count == 1 { "1 field".to_owned() } else { format!("{count} fields") };
     match fault {
         Fault::Width(found) => {
-            Error::new(ErrorCode::RaggedRow, format!("{place}: {} where the header has {}", fields(found), fields(columns)))
+            Error::new(ErrorCode::RaggedRow, format!("{place}: expected {}, found {found}", fields(columns)))
                 .with_hint(
-                    "every record must have the fields of the header; check quotes and delimiter, or give bad_rows: fill or collect",
+                    "every record must have the fields of the header; check quotes and delimiter; bad_rows says what else to do",
                 )
         }
         Fault::TextAfterQuote => Error::new(ErrorCode::RaggedRow, format!("{place}: text behind a closing quote"))
@@ -99,7 +99,7 @@ fn misfit(file: &CsvFile, offset: u64, column: usize, layout: &Layout) -> Error 
         .with_hint("every vector of a column has the same number of finite numbers; vectors: false reads text");
     }
     let shown: String = value.chars().take(SHOWN_CHARS).collect();
-    Error::new(ErrorCode::Cast, format!("{place}: column {name}: '{shown}' is not {}", word(&declared.kind)))
+    Error::new(ErrorCode::Cast, format!("{place}: cannot read '{shown}' in column {name} as {}", declared.kind.word()))
         .with_hint("give the type in types, a word for missing values in null_values, or on_type_error: null")
 }
 
@@ -110,22 +110,6 @@ fn vector_fault(text: &str, dimensions: i32) -> String {
         Err(VectorFault::Empty) => "a vector with an empty place".to_owned(),
         Err(VectorFault::NotANumber(part)) => format!("'{part}' is not a number"),
         Err(VectorFault::NotFinite(part)) => format!("'{part}' is not a finite 32-bit number"),
-    }
-}
-
-/// What a value of this kind is called.
-fn word(kind: &Kind) -> String {
-    match kind {
-        Kind::Text => "TEXT".to_owned(),
-        Kind::Boolean => "BOOLEAN".to_owned(),
-        Kind::Integer { .. } => "INT".to_owned(),
-        Kind::BigInteger => "DECIMAL(38,0)".to_owned(),
-        Kind::Float => "DOUBLE".to_owned(),
-        Kind::Date(_) => "DATE".to_owned(),
-        Kind::Timestamp { .. } => "TIMESTAMP".to_owned(),
-        Kind::Time => "TIME".to_owned(),
-        Kind::Vector(size) => format!("a vector of {size}"),
-        Kind::Cast(data_type) => data_type.to_string(),
     }
 }
 

@@ -64,7 +64,7 @@ impl CsvFile {
             let rules = rules(options, sniffed.dialect);
             match first_records(&local, &rules, &head, options)? {
                 Some((names, data_start)) => {
-                    let warnings = content.encoding_warning().map(str::to_owned).into_iter().chain(sniffed.warnings);
+                    let warnings = content.encoding_warning().map(str::to_owned).into_iter().chain(sniffed.doubts);
                     let notes =
                         RwLock::new(warnings.map(|note| format!("{}: {note}", local.path().display())).collect());
                     let schema = Arc::new(Schema::empty());
@@ -260,7 +260,8 @@ fn rules(options: &CsvOptions, dialect: Dialect) -> Rules {
     let max = options.max_field_bytes.unwrap_or(FIELD_BYTES_MAX);
     Rules {
         dialect,
-        strict: options.strict_quotes.unwrap_or(true),
+        strict_end: options.strict_quotes.unwrap_or(true),
+        strict_field: options.strict_quotes.unwrap_or(false),
         trim: options.trim,
         max_field_bytes: usize::try_from(max).unwrap_or(usize::MAX),
     }

@@ -88,7 +88,7 @@ impl Guess {
     fn types_of(&mut self, text: &[u8]) -> u16 {
         match text.first() {
             Some(b'0'..=b'9' | b'-' | b'+' | b'.' | b',') => self.number(text) | self.dates(text),
-            Some(b'[') if self.vectors && text.ends_with(b"]") => self.bracketed(text),
+            Some(b'[') if self.vectors => self.bracketed(text),
             Some(b't' | b'T' | b'f' | b'F') if value::boolean(text).is_some() => BOOL,
             Some(b'n' | b'N' | b'i' | b'I') if value::is_number_word(text) => FLOAT,
             _ => 0,

@@ -68,8 +68,10 @@ pub(crate) struct Found {
 #[derive(Debug, Clone)]
 pub(crate) struct Rules {
     pub(crate) dialect: Dialect,
-    /// Whether misplaced quotes are faults.
-    pub(crate) strict: bool,
+    /// Whether text behind a closing quote is a fault.
+    pub(crate) strict_end: bool,
+    /// Whether a quote inside of a field without quotes is a fault.
+    pub(crate) strict_field: bool,
     /// Whether blanks around unquoted fields are dropped.
     pub(crate) trim: bool,
     pub(crate) max_field_bytes: usize,
@@ -158,7 +160,7 @@ impl<'a> Splitter<'a> {
             if byte == dialect.delimiter || matches!(byte, b'\n' | b'\r') {
                 break;
             }
-            if Some(byte) == dialect.quote && self.rules.strict {
+            if Some(byte) == dialect.quote && self.rules.strict_field {
                 return Err(Fault::QuoteInField);
             }
             values.push(byte);
@@ -194,7 +196,7 @@ impl<'a> Splitter<'a> {
         match self.peek() {
             None | Some(b'\n' | b'\r') => Ok(()),
             Some(byte) if byte == dialect.delimiter => Ok(()),
-            Some(_) if self.rules.strict => Err(Fault::TextAfterQuote),
+            Some(_) if self.rules.strict_end => Err(Fault::TextAfterQuote),
             Some(_) => self.plain(values),
         }
     }

@@ -8,11 +8,12 @@ use velaria_contract::{Error, ErrorCode, Result};
 
 use super::batch::fit;
 use super::column::{Irregular, Records, Regular, Text};
+use super::dialect::OnTypeError;
 use super::feed::{Feed, Piece, Queue, Serial, shared};
 use super::file::CsvFile;
 use super::infer::{Guess, Guessed};
 use super::record::{Fields, Splitter};
-use super::structure::{Index, first_line_end};
+use super::structure::{Index, Place, first_line_end};
 use crate::content::Head;
 
 /// How much of the start of a file is looked at.
@@ -33,10 +34,27 @@ pub(crate) fn sample(file: &CsvFile, head: &Head) -> Result<(Vec<Guessed>, bool)
     let cut = data.len().min(usize::try_from(most).unwrap_or(usize::MAX));
     let whole = head.whole && cut == data.len();
     looker.look(&data[..cut], whole);
-    if !whole && file.is_plain() {
+    if looker.rows == 0 && !whole {
+        look_until_a_record(file, &mut looker)?;
+    }
+    // Without a quote so far, lines are records. Where later values may not widen a column, the first ones decide alone.
+    let has_quotes = file.rules().dialect.quote.is_some_and(|quote| memchr::memchr(quote, &data[..cut]).is_some());
+    if !whole && file.is_plain() && !has_quotes && file.options().on_type_error == OnTypeError::Widen {
         look_around(file, &mut looker)?;
     }
     Ok((looker.finish(), whole))
+}
+
+/// Looks at the first record, which is longer than what is looked at elsewhere.
+fn look_until_a_record(file: &CsvFile, looker: &mut Looker<'_>) -> Result<()> {
+    let step = BLOCK_BYTES as usize;
+    let mut feed = Feed::Serial(Serial::new(file.data_reader()?, step, step));
+    let mut piece = Piece::before(file.data_start());
+    while looker.rows == 0 && feed.fill(&mut piece).map_err(|error| file.unreadable(error))? {
+        piece.position += looker.look(&piece.text[piece.position..], piece.is_whole);
+        file.check_open_field(&piece)?;
+    }
+    Ok(())
 }
 
 /// Looks at records behind the start. Where they begin is a guess, so only text that has the right number of fields in all
@@ -53,7 +71,7 @@ fn look_around(file: &CsvFile, looker: &mut Looker<'_>) -> Result<()> {
             .and_then(|_| reader.by_ref().take(PLACE_BYTES as u64).read_to_end(&mut text));
         read.map_err(|error| file.unreadable(error))?;
         let marks = file.layout(Arc::new([])).marks();
-        let Some(first) = first_line_end(&text, marks, false, false) else { continue };
+        let Some(first) = first_line_end(&text, marks, Place::Outside, Some(b'x'), false) else { continue };
         let Some(last) = memchr::memrchr2(b'\n', b'\r', &text) else { continue };
         if first < last && looker.is_regular(&text[first + 1..=last]) {
             looker.look(&text[first + 1..=last], true);
@@ -109,6 +127,8 @@ struct Looker<'a> {
     guesses: Vec<Guess>,
     nulls: Vec<String>,
     index: Index,
+    /// The number of records that were looked at.
+    rows: usize,
 }
 
 impl<'a> Looker<'a> {
@@ -116,7 +136,7 @@ impl<'a> Looker<'a> {
         let style = file.style();
         let options = file.options();
         let guess = Guess::new(style.numbers, file.rules().dialect.date_order, options.vectors.unwrap_or(true));
-        Self { file, guesses: vec![guess; file.names().len()], nulls: style.nulls, index: Index::default() }
+        Self { file, guesses: vec![guess; file.names().len()], nulls: style.nulls, index: Index::default(), rows: 0 }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -186,6 +206,7 @@ impl<'a> Looker<'a> {
     }
 
     fn add<R: Records>(&mut self, records: &R) {
+        self.rows += records.rows();
         for (column, guess) in self.guesses.iter_mut().enumerate() {
             let mut doubled = String::new();
             for row in 0..records.rows() {
@@ -215,11 +236,7 @@ impl<'a> Looker<'a> {
 }
 
 fn placeholder() -> super::batch::Column {
-    super::batch::Column {
-        name: String::new(),
-        kind: super::column::Kind::Text,
-        on_misfit: super::dialect::OnTypeError::Widen,
-    }
+    super::batch::Column { name: String::new(), kind: super::column::Kind::Text, on_misfit: OnTypeError::Widen }
 }
 
 fn indexable(file: &CsvFile) -> bool {

@@ -9,13 +9,14 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::EquivalenceProperties;
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::coop::make_cooperative;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties,
 };
-use futures::stream;
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::batch::{Batches, Layout, Step, Trouble, Wanted};
 use super::feed::{Feed, Piece, Queue, Serial, shared};
@@ -37,6 +38,8 @@ pub(crate) struct CsvExec {
     layout: Layout,
     wanted: Wanted,
     limit: Option<usize>,
+    /// How many threads decode for the only partition, which has the rows in the order of the file.
+    in_order: Option<usize>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
     runs: Mutex<Vec<Run>>,
@@ -58,21 +61,59 @@ impl CsvExec {
         partitions: usize,
     ) -> Self {
         let shares = limit.is_none() && file.is_plain() && layout.is_shareable();
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&wanted.schema)),
-            Partitioning::UnknownPartitioning(if shares { partitions } else { 1 }),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
+        let properties = properties(&wanted.schema, if shares { partitions } else { 1 });
         Self {
             file,
             layout,
             wanted,
             limit,
-            properties: Arc::new(properties),
+            in_order: None,
+            properties,
             metrics: ExecutionPlanMetricsSet::new(),
             runs: Mutex::default(),
         }
+    }
+
+    /// This scan with the rows in the order of the file; `None` when they are already.
+    pub(crate) fn in_order(&self) -> Option<Self> {
+        let threads = self.partitions();
+        (threads > 1).then(|| Self {
+            file: Arc::clone(&self.file),
+            layout: self.layout.clone(),
+            wanted: self.wanted.clone(),
+            limit: self.limit,
+            in_order: Some(threads),
+            properties: properties(&self.wanted.schema, 1),
+            metrics: ExecutionPlanMetricsSet::new(),
+            runs: Mutex::default(),
+        })
+    }
+
+    /// Blocks that several threads decode at the same time, one behind the other.
+    fn ordered_batches(&self, threads: usize, partition: usize) -> DataFusionResult<SendableRecordBatchStream> {
+        let queue = Arc::new(self.new_queue(threads)?);
+        let metrics = BaselineMetrics::new(&self.metrics, partition);
+        let (file, layout, wanted) = (Arc::clone(&self.file), self.layout.clone(), self.wanted.clone());
+        let blocks = stream::iter(0..queue.blocks()).map(move |number| {
+            let block = Block {
+                queue: Arc::clone(&queue),
+                number,
+                file: Arc::clone(&file),
+                layout: layout.clone(),
+                wanted: wanted.clone(),
+            };
+            let work = tokio::task::spawn_blocking(move || block.batches());
+            async move { work.await.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))? }
+        });
+        let batches = blocks.buffered(threads + 1).map_ok(|batches| stream::iter(batches.into_iter().map(Ok)));
+        let batches = batches.try_flatten().inspect_ok(move |batch| metrics.record_output(batch.num_rows()));
+        let batches = RecordBatchStreamAdapter::new(Arc::clone(&self.wanted.schema), batches);
+        Ok(make_cooperative(Box::pin(batches)))
+    }
+
+    /// The condition that rows have to fulfil.
+    pub(crate) fn predicate(&self) -> Option<&Arc<dyn PhysicalExpr>> {
+        self.wanted.filter.as_ref().map(|filter| &filter.predicate)
     }
 
     fn partitions(&self) -> usize {
@@ -86,7 +127,7 @@ impl CsvExec {
         let place = match runs.iter().position(waits) {
             Some(place) => place,
             None => {
-                let queue = Arc::new(self.new_queue()?);
+                let queue = Arc::new(self.new_queue(self.partitions())?);
                 runs.push(Run { queue, begun: vec![false; self.partitions()] });
                 runs.len() - 1
             }
@@ -102,9 +143,9 @@ impl CsvExec {
         Ok(queue)
     }
 
-    fn new_queue(&self) -> DataFusionResult<Queue> {
+    fn new_queue(&self, threads: usize) -> DataFusionResult<Queue> {
         let (start, end) = self.file.data_range().map_err(external)?;
-        let share = (end - start) / (self.partitions() as u64 * BLOCKS_PER_THREAD);
+        let share = (end - start) / (threads as u64 * BLOCKS_PER_THREAD);
         let block = share.clamp(BLOCK_BYTES_MIN, BLOCK_BYTES_MAX);
         Ok(Queue::new(self.file.bom_bytes(), start, end, block, self.layout.marks()))
     }
@@ -168,6 +209,9 @@ impl ExecutionPlan for CsvExec {
     }
 
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
+        if let Some(threads) = self.in_order {
+            return self.ordered_batches(threads, partition);
+        }
         let reader = Reader {
             file: Arc::clone(&self.file),
             feed: self.feed(partition)?,
@@ -183,7 +227,8 @@ impl ExecutionPlan for CsvExec {
             let batch = reader.next()?;
             Ok(batch.map(|batch| (batch, reader)))
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.wanted.schema), batches)))
+        let batches = RecordBatchStreamAdapter::new(Arc::clone(&self.wanted.schema), batches);
+        Ok(make_cooperative(Box::pin(batches)))
     }
 }
 
@@ -231,12 +276,63 @@ impl Reader {
         batch
     }
 
-    /// The error for the first trouble in the file. Where threads share a file another one may have met it first, and
-    /// what comes behind a misplaced quote means nothing.
     fn explain(&self, trouble: Trouble) -> DataFusionError {
-        let first = if self.serial { None } else { first_trouble(&self.file, &self.layout, &self.wanted) };
-        self.file.error(first.unwrap_or(trouble), &self.layout)
+        match self.serial {
+            true => self.file.error(trouble, &self.layout),
+            false => first_error(&self.file, trouble, &self.layout, &self.wanted),
+        }
     }
+}
+
+/// The error for the first trouble in the file. Where threads share a file another one may have met it first.
+fn first_error(file: &Arc<CsvFile>, met: Trouble, layout: &Layout, wanted: &Wanted) -> DataFusionError {
+    file.error(first_trouble(file, layout, wanted).unwrap_or(met), layout)
+}
+
+/// One block of a scan in order.
+struct Block {
+    queue: Arc<Queue>,
+    number: u64,
+    file: Arc<CsvFile>,
+    layout: Layout,
+    wanted: Wanted,
+}
+
+impl Block {
+    /// Reads the block, which other blocks may wait for whatever happens.
+    fn batches(self) -> DataFusionResult<Vec<RecordBatch>> {
+        let mut piece = Piece::before(self.file.data_start());
+        let mut content = match self.file.local().reader() {
+            Ok(content) => content,
+            Err(error) => {
+                self.queue.pass(self.number);
+                return Err(external(error));
+            }
+        };
+        let read = self.queue.read(self.number, &mut content, &mut piece);
+        if !read.map_err(|error| external(self.file.unreadable(error)))? {
+            return Ok(Vec::new());
+        }
+        let mut batches = Batches::new(self.layout.clone(), self.wanted.clone());
+        let mut made = Vec::new();
+        loop {
+            match batches.next(&mut piece) {
+                Ok(Step::Batch(batch)) => made.push(batch),
+                Ok(Step::More) => return Ok(made),
+                Err(trouble) => return Err(first_error(&self.file, trouble, &self.layout, &self.wanted)),
+            }
+        }
+    }
+}
+
+fn properties(schema: &SchemaRef, partitions: usize) -> Arc<PlanProperties> {
+    let properties = PlanProperties::new(
+        EquivalenceProperties::new(Arc::clone(schema)),
+        Partitioning::UnknownPartitioning(partitions),
+        EmissionType::Incremental,
+        Boundedness::Bounded,
+    );
+    Arc::new(properties.with_scheduling_type(SchedulingType::Cooperative))
 }
 
 /// Reads the file from its start until there is trouble.

@@ -37,6 +37,8 @@ pub(crate) struct Sniffed {
     pub(crate) score: u32,
     /// What a person should look at.
     pub(crate) warnings: Vec<String>,
+    /// Those warnings that are about values which could be read in another way, or are left out.
+    pub(crate) doubts: Vec<String>,
     /// The names in the header, or `c0`, `c1`, … without one.
     pub(crate) names: Vec<String>,
     /// The delimiters that were tried, best first.
@@ -419,6 +421,8 @@ impl<'a> Text<'a> {
             let title = best.records.raw(self.skipped(), 0).trim();
             warnings.push(format!("the lines before the table are left out: {:?}, …", excerpt(title)));
         }
+        let mut doubts = warnings.clone();
+        doubts.extend(numbers.warning.clone());
         if best.shape.uneven > 0 {
             let (uneven, all) = (best.shape.uneven, best.shape.records);
             warnings
@@ -429,7 +433,7 @@ impl<'a> Text<'a> {
         }
         warnings.extend(numbers.warning);
         let candidates = tried.iter().map(Tried::candidate).collect();
-        Ok(Sniffed { dialect, score: best.score(), warnings, names, candidates })
+        Ok(Sniffed { dialect, score: best.score(), warnings, doubts, names, candidates })
     }
 
     /// The lines before the first record of the table, where they are not empty or comments.
@@ -462,7 +466,14 @@ impl<'a> Text<'a> {
                     thousands: self.options.thousands.unwrap_or(None),
                     date_order: self.options.date_order,
                 };
-                Ok(Sniffed { dialect, score: 0, warnings: Vec::new(), names: Vec::new(), candidates: Vec::new() })
+                Ok(Sniffed {
+                    dialect,
+                    score: 0,
+                    warnings: Vec::new(),
+                    doubts: Vec::new(),
+                    names: Vec::new(),
+                    candidates: Vec::new(),
+                })
             }
         }
     }

@@ -163,39 +163,92 @@ impl<'a> Blocks<'a> {
     }
 }
 
-/// The parity of the quotes in `text`: whether it leaves a quoted field open that was not open before.
-pub(crate) fn toggles_quote(text: &[u8], quote: u8) -> bool {
-    memchr::memchr_iter(quote, text).count() % 2 == 1
+/// Where a place in the text is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Outside of quotes.
+    #[default]
+    Outside,
+    /// Inside of a quoted field.
+    Inside,
+    /// Inside of a quoted field, between two quotes that are one character.
+    Doubled,
 }
 
-/// Where the first record of `text` ends that ends here: the position of its line end. `inside` says whether a quoted
-/// field is open at the start. A carriage return at the very end is a line end only if `is_last`.
-pub(crate) fn first_line_end(text: &[u8], marks: Marks, mut inside: bool, is_last: bool) -> Option<usize> {
+impl Place {
+    pub(crate) const ALL: [Self; 3] = [Self::Outside, Self::Inside, Self::Doubled];
+}
+
+impl Marks {
+    /// Whether a quote behind `byte` opens a field.
+    fn may_open(self, byte: Option<u8>) -> bool {
+        byte.is_none_or(|byte| byte == self.delimiter || matches!(byte, b'\n' | b'\r'))
+    }
+}
+
+/// Where the end of `text` is when its start is at `place`, between the bytes `before` and `after`.
+pub(crate) fn place_after(text: &[u8], marks: Marks, mut place: Place, before: Option<u8>, after: Option<u8>) -> Place {
+    let Some(quote) = marks.quote else { return Place::Outside };
     let mut position = 0;
-    while let Some(byte) = text.get(position) {
-        let rest = &text[position..];
-        if inside {
-            position += 1 + marks.quote.and_then(|quote| memchr::memchr(quote, rest))?;
-            inside = false;
-            continue;
-        }
-        match *byte {
-            b'\n' => return Some(position),
-            b'\r' if rest.get(1).is_some_and(|next| *next != b'\n') || rest.len() == 1 && is_last => {
-                return Some(position);
-            }
-            b'\r' => position += 1,
-            byte if Some(byte) == marks.quote => {
-                inside = true;
+    if place == Place::Doubled && !text.is_empty() {
+        (place, position) = (Place::Inside, 1);
+    }
+    while let Some(found) = text.get(position..).and_then(|rest| memchr::memchr(quote, rest)) {
+        let at = position + found;
+        position = at + 1;
+        if place == Place::Inside {
+            if text.get(position).copied().or(after.filter(|_| position == text.len())) != Some(quote) {
+                place = Place::Outside;
+            } else if position == text.len() {
+                return Place::Doubled;
+            } else {
                 position += 1;
             }
-            _ => {
-                let quote = marks.quote.unwrap_or(b'\n');
-                position += memchr::memchr3(b'\n', b'\r', quote, rest)?;
-            }
+        } else if marks.may_open(at.checked_sub(1).map_or(before, |last| text.get(last).copied())) {
+            place = Place::Inside;
         }
     }
-    None
+    place
+}
+
+/// Where the first record of `text` ends that ends here: the position of its line end. The start of the text is at `place`
+/// behind the byte `before`. What the last byte is may depend on the next one, unless it `is_last`.
+pub(crate) fn first_line_end(
+    text: &[u8],
+    marks: Marks,
+    mut place: Place,
+    before: Option<u8>,
+    is_last: bool,
+) -> Option<usize> {
+    let quote = marks.quote.unwrap_or(b'\n');
+    let mut position = usize::from(place == Place::Doubled);
+    if place == Place::Doubled {
+        place = Place::Inside;
+    }
+    loop {
+        let rest = text.get(position..)?;
+        if place == Place::Inside {
+            position += memchr::memchr(quote, rest)? + 1;
+            match text.get(position) {
+                Some(next) if *next == quote => position += 1,
+                None if !is_last => return None,
+                _ => place = Place::Outside,
+            }
+            continue;
+        }
+        let at = position + memchr::memchr3(b'\n', b'\r', quote, rest)?;
+        position = at + 1;
+        match (text[at], text.get(position)) {
+            (b'\n', _) => return Some(at),
+            (b'\r', Some(b'\n')) => {}
+            (b'\r', None) if !is_last => return None,
+            (b'\r', _) => return Some(at),
+            _ if marks.may_open(at.checked_sub(1).map_or(before, |last| text.get(last).copied())) => {
+                place = Place::Inside;
+            }
+            _ => {}
+        }
+    }
 }
 
 /// How many records a text has, and how many fields they have together, when every quote is where it should be.
@@ -376,7 +429,13 @@ mod tests {
     const MARKS: Marks = Marks { delimiter: b',', quote: Some(b'"') };
 
     fn rules() -> Rules {
-        Rules { dialect: Dialect::default(), strict: true, trim: false, max_field_bytes: usize::MAX }
+        Rules {
+            dialect: Dialect::default(),
+            strict_end: true,
+            strict_field: true,
+            trim: false,
+            max_field_bytes: usize::MAX,
+        }
     }
 
     /// The records that the specification reads, up to the first one that is not regular.

@@ -18,6 +18,12 @@ impl Default for NumberStyle {
 }
 
 impl NumberStyle {
+    /// `text` as a number is written elsewhere; `None` when it is none in this style.
+    pub(crate) fn plain_text(self, text: &str) -> Option<String> {
+        let mut buffer = Vec::new();
+        String::from_utf8(self.plain(text.as_bytes(), &mut buffer)?.to_vec()).ok()
+    }
+
     fn is_plain(self) -> bool {
         self == Self::default()
     }
@@ -217,10 +223,12 @@ pub(crate) fn boolean(text: &[u8]) -> Option<bool> {
     }
 }
 
-/// The days since 1970 of a date with a year of four digits. The year may stand first in every order.
+/// The days since 1970 of a date with a year of four digits.
 #[inline]
 pub(crate) fn date(text: &[u8], order: DateOrder) -> Option<i32> {
-    if let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = text {
+    if order == DateOrder::YearMonthDay
+        && let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = text
+    {
         return days(number(&[*y0, *y1, *y2, *y3])?, number(&[*m0, *m1])?, number(&[*d0, *d1])?);
     }
     let separator = *text.iter().find(|byte| !byte.is_ascii_digit())?;
@@ -233,10 +241,9 @@ pub(crate) fn date(text: &[u8], order: DateOrder) -> Option<i32> {
         return None;
     }
     let (year, month, day) = match order {
-        _ if first.len() == 4 => (first, second, third),
+        DateOrder::YearMonthDay => (first, second, third),
         DateOrder::DayMonthYear => (third, second, first),
         DateOrder::MonthDayYear => (third, first, second),
-        DateOrder::YearMonthDay => return None,
     };
     if year.len() != 4 || month.len() > 2 || day.len() > 2 {
         return None;

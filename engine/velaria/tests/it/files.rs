@@ -13,6 +13,11 @@ fn read_csv(session: &Session, path: &Path) -> Result<DataFrame> {
     wait(async move { session.read_csv(&path, &CsvOptions::default()).await }, || Ok(()))
 }
 
+fn read_csv_with(session: &Session, path: &Path, options: CsvOptions) -> Result<DataFrame> {
+    let (session, path) = (session.clone(), path.to_str().unwrap().to_owned());
+    wait(async move { session.read_csv(&path, &options).await }, || Ok(()))
+}
+
 /// Twice the size from which on a file is read in parallel.
 fn large_csv(mut record: impl FnMut(usize) -> String) -> String {
     let mut content = String::from("id,note\n");
@@ -80,7 +85,9 @@ fn a_fault_far_into_the_file_is_named_by_its_line() {
     let line = content.lines().count() + 1;
     content.push_str("not a number,x\n");
     fs::write(&path, content).unwrap();
-    let frame = read_csv(&session(4), &path).unwrap();
+    let mut options = CsvOptions::default();
+    options.on_type_error = velaria::OnTypeError::Error;
+    let frame = read_csv_with(&session(4), &path, options).unwrap();
     let fault = rows(&frame).unwrap_err();
     assert_eq!(fault.code(), ErrorCode::Cast);
     assert!(fault.message().contains(&format!("late.csv:{line}: cannot read 'not a number' in column id")), "{fault}");

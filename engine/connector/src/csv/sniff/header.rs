@@ -115,6 +115,7 @@ mod tests {
         assert!(!header(&[&["2019", "5"], &["2020", "6"]]));
         assert!(!header(&[&["m", "x"], &["f", "x"], &["m", "x"]]));
         assert!(!header(&[&["1", "2"]]));
+        assert!(header(&[&["name", "."], &["ann", "."]]));
     }
 
     #[test]

@@ -34,7 +34,9 @@ impl Look {
         }
         let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
         match unsigned.as_bytes()[..] {
-            [b'0'..=b'9' | b'.' | b',', ..] => number(unsigned).unwrap_or_else(|| other(text)),
+            [b'0'..=b'9' | b'.' | b',', ..] if unsigned.bytes().any(|byte| byte.is_ascii_digit()) => {
+                number(unsigned).unwrap_or_else(|| other(text))
+            }
             [b'[', .., b']'] => vector(unsigned),
             _ => other(text),
         }
