@@ -458,7 +458,7 @@ mod tests {
     /// The value of a field as the index has it, without quotes.
     fn value(index: &Index, text: &[u8], number: usize, columns: usize) -> Vec<u8> {
         let (start, mut end) = index.field(number);
-        if (number + 1) % columns == 0 && text[start..end].ends_with(b"\r") && text.get(end) == Some(&b'\n') {
+        if (number + 1).is_multiple_of(columns) && text[start..end].ends_with(b"\r") && text.get(end) == Some(&b'\n') {
             end -= 1;
         }
         match &text[start..end] {
