@@ -42,7 +42,8 @@ pub(super) fn verdict(columns: &[Column<'_>]) -> Verdict {
         (votes.iter().filter(|vote| **vote > 0).count(), votes.iter().filter(|vote| **vote < 0).count());
     match (names, values, years) {
         (0, 0, 0) => by_words(columns),
-        (0, 0, 1) => Verdict::Unclear,
+        // One name beside one year: both could be values.
+        (0 | 1, 0, 1) => Verdict::Unclear,
         (names, values, _) if names > values => Verdict::Names,
         (names, values, _) if names < values => Verdict::Values,
         (0, ..) => Verdict::Names,
@@ -101,7 +102,7 @@ mod tests {
     fn names_stand_over_values_of_another_kind() {
         assert!(header(&[&["id", "name"], &["1", "ann"], &["2", "bob"]]));
         assert!(header(&[&["name", "2019", "2020"], &["ann", "1", "2"]]));
-        assert!(header(&[&["2019", "day"], &["1", "2024-01-01"]]));
+        assert!(header(&[&["2019", "day", "n"], &["1", "2024-01-01", "5"]]));
         assert!(header(&[&["country", "2019", "2020"], &["x", "1", "2"]]));
         assert!(header(&[&["a", "b"], &["x", "y"]]));
         assert!(header(&[&["", "a"], &["0", "x"], &["1", "y"]]));
@@ -123,5 +124,6 @@ mod tests {
         let column = |first, rest: &[&'static str]| Column { first, rest: rest.to_vec() };
         assert_eq!(verdict(&[column("0", &["1"]), column("a", &["2"])]), Verdict::Unclear);
         assert_eq!(verdict(&[column("country", &["x"]), column("2020", &["1"])]), Verdict::Unclear);
+        assert_eq!(verdict(&[column("2020", &["1"]), column("a", &["2"])]), Verdict::Unclear);
     }
 }

@@ -31,6 +31,7 @@ fn the_delimiter_is_the_one_that_gives_even_records() {
         ("1,a|b\n2,c|d\n", (',', 2, false, 0)),
         ("id;v\n1;[1,2,3]\n2;[4,5,6]\n", (';', 2, true, 0)),
         ("\"a,x\";\"b\"\n\"1,2\";3\n", (';', 2, true, 0)),
+        ("0\ta\t,\n0\t,\ta\n", ('\t', 3, false, 0)),
         ("t,v\n2024-01-01 10:00:00,1\n2024-01-01 11:00:00,2\n", (',', 2, true, 0)),
     ] {
         assert_eq!(table(text), expected, "{text:?}");

@@ -28,7 +28,8 @@ pub(super) enum Look {
 impl Look {
     /// What `text` looks like.
     pub(super) fn of(text: &str) -> Self {
-        let text = text.trim();
+        // A tab is a delimiter somewhere else, so it is no blank here.
+        let text = text.trim_matches(' ');
         if is_null(text) {
             return Self::Null;
         }
