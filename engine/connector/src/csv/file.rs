@@ -23,7 +23,7 @@ use crate::listing::external;
 use crate::{FileAccess, LocalFile};
 
 /// How much of a file is read at once to find out how it is written.
-const HEAD_BYTES: usize = 256 << 10;
+const HEAD_BYTES: usize = 96 << 10;
 /// The most bytes of one field unless the options say otherwise.
 const FIELD_BYTES_MAX: u64 = 64 << 20;
 /// The most columns of a file.

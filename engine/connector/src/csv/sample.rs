@@ -17,10 +17,10 @@ use super::structure::{Index, Place, first_line_end};
 use crate::content::Head;
 
 /// How much of the start of a file is looked at.
-const START_BYTES: u64 = 128 << 10;
+const START_BYTES: u64 = 64 << 10;
 /// How many places behind it are looked at, and how much at each of them.
 const PLACES: u64 = 12;
-const PLACE_BYTES: usize = 16 << 10;
+const PLACE_BYTES: usize = 8 << 10;
 /// How many records are indexed at a time.
 const ROWS: usize = 2048;
 const BLOCK_BYTES: u64 = 1 << 20;

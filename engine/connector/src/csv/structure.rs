@@ -251,6 +251,52 @@ pub(crate) fn first_line_end(
     }
 }
 
+/// The same loops, compiled for processors with AVX2 and instructions that count bits.
+#[cfg(target_arch = "x86_64")]
+mod wide {
+    use std::arch::is_x86_feature_detected as detected;
+
+    use super::{Index, Marks, Reached, Totals, count_blocks};
+
+    pub(super) fn is_supported() -> bool {
+        detected!("avx2") && detected!("popcnt") && detected!("bmi1") && detected!("bmi2")
+    }
+
+    #[allow(unsafe_code, reason = "the compiler cannot know the processor")]
+    pub(super) fn count(text: &[u8], marks: Marks) -> Totals {
+        #[target_feature(enable = "avx2,popcnt,bmi1,bmi2")]
+        fn counted(text: &[u8], marks: Marks) -> Totals {
+            count_blocks(text, marks)
+        }
+        // SAFETY: callers look whether the processor has these features.
+        unsafe { counted(text, marks) }
+    }
+
+    #[allow(unsafe_code, reason = "the compiler cannot know the processor")]
+    pub(super) fn fill(
+        index: &mut Index,
+        text: &[u8],
+        start: usize,
+        marks: Marks,
+        columns: usize,
+        rows_max: usize,
+    ) -> Reached {
+        #[target_feature(enable = "avx2,popcnt,bmi1,bmi2")]
+        fn filled(
+            index: &mut Index,
+            text: &[u8],
+            start: usize,
+            marks: Marks,
+            columns: usize,
+            rows_max: usize,
+        ) -> Reached {
+            index.fill_blocks(text, start, marks, columns, rows_max)
+        }
+        // SAFETY: callers look whether the processor has these features.
+        unsafe { filled(index, text, start, marks, columns, rows_max) }
+    }
+}
+
 /// How many records a text has, and how many fields they have together, when every quote is where it should be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
@@ -260,6 +306,15 @@ pub(crate) struct Totals {
 
 /// Counts the records and fields of `text`, which begins with a record and ends with a line end.
 pub(crate) fn count(text: &[u8], marks: Marks) -> Totals {
+    #[cfg(target_arch = "x86_64")]
+    if wide::is_supported() {
+        return wide::count(text, marks);
+    }
+    count_blocks(text, marks)
+}
+
+#[inline(always)]
+fn count_blocks(text: &[u8], marks: Marks) -> Totals {
     let mut totals = Totals::default();
     let mut inside = 0_u64;
     let mut blocks = Blocks::new(text, 0);
