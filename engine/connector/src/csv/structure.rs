@@ -371,6 +371,15 @@ impl Index {
     /// Indexes records of `columns` fields in `text` from `start` on, at most `rows_max` of them. The text is shorter than
     /// 4 GiB.
     pub(crate) fn fill(&mut self, text: &[u8], start: usize, marks: Marks, columns: usize, rows_max: usize) -> Reached {
+        #[cfg(target_arch = "x86_64")]
+        if wide::is_supported() {
+            return wide::fill(self, text, start, marks, columns, rows_max);
+        }
+        self.fill_blocks(text, start, marks, columns, rows_max)
+    }
+
+    #[inline(always)]
+    fn fill_blocks(&mut self, text: &[u8], start: usize, marks: Marks, columns: usize, rows_max: usize) -> Reached {
         let fields_max = rows_max * columns;
         // One block can end 64 fields more than are wanted.
         self.bounds.resize(fields_max + BLOCK + 1, 0);
