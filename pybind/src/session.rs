@@ -281,7 +281,7 @@ impl Session {
         let (session, path, options) = (self.open(py)?, text_of(py, path)?, self::options(py, options)?);
         if options.text("sheet") != Some("*") {
             let read = wait(py, async move { session.read_excel(&path, &options).await })?;
-            return Ok(excel_frame(py, read)?.into_bound_py_any(py)?);
+            return excel_frame(py, read)?.into_bound_py_any(py);
         }
         let sheets = wait(py, async move { session.read_excel_sheets(&path, &options).await })?;
         let frames = PyDict::new(py);
