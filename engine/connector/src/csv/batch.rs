@@ -105,13 +105,11 @@ pub(crate) struct Batches {
     index: Index,
     fields: Fields,
     starts: Vec<usize>,
-    all: Vec<usize>,
 }
 
 impl Batches {
     pub(crate) fn new(layout: Layout, wanted: Wanted) -> Self {
-        let all = (0..layout.columns.len()).collect();
-        Self { layout, wanted, index: Index::default(), fields: Fields::default(), starts: Vec::new(), all }
+        Self { layout, wanted, index: Index::default(), fields: Fields::default(), starts: Vec::new() }
     }
 
     /// The next rows of `piece`.
@@ -196,12 +194,11 @@ impl Batches {
     /// Rows that are split one by one.
     fn irregular(&mut self, piece: &mut Piece) -> Result<Option<RecordBatch>, Trouble> {
         let columns = self.layout.columns.len();
-        let rules = self.layout.rules.clone();
         let mut fields = std::mem::take(&mut self.fields);
         let mut starts = std::mem::take(&mut self.starts);
         fields.clear();
         starts.clear();
-        let mut splitter = Splitter::new(&rules, &piece.text, piece.position);
+        let mut splitter = Splitter::new(&self.layout.rules, &piece.text, piece.position);
         let rows_max = if self.layout.is_indexable() { IRREGULAR_ROWS } else { self.wanted.batch_rows };
         let mut read = 0;
         while read < rows_max {
@@ -218,7 +215,7 @@ impl Batches {
             }
             piece.position = found.end;
             read += 1;
-            match self.fit(&piece.text, found, before.1, &mut fields) {
+            match fit(&self.layout, &piece.text, found, before.1, &mut fields) {
                 Ok(()) => starts.push(found.start),
                 Err(_) if self.layout.bad_rows == BadRows::Collect => {
                     fields.values.truncate(before.0);
@@ -246,11 +243,6 @@ impl Batches {
         self.fields = fields;
         self.starts = starts;
         batch
-    }
-
-    /// Makes the fields of a record as many as there are columns, if it may be.
-    fn fit(&self, text: &[u8], found: Found, first: usize, fields: &mut Fields) -> Result<(), Fault> {
-        fit(&self.layout, text, found, first, fields)
     }
 
     fn decode<R: Records>(&self, records: &R) -> Result<Option<RecordBatch>, Trouble> {
@@ -297,10 +289,11 @@ impl Batches {
     /// The rows whose values all have the types of their columns, when bad rows are left out.
     fn good_rows<R: Records>(&self, records: &R) -> Result<Option<Vec<usize>>, Trouble> {
         let mut bad = Vec::new();
-        for column in &self.all {
-            let Some(declared) = self.layout.columns.get(*column) else { continue };
+        for (column, declared) in self.layout.columns.iter().enumerate() {
             if declared.on_misfit == OnTypeError::Error {
-                bad.extend(self.misfits(records, *column)?);
+                let mut misfits = Misfits::default();
+                decode(records, column, &declared.kind, &self.layout.style, 0..records.rows(), &mut misfits)?;
+                bad.extend(misfits.rows);
             }
         }
         if bad.is_empty() {
@@ -308,14 +301,6 @@ impl Batches {
         }
         bad.sort_unstable();
         Ok(Some((0..records.rows()).filter(|row| bad.binary_search(row).is_err()).collect()))
-    }
-
-    fn misfits<R: Records>(&self, records: &R, column: usize) -> Result<Vec<usize>, Trouble> {
-        let mut misfits = Misfits::default();
-        if let Some(declared) = self.layout.columns.get(column) {
-            decode(records, column, &declared.kind, &self.layout.style, 0..records.rows(), &mut misfits)?;
-        }
-        Ok(misfits.rows)
     }
 
     fn column<R: Records>(

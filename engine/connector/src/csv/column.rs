@@ -435,7 +435,7 @@ fn spread(values: Vec<f32>, valid: &[bool], width: usize) -> Vec<f32> {
 }
 
 /// `text` with every doubled quote once.
-fn undouble<'a>(text: &str, quote: u8, scratch: &'a mut String) -> &'a str {
+pub(crate) fn undouble<'a>(text: &str, quote: u8, scratch: &'a mut String) -> &'a str {
     scratch.clear();
     let quote = char::from(quote);
     let mut rest = text;

@@ -160,8 +160,7 @@ impl Walk {
     fn record(&mut self, rejects: &mut Vec<Reject>) -> DataFusionResult<bool> {
         self.fields.clear();
         let columns = self.layout.columns.len();
-        let rules = self.layout.rules.clone();
-        let mut splitter = Splitter::new(&rules, &self.piece.text, self.piece.position);
+        let mut splitter = Splitter::new(&self.layout.rules, &self.piece.text, self.piece.position);
         let Some(found) = splitter.next(columns, &mut self.fields) else {
             self.piece.position = splitter.position();
             return Ok(false);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use velaria_contract::{Error, ErrorCode, Result};
 
 use super::batch::fit;
-use super::column::{Irregular, Records, Regular, Text};
+use super::column::{Irregular, Records, Regular, Text, undouble};
 use super::dialect::OnTypeError;
 use super::feed::{Feed, Piece, Queue, Serial, shared};
 use super::file::CsvFile;
@@ -164,10 +164,11 @@ impl<'a> Looker<'a> {
     fn look(&mut self, text: &[u8], is_whole: bool) -> usize {
         let layout = self.file.layout(self.file.typed().columns);
         let columns = self.guesses.len();
+        let indexable = indexable(self.file);
         let mut position = 0;
         while position < text.len() {
             let mut irregular = true;
-            if indexable(self.file) {
+            if indexable {
                 let rest = &text[position..];
                 let mut index = std::mem::take(&mut self.index);
                 let reached = index.fill(rest, 0, layout.marks(), columns, ROWS);
@@ -217,18 +218,7 @@ impl<'a> Looker<'a> {
                     Text::Missing | Text::Quoted("") => {}
                     Text::Plain(text) if self.nulls.iter().any(|null| null == text) => {}
                     Text::Plain(text) | Text::Quoted(text) => guess.add(text.as_bytes()),
-                    Text::Doubled(text, quote) => {
-                        doubled.clear();
-                        doubled.push_str(text);
-                        guess.add(
-                            doubled
-                                .replace(
-                                    [char::from(quote); 2].iter().collect::<String>().as_str(),
-                                    &String::from(char::from(quote)),
-                                )
-                                .as_bytes(),
-                        );
-                    }
+                    Text::Doubled(text, quote) => guess.add(undouble(text, quote, &mut doubled).as_bytes()),
                 }
             }
         }
