@@ -9,6 +9,7 @@ mod compression;
 mod content;
 mod csv;
 mod decode;
+mod durable_fs;
 mod encoding;
 mod excel;
 mod file;
@@ -28,6 +29,8 @@ mod output;
 mod parquet;
 mod probe;
 mod registry;
+mod sink;
+mod source;
 mod stdin;
 mod store;
 
@@ -38,6 +41,7 @@ pub use csv::{
     csv_in_order, open_csv,
 };
 pub use decode::DecodedTable;
+pub use durable_fs::{DurableFile, DurableFs, LockGuard, OsFs};
 pub use excel::{EXCEL_OPTIONS, ExcelSheet, ExcelSheetName, ExcelWriter, excel_sheets, open_excel, read_excel};
 pub use file::LocalFile;
 pub use files::{Differences, FilesTable};
@@ -54,5 +58,13 @@ pub use output::{CsvStyle, CsvWriter, JsonLayout, JsonWriter, Object, Objects, R
 pub use parquet::PARQUET_OPTIONS;
 pub use probe::{Probe, ProbeCalls, ProbeCandidate, ProbeField, ProbeMapping, probe};
 pub use registry::{FILE_OPTIONS, Format, Opened, Source, TypeOf, find, open, open_located};
+pub use sink::{
+    Durability, EmissionKind, Epoch, Prepared, SinkContext, SinkDescription, SinkGuarantee, SinkPosition, SinkTable,
+    StreamSink,
+};
+pub use source::{
+    CheckpointMarker, Pull, Pulling, Replay, Signal, SourceContext, SourceDescription, SourceNotes, SourceOffset,
+    StreamSource, StreamTable,
+};
 pub use stdin::reserve_standard_input;
 pub use store::LocalFiles;

@@ -155,6 +155,15 @@ error_codes! {
     /// The session may not open this file or make this change.
     AccessDenied = "VEL-6004", AccessDenied;
 
+    /// A second query uses the checkpoint.
+    CheckpointLocked = "VEL-6101", Io;
+    /// The files of a checkpoint are damaged and nothing whole is left to go on from.
+    CheckpointCorrupt = "VEL-6102", Data;
+    /// The checkpoint belongs to another query, or to another version of the engine.
+    CheckpointMismatch = "VEL-6103", Usage;
+    /// A file that a stream has read, or is reading, was changed.
+    SourceChanged = "VEL-6104", Data;
+
     /// An argument of a call is not valid.
     InvalidArgument = "VEL-7001", Usage;
     /// The object was closed.
@@ -168,6 +177,8 @@ error_codes! {
     Cancelled = "VEL-8002", Cancelled;
     /// The time limit was reached.
     Timeout = "VEL-8003", Timeout;
+    /// The state of a stream query is larger than its limit.
+    StateTooLarge = "VEL-8004", Resource;
 
     /// The engine is at fault.
     Internal = "VEL-9001", Internal;

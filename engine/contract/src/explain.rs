@@ -7,6 +7,47 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::StreamStrategy;
+
+/// The explanation of one stream query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamExplain {
+    /// The source, the sink, and the numbered operators as the statement says them.
+    pub logical: Vec<String>,
+    /// What runs: what is kept, what can be spread, and the numbered operators.
+    pub physical: Vec<String>,
+    /// The choices that were made for this run.
+    pub strategy: StreamStrategy,
+}
+
+impl StreamExplain {
+    /// The sections as strings, for JSON.
+    #[must_use]
+    pub fn to_json(&self) -> ExplainJson {
+        ExplainJson {
+            logical: self.logical.join("\n"),
+            physical: self.physical.join("\n"),
+            strategy: self.strategy.lines().join("\n"),
+        }
+    }
+}
+
+impl fmt::Display for StreamExplain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_sections(f, [&self.logical, &self.physical, &self.strategy.lines()])
+    }
+}
+
+fn write_sections(f: &mut fmt::Formatter<'_>, sections: [&[String]; 3]) -> fmt::Result {
+    for (name, lines) in ["logical", "physical", "strategy"].into_iter().zip(sections) {
+        writeln!(f, "{name}")?;
+        for line in lines {
+            writeln!(f, "{line}")?;
+        }
+    }
+    Ok(())
+}
+
 /// The explanation of one query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explain {
@@ -85,15 +126,7 @@ impl Explain {
 
 impl fmt::Display for Explain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sections: [(&str, &[String]); 3] =
-            [("logical", &self.logical), ("physical", &self.physical), ("strategy", &self.strategy.lines())];
-        for (name, lines) in sections {
-            writeln!(f, "{name}")?;
-            for line in lines {
-                writeln!(f, "{line}")?;
-            }
-        }
-        Ok(())
+        write_sections(f, [&self.logical, &self.physical, &self.strategy.lines()])
     }
 }
 

@@ -5,10 +5,18 @@
 //! Invariant: this crate never sees Arrow or DataFusion and holds no behaviour beyond writing, reading and checking
 //! its own values.
 
+pub mod checkpoint;
+pub mod clock;
 pub mod error;
 pub mod explain;
 pub mod json;
+pub mod progress;
+pub mod strategy;
 
 // The public interface.
+pub use checkpoint::CheckpointManifest;
+pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Error, ErrorCode, ErrorKind, ErrorReport, Position, Result};
-pub use explain::{BatchStrategy, Explain};
+pub use explain::{BatchStrategy, Explain, ExplainJson, StreamExplain};
+pub use progress::StreamingQueryProgress;
+pub use strategy::StreamStrategy;

@@ -2,3 +2,16 @@
 //!
 //! Invariant: this crate never parses SQL, reads no clock but [`velaria_contract::Clock`], and touches durable files through
 //! [`velaria_connector::DurableFs`] only.
+
+mod checkpoint;
+mod operator;
+mod options;
+mod plan;
+
+// The public interface.
+pub use checkpoint::CommitHead;
+pub use operator::{Counts, MicroBatch, Operator, OperatorState, StateFrame};
+pub use options::{DeliveryMode, ExecutionMode, OPTIONS, OptionEntry, StreamOptions, output_mode_name};
+pub use plan::{
+    Aggregate, AggregateSpec, Input, Node, NodeKind, StreamPlan, TableJoin, TableReader, WatermarkSpec, WindowSpec,
+};
