@@ -1,1 +1,4 @@
 //! The laws of the streaming kernel.
+
+mod doubles;
+mod query;
