@@ -4,14 +4,23 @@
 //! [`velaria_connector::DurableFs`] only.
 
 mod checkpoint;
+mod error;
 mod operator;
 mod options;
 mod plan;
+mod watermark;
+mod window;
 
 // The public interface.
 pub use checkpoint::CommitHead;
+pub use operator::join::join as join_operator;
+pub use operator::window::window as window_operator;
 pub use operator::{Counts, MicroBatch, Operator, OperatorState, StateFrame};
 pub use options::{DeliveryMode, ExecutionMode, OPTIONS, OptionEntry, StreamOptions, output_mode_name};
 pub use plan::{
     Aggregate, AggregateSpec, Input, Node, NodeKind, StreamPlan, TableJoin, TableReader, WatermarkSpec, WindowSpec,
+};
+pub use watermark::Watermark;
+pub use window::{
+    MAX_WINDOWS_PER_ROW, check_window, event_times_ms, max_event_time_ms, window_end_ms, window_start_ms, window_type,
 };

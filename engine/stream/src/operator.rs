@@ -3,6 +3,9 @@
 //! Operators know nothing of checkpoints: one with state tells what changed since it was last asked, all that it keeps, and takes it
 //! back. The driver decides when.
 
+pub(crate) mod join;
+pub(crate) mod window;
+
 use arrow::array::RecordBatch;
 use velaria_contract::Result;
 
