@@ -24,6 +24,8 @@ mod window;
 // The public interface.
 pub use checkpoint::CommitHead;
 pub use explain::explain;
+pub use operator::join::join as join_operator;
+pub use operator::window::window as window_operator;
 pub use operator::{Counts, MicroBatch, Operator, OperatorState, StateFrame};
 pub use options::{DeliveryMode, ExecutionMode, OPTIONS, OptionEntry, StreamOptions, output_mode_name};
 pub use plan::{
@@ -31,3 +33,7 @@ pub use plan::{
 };
 pub use query::{Environment, StreamingQuery, Syncing};
 pub use strategy::strategy;
+pub use watermark::Watermark;
+pub use window::{
+    MAX_WINDOWS_PER_ROW, check_window, event_times_ms, max_event_time_ms, window_end_ms, window_start_ms, window_type,
+};

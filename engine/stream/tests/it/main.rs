@@ -2,3 +2,7 @@
 
 mod doubles;
 mod query;
+mod join;
+mod rows;
+mod watermark;
+mod window;
