@@ -3,13 +3,17 @@
 //! Invariant: this crate never parses SQL, reads no clock but [`velaria_contract::Clock`], and touches durable files through
 //! [`velaria_connector::DurableFs`] only.
 
+mod accumulator;
 mod checkpoint;
+mod error;
 mod operator;
 mod options;
 mod plan;
+mod state;
 
 // The public interface.
 pub use checkpoint::CommitHead;
+pub use operator::aggregate::{AggregateSettings, aggregate};
 pub use operator::{Counts, MicroBatch, Operator, OperatorState, StateFrame};
 pub use options::{DeliveryMode, ExecutionMode, OPTIONS, OptionEntry, StreamOptions, output_mode_name};
 pub use plan::{

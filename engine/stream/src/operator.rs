@@ -3,6 +3,8 @@
 //! Operators know nothing of checkpoints: one with state tells what changed since it was last asked, all that it keeps, and takes it
 //! back. The driver decides when.
 
+pub(crate) mod aggregate;
+
 use arrow::array::RecordBatch;
 use velaria_contract::Result;
 
