@@ -54,7 +54,7 @@ impl<'a> Driver<'a> {
         let Setup { plan, control } = *setup;
         let options = &control.options;
         let workers = strategy::workers(plan, options);
-        let mut pipeline = Pipeline::new(plan, options, workers, !options.checkpoint_path.is_empty())?;
+        let mut pipeline = Pipeline::new(plan, options, workers)?;
         let (mut durable, resumed) = Durable::open(plan, control)?;
         let mut tally = Tally::new(plan, control, workers);
         let timeout = options.idle_timeout_ms.map(Duration::from_millis);

@@ -17,6 +17,7 @@ mod pipeline;
 mod plan;
 mod progress;
 mod query;
+mod state;
 mod strategy;
 mod watermark;
 mod window;
@@ -24,6 +25,7 @@ mod window;
 // The public interface.
 pub use checkpoint::CommitHead;
 pub use explain::explain;
+pub use operator::aggregate::{AggregateSettings, aggregate};
 pub use operator::join::join as join_operator;
 pub use operator::window::window as window_operator;
 pub use operator::{Counts, MicroBatch, Operator, OperatorState, StateFrame};

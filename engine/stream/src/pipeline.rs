@@ -58,11 +58,11 @@ pub(crate) struct Totals {
 
 impl Pipeline {
     /// The operators of `plan`; reads the tables of joins.
-    pub(crate) fn new(plan: &StreamPlan, options: &StreamOptions, workers: usize, tracked: bool) -> Result<Self> {
+    pub(crate) fn new(plan: &StreamPlan, options: &StreamOptions, workers: usize) -> Result<Self> {
         let parents = parents(plan)?;
         let mut stages = Vec::with_capacity(plan.nodes.len());
         for (index, node) in plan.nodes.iter().enumerate() {
-            let operator = operator(plan, index, node, options, workers, tracked)?;
+            let operator = operator(plan, index, node, options, workers)?;
             let parent = parents.get(index).copied().flatten();
             stages.push(Stage { operator, parent, stateful: node.kind.is_stateful() });
         }
@@ -247,7 +247,6 @@ fn operator(
     node: &Node,
     options: &StreamOptions,
     workers: usize,
-    tracked: bool,
 ) -> Result<Box<dyn Operator>> {
     let input = || {
         let node = node.inputs.first().and_then(|input| plan.nodes.get(*input));
@@ -267,7 +266,6 @@ fn operator(
                 allowed_lateness_ms: options.allowed_lateness_ms,
                 max_retained_windows: options.max_retained_windows,
                 max_state_bytes: options.max_state_bytes,
-                tracked,
             };
             aggregate(spec, input()?, &node.schema, &settings)?
         }

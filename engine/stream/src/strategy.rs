@@ -5,7 +5,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use velaria_connector::SinkDescription;
 use velaria_contract::StreamStrategy;
 
-use crate::accumulator::class_of;
+use crate::accumulator::StateClass;
 use crate::options::{ExecutionMode, StreamOptions, output_mode_name};
 use crate::plan::{AggregateSpec, NodeKind, StreamPlan};
 
@@ -172,7 +172,7 @@ fn state_class(plan: &StreamPlan) -> String {
         if let NodeKind::Aggregate(spec) = &node.kind
             && spec.stateful
         {
-            let of_aggregates = spec.aggregates.iter().map(class_of);
+            let of_aggregates = spec.aggregates.iter().filter_map(|each| Some(StateClass::of(each).ok()?.name()));
             // Keys alone are columns as well.
             classes.extend(of_aggregates.chain(spec.aggregates.is_empty().then_some("columnar")));
         }
