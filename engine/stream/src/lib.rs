@@ -9,7 +9,7 @@ mod options;
 mod plan;
 
 // The public interface.
-pub use checkpoint::CommitHead;
+pub use checkpoint::{CheckpointStore, CommitHead, Committed, FORMAT_VERSION, Identity, Recovered};
 pub use operator::{Counts, MicroBatch, Operator, OperatorState, StateFrame};
 pub use options::{DeliveryMode, ExecutionMode, OPTIONS, OptionEntry, StreamOptions, output_mode_name};
 pub use plan::{
