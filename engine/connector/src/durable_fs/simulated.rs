@@ -1,8 +1,8 @@
 //! A file system in memory that forgets what was not synced: for tests of what survives a crash.
 //!
 //! It is as unkind as the rules of POSIX allow. A name is on the disk only after its folder was synced, content only after the
-//! file was; until then a power failure takes each sector and each change of a name, or leaves it. What a failed sync was to
-//! write may be gone although a later sync succeeds.
+//! file was; until then a power failure takes each sector and each change of a name, or leaves it. Content that a failed sync
+//! was to write may be gone although a later sync succeeds; names are in the journal, and a later sync writes them.
 
 mod disk;
 mod power;
@@ -197,15 +197,7 @@ impl DurableFs for SimulatedFs {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let mut machine = self.lock_machine();
-        match machine.next_outcome() {
-            Outcome::Done | Outcome::Fails(Fault::ShortWrite) => machine.disk.sync_names(dir),
-            Outcome::Dies => Err(dead()),
-            Outcome::Fails(fault) => {
-                machine.disk.doubt_names(dir);
-                Err(fault.error())
-            }
-        }
+        self.operate(|disk| disk.sync_names(dir))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

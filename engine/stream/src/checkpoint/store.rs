@@ -4,6 +4,7 @@
 //! Each start begins a log of its own: what the last one holds beyond what was surely synced is written once more, since after a
 //! failed sync the system may show bytes that the disk never got.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -234,12 +235,32 @@ fn create_dir(fs: &dyn DurableFs, dir: &Path) -> Result<()> {
     if matches!(fs.length(dir), Ok(Some(_))) {
         return Err(fault::mismatch(dir, "it is a file and not a folder"));
     }
-    let missing: Vec<&Path> = dir.ancestors().take_while(|dir| matches!(fs.length(dir), Ok(None))).collect();
-    fs.create_dir_all(dir).map_err(|error| fault::refused("create", dir, error))?;
-    for above in missing.into_iter().filter_map(Path::parent) {
-        sync_dir(fs, if above == Path::new("") { Path::new(".") } else { above })?;
+    let levels: Vec<&Path> = dir.ancestors().filter(|level| !level.as_os_str().is_empty()).collect();
+    let missing = levels.iter().take_while(|level| matches!(fs.length(level), Ok(None))).count();
+    if let Some(known) = levels.get(missing) {
+        sync_known(fs, known)?;
+    }
+    for level in levels.iter().take(missing).rev() {
+        fs.create_dir_all(level).map_err(|error| fault::refused("create", level, error))?;
+        sync_dir(fs, above(level))?;
     }
     Ok(())
+}
+
+/// The folder that a name is in.
+fn above(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A crash may have come between making the folder and syncing its name. Who may not read the folder above it has not made it.
+fn sync_known(fs: &dyn DurableFs, dir: &Path) -> Result<()> {
+    if dir.parent().is_none() {
+        return Ok(());
+    }
+    match fs.sync_dir(above(dir)) {
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(fault::refused("sync", above(dir), error)),
+        _ => Ok(()),
+    }
 }
 
 fn sync_dir(fs: &dyn DurableFs, dir: &Path) -> Result<()> {

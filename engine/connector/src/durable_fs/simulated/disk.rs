@@ -57,14 +57,7 @@ impl Inode {
     }
 }
 
-/// A change of names that was not synced.
-#[derive(Debug, Clone)]
-pub(super) struct Renaming {
-    pub(super) step: Step,
-    doubtful: bool,
-}
-
-/// What a change of names does. Each is atomic.
+/// A change of names. Each is atomic.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     Folder(PathBuf),
@@ -134,7 +127,8 @@ pub(super) struct Disk {
     pub(super) inodes: Vec<Inode>,
     seen: Names,
     pub(super) durable: Names,
-    pub(super) pending: Vec<Renaming>,
+    /// Changes of names that were not synced.
+    pub(super) pending: Vec<Step>,
 }
 
 impl Disk {
@@ -145,7 +139,7 @@ impl Disk {
 
     fn change(&mut self, step: Step) {
         self.seen.apply(&step);
-        self.pending.push(Renaming { step, doubtful: false });
+        self.pending.push(step);
     }
 
     fn inode(&self, id: InodeId) -> io::Result<&Inode> {
@@ -264,18 +258,11 @@ impl Disk {
         if !self.seen.has_folder(dir) {
             return Err(missing());
         }
-        let is_due = |change: &Renaming| !change.doubtful && change.step.touches(dir);
-        for change in self.pending.iter().filter(|change| is_due(change)) {
-            self.durable.apply(&change.step);
+        for step in self.pending.iter().filter(|step| step.touches(dir)) {
+            self.durable.apply(step);
         }
-        self.pending.retain(|change| !is_due(change));
+        self.pending.retain(|step| !step.touches(dir));
         Ok(())
-    }
-
-    /// A sync of the names has failed.
-    pub(super) fn doubt_names(&mut self, dir: &Path) {
-        let due = self.pending.iter_mut().filter(|change| change.step.touches(dir));
-        due.for_each(|change| change.doubtful = true);
     }
 
     pub(super) fn put(&mut self, path: &Path, content: &[u8]) {

@@ -1,6 +1,6 @@
 //! What is left after a power failure.
 
-use super::disk::{Change, Disk, Edit, Inode, Names, Renaming};
+use super::disk::{Change, Disk, Edit, Inode, Names, Step};
 
 /// What the disk writes at once, or not at all.
 const SECTOR_BYTES: usize = 512;
@@ -66,14 +66,14 @@ fn sectors(change: &Change) -> Vec<Edit> {
     parts
 }
 
-fn names(durable: &Names, pending: &[Renaming], dice: &mut Dice) -> Names {
+fn names(durable: &Names, pending: &[Step], dice: &mut Dice) -> Names {
     let mut names = durable.clone();
     let mut kept = survivors(pending, dice);
     if dice.below(2) == 0 {
         shuffle(&mut kept, dice);
     }
-    for change in kept {
-        names.apply(&change.step);
+    for step in kept {
+        names.apply(step);
     }
     names.drop_unreachable();
     names
