@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use velaria_contract::{Error, ErrorCode, Result};
 
@@ -23,18 +23,31 @@ impl MemoryStream {
     /// # Errors
     /// `VEL-5006` when a batch does not have the columns of `schema`.
     pub fn new(schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<Self> {
-        let fits =
-            |batch: &RecordBatch| Arc::ptr_eq(&batch.schema(), &schema) || same_columns(&batch.schema(), &schema);
-        match batches.iter().position(|batch| !fits(batch)) {
-            None => Ok(Self { schema, batches: batches.into() }),
-            Some(place) => Err(Error::new(ErrorCode::SchemaMismatch, "stream batches must share the same schema")
-                .with_hint(format!("batch {} has other columns than the stream", place + 1))),
-        }
+        let fitted = batches.into_iter().enumerate().map(|(place, batch)| {
+            fitted(batch, &schema).ok_or_else(|| {
+                Error::new(ErrorCode::SchemaMismatch, "stream batches must share the same schema")
+                    .with_hint(format!("batch {} has other columns than the stream", place + 1))
+            })
+        });
+        let batches = fitted.collect::<Result<Vec<_>>>()?.into();
+        Ok(Self { schema, batches })
     }
 }
 
+/// `batch` with exactly this schema; `None` when its columns have other names or types, or NULL where none may be.
+pub(super) fn fitted(batch: RecordBatch, schema: &SchemaRef) -> Option<RecordBatch> {
+    if Arc::ptr_eq(batch.schema_ref(), schema) {
+        return Some(batch);
+    }
+    if !same_columns(batch.schema_ref(), schema) {
+        return None;
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), batch.columns().to_vec(), &options).ok()
+}
+
 /// Whether batches of one schema can pass as batches of the other: names and types in their order.
-pub(super) fn same_columns(one: &SchemaRef, other: &SchemaRef) -> bool {
+fn same_columns(one: &SchemaRef, other: &SchemaRef) -> bool {
     one.fields().len() == other.fields().len()
         && one.fields().iter().zip(other.fields()).all(|(one, other)| {
             Arc::ptr_eq(one, other) || one.name() == other.name() && one.data_type() == other.data_type()

@@ -13,7 +13,7 @@ use arrow::datatypes::SchemaRef;
 use velaria_contract::{Error, ErrorCode, Result};
 
 use super::fault::no_offset;
-use super::memory::same_columns;
+use super::memory::fitted;
 use crate::{Pull, Pulling, Replay, Signal, SourceContext, SourceDescription, SourceOffset, StreamSource, StreamTable};
 
 /// A handle on the stream; all clones mean the same one, and any number of threads may push.
@@ -61,10 +61,10 @@ impl QueueStream {
     /// # Errors
     /// `VEL-5006` for other columns than those of the stream; `VEL-7002` when the stream is closed, also while waiting.
     pub fn push(&self, batch: RecordBatch) -> Result<()> {
-        if !same_columns(&batch.schema(), &self.schema) {
-            return Err(Error::new(ErrorCode::SchemaMismatch, "queue stream source schema mismatch")
-                .with_hint("a batch needs the columns of the stream, by name and type, in their order"));
-        }
+        let batch = fitted(batch, &self.schema).ok_or_else(|| {
+            Error::new(ErrorCode::SchemaMismatch, "queue stream source schema mismatch")
+                .with_hint("a batch needs the columns of the stream, by name and type, in their order")
+        })?;
         let signal = {
             let state = self.queue.lock();
             let is_full = |state: &mut State| !state.closed && state.waiting() >= self.queue.capacity;
@@ -171,12 +171,25 @@ impl StreamTable for QueueStream {
                 .with_hint("each row is given to one query; make a stream for each"));
         }
         state.is_read = true;
-        Ok(Box::new(QueueReader { queue: Arc::clone(&self.queue) }))
+        Ok(Box::new(QueueReader { queue: Arc::clone(&self.queue), is_open: true }))
     }
 }
 
 struct QueueReader {
     queue: Arc<Queue>,
+    /// Whether the stream is still this one's: after closing, another may read it.
+    is_open: bool,
+}
+
+impl QueueReader {
+    fn release(&mut self) {
+        if !std::mem::take(&mut self.is_open) {
+            return;
+        }
+        let mut state = self.queue.lock();
+        state.is_read = false;
+        state.signal = None;
+    }
 }
 
 impl StreamSource for QueueReader {
@@ -213,13 +226,16 @@ impl StreamSource for QueueReader {
         self.queue.lock().forget_up_to(number);
         Ok(())
     }
+
+    fn close(&mut self) -> Result<()> {
+        self.release();
+        Ok(())
+    }
 }
 
 impl Drop for QueueReader {
     fn drop(&mut self) {
-        let mut state = self.queue.lock();
-        state.is_read = false;
-        state.signal = None;
+        self.release();
     }
 }
 
@@ -253,8 +269,11 @@ mod tests {
         assert_eq!(next(reader.as_mut()), Some((1, "1".to_owned())));
         assert_eq!(next(reader.as_mut()), Some((2, "2".to_owned())));
         reader.ack(&offset(1)).unwrap();
-        drop(reader);
+        reader.close().unwrap();
+        let closed = reader;
         let mut reader = stream.reader().unwrap();
+        drop(closed);
+        assert!(stream.reader().is_err());
         reader.open(&context(), Some(&offset(1))).unwrap();
         assert_eq!(next(reader.as_mut()), Some((2, "2".to_owned())));
         assert_eq!(next(reader.as_mut()), Some((3, "3".to_owned())));

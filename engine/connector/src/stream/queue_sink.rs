@@ -106,7 +106,7 @@ impl SinkTable for QueueSinkTable {
                 .with_hint("give each query a sink of its own"));
         }
         state.is_written = true;
-        Ok(Box::new(QueueSink { queue: Arc::clone(&self.queue) }))
+        Ok(Box::new(QueueSink { queue: Arc::clone(&self.queue), is_open: true }))
     }
 
     fn interrupt(&self) {
@@ -117,6 +117,21 @@ impl SinkTable for QueueSinkTable {
 
 struct QueueSink {
     queue: Arc<Queue>,
+    /// Whether the sink is still this one's: after closing, another may write it.
+    is_open: bool,
+}
+
+impl QueueSink {
+    fn release(&mut self) {
+        if !std::mem::take(&mut self.is_open) {
+            return;
+        }
+        let mut state = self.queue.lock();
+        state.is_written = false;
+        state.closed = true;
+        drop(state);
+        self.queue.changed.notify_all();
+    }
 }
 
 impl StreamSink for QueueSink {
@@ -146,19 +161,14 @@ impl StreamSink for QueueSink {
     }
 
     fn close(&mut self) -> Result<()> {
-        self.queue.lock().closed = true;
-        self.queue.changed.notify_all();
+        self.release();
         Ok(())
     }
 }
 
 impl Drop for QueueSink {
     fn drop(&mut self) {
-        let mut state = self.queue.lock();
-        state.is_written = false;
-        state.closed = true;
-        drop(state);
-        self.queue.changed.notify_all();
+        self.release();
     }
 }
 

@@ -89,8 +89,12 @@ impl DirectorySettings {
         let default = Self::default();
         let given = |key| options.text(key).filter(|text| !text.is_empty());
         let settings = Self {
-            rows_per_batch: options
-                .parsed("rows_per_batch", "a whole number from 1 on", |text| text.trim().parse().ok())?,
+            rows_per_batch: match given("rows_per_batch") {
+                Some(_) => {
+                    options.parsed("rows_per_batch", "a whole number from 1 on", |text| text.trim().parse().ok())?
+                }
+                None => None,
+            },
             settle_ms: options.count("settle_ms")?.unwrap_or(default.settle_ms),
             on_change: options.parsed("on_change", "fail or skip", on_change)?.unwrap_or(default.on_change),
             on_bad_row: options
@@ -152,7 +156,7 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_the_list() {
-        for option in DIRECTORY_OPTIONS.iter().filter(|option| !option.default.is_empty()) {
+        for option in &DIRECTORY_OPTIONS {
             let given = ReadOptions::new().with(option.name, option.default);
             assert_eq!(DirectorySettings::take(&given).unwrap().0, DirectorySettings::default(), "{}", option.name);
         }
