@@ -1,1 +1,3 @@
 //! The laws of the streaming kernel.
+
+mod aggregate;

@@ -199,22 +199,35 @@ impl Shard {
     }
 
     fn touch(&mut self, push: &Push) -> Result<()> {
-        let before = self.touched.groups().len();
-        let numbers = |row| push.numbers.of(row);
-        self.touched.touch(&self.groups, self.keys.count(), numbers, &mut self.slots);
-        let new = self.touched.groups().iter().enumerate().skip(before);
-        let (slots, old): (Vec<usize>, Vec<u32>) = new.filter(|&(_, &group)| self.touched.is_old(group)).unzip();
+        let before = self.touched.touch(&self.groups, self.keys.count(), |row| push.numbers.of(row));
+        self.note_previous(before)?;
+        if self.regime == Regime::Dense {
+            return Ok(());
+        }
+        let first = self.touched.placed().len();
+        let old = self.touched.place(before);
+        if !old.is_empty() {
+            let slots: Vec<usize> = (first..first + old.len()).collect();
+            for totals in &mut self.totals {
+                totals.load(old, &slots, first + old.len()).map_err(from_datafusion)?;
+            }
+        }
+        self.touched.slots(&self.groups, &mut self.slots);
+        Ok(())
+    }
+
+    /// For a changelog, notes the results of the groups that this push is the first to touch.
+    fn note_previous(&mut self, before: usize) -> Result<()> {
+        if self.program.emission != EmissionKind::Changelog {
+            return Ok(());
+        }
+        let new = self.touched.groups().iter().skip(before).copied();
+        let old: Vec<u32> = new.filter(|&group| self.touched.is_old(group)).collect();
         if old.is_empty() {
             return Ok(());
         }
-        let slot_count = self.touched.groups().len();
         for (totals, previous) in self.totals.iter_mut().zip(&mut self.previous) {
-            if self.program.emission == EmissionKind::Changelog {
-                previous.push(totals.evaluate(&old).map_err(from_datafusion)?);
-            }
-            if self.regime == Regime::Sparse {
-                totals.load(&old, &slots, slot_count).map_err(from_datafusion)?;
-            }
+            previous.push(totals.evaluate(&old).map_err(from_datafusion)?);
         }
         Ok(())
     }
@@ -222,7 +235,7 @@ impl Shard {
     fn update(&mut self, arguments: &[Arguments]) -> Result<()> {
         let (slots, slot_count) = match self.regime {
             Regime::Dense => (&self.groups, self.keys.count()),
-            Regime::Sparse => (&self.slots, self.touched.groups().len()),
+            Regime::Sparse => (&self.slots, self.touched.placed().len()),
         };
         for (totals, of) in self.totals.iter_mut().zip(arguments) {
             let filter = of.filter.as_ref();
@@ -239,7 +252,7 @@ impl Shard {
         }
         let count = self.keys.count();
         for totals in &mut self.totals {
-            totals.store(self.regime, self.touched.groups(), count).map_err(from_datafusion)?;
+            totals.store(self.regime, self.touched.placed(), count).map_err(from_datafusion)?;
         }
         if self.program.stateful {
             self.told.touched(self.touched.groups(), count);
