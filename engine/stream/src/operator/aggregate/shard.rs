@@ -129,7 +129,7 @@ impl Shard {
         let arguments = self.program.arguments(&push.batch)?;
         let first_push = self.touched.is_empty();
         if first_push {
-            self.touched.begin(self.keys.count());
+            self.begin()?;
         }
         self.intern(&push, rows)?;
         if first_push {
@@ -137,6 +137,15 @@ impl Shard {
         }
         self.touch(&push)?;
         self.update(&arguments)
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        // Windows whose drop was restored may begin again.
+        if !self.dead_windows.is_empty() {
+            self.rebuild()?;
+        }
+        self.touched.begin(self.keys.count());
+        Ok(())
     }
 
     /// The push without the rows whose window was closed before the micro-batch.

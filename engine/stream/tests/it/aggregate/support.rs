@@ -42,7 +42,10 @@ fn context(rows: &RecordBatch, builder: SessionStateBuilder) -> SessionContext {
 }
 
 async fn plan(sql: &str, rows: &RecordBatch) -> Query {
-    let batches = context(rows, SessionStateBuilder::new()).sql(sql).await.unwrap().collect().await.unwrap();
+    let frame = context(rows, SessionStateBuilder::new()).sql(sql).await.unwrap();
+    let answer: SchemaRef = Arc::new(frame.schema().as_arrow().clone());
+    let batches = frame.collect().await.unwrap();
+    let expected = concat_batches(batches.first().map_or(&answer, |batch| batch.schema_ref()), &batches).unwrap();
     let plain = context(rows, SessionStateBuilder::new());
     let optimizer = plain.state().optimizer().rules.clone();
     let kept = optimizer.into_iter().filter(|rule| rule.name() != "single_distinct_aggregation_to_group_by").collect();
@@ -61,7 +64,6 @@ async fn plan(sql: &str, rows: &RecordBatch) -> Query {
         .zip(exec.filter_expr())
         .map(|(function, filter)| Aggregate { function: Arc::clone(function), filter: filter.clone(), simple: false })
         .collect();
-    let expected = concat_batches(&batches[0].schema(), &batches).unwrap();
     let mut fields: Vec<Field> = expected.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
     fields.iter_mut().for_each(|field| field.set_nullable(true));
     let spec = AggregateSpec { keys, aggregates, window: None, stateful: true, distinct: false };
