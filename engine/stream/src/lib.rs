@@ -13,7 +13,7 @@ mod state;
 
 // The public interface.
 pub use checkpoint::CommitHead;
-pub use operator::aggregate::{AggregateSettings, aggregate};
+pub use operator::aggregate::{AggregateSettings, StateEstimate, aggregate, estimate_state};
 pub use operator::{Counts, MicroBatch, Operator, OperatorState, StateFrame};
 pub use options::{DeliveryMode, ExecutionMode, OPTIONS, OptionEntry, StreamOptions, output_mode_name};
 pub use plan::{

@@ -340,14 +340,9 @@ impl Shard {
         groups.sort_unstable_by_key(|&group| self.sequences[group as usize]);
     }
 
-    /// The starts of the newest windows, when there are more than that.
+    /// The starts of the newest windows.
     pub(super) fn newest_windows(&self, count: usize) -> Vec<i64> {
         self.windows.newest(count)
-    }
-
-    /// Whether more than `count` windows are kept.
-    pub(super) fn windows_exceed(&self, count: usize) -> bool {
-        self.windows.exceed(count)
     }
 
     /// Forgets the windows before `start_ms`. Rows of them may come again, so their groups are gone at once.
