@@ -7,3 +7,4 @@ mod query;
 mod rows;
 mod watermark;
 mod window;
+mod aggregate;
