@@ -84,10 +84,11 @@ pub use velaria_stream::{
 pub mod stream {
     pub use velaria_connector::{
         CSV_APPEND_OPTIONS, CheckpointMarker, ConsoleOutput, ConsoleSinkTable, CsvAppendTable, DIRECTORY_OPTIONS,
-        EndOption, MemorySinkTable, MemoryStream, PART_FILES_OPTIONS, PartFilesTable, PartFormat,
-        QueueSinkTable as RealtimeStreamSink, QueueStream as RealtimeStreamSource, Durability, DurableFile, DurableFs, EmissionKind, Epoch, LockGuard, OsFs, Prepared, Pull,
-        Pulling, Replay, Signal, SinkContext, SinkDescription, SinkGuarantee, SinkPosition, SinkTable, SourceContext,
-        SourceDescription, SourceNotes, SourceOffset, StreamSink, StreamSource, StreamTable,
+        Durability, DurableFile, DurableFs, EmissionKind, EndOption, Epoch, LockGuard, MemorySinkTable, MemoryStream,
+        OsFs, PART_FILES_OPTIONS, PartFilesTable, PartFormat, Prepared, Pull, Pulling,
+        QueueSinkTable as RealtimeStreamSink, QueueStream as RealtimeStreamSource, Replay, Signal, SinkContext,
+        SinkDescription, SinkGuarantee, SinkPosition, SinkTable, SourceContext, SourceDescription, SourceNotes,
+        SourceOffset, StreamSink, StreamSource, StreamTable,
     };
     pub use velaria_contract::{
         Clock, ManualClock, StreamExplain, StreamStrategy, StreamingQueryProgress, SystemClock,

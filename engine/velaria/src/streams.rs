@@ -8,7 +8,8 @@ use datafusion::catalog::TableProvider;
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use velaria_connector::{
-    ConsoleOutput, Format, MemorySinkTable, MemoryStream, QueueSinkTable, QueueStream, ReadOptions, SinkTable, StreamTable,
+    ConsoleOutput, Format, MemorySinkTable, MemoryStream, QueueSinkTable, QueueStream, ReadOptions, SinkTable,
+    StreamTable,
 };
 use velaria_contract::{Error, ErrorCode, Result, StreamExplain};
 use velaria_sql::TableKind;

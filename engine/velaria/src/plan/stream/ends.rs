@@ -44,8 +44,8 @@ pub(super) async fn open(context: &Context, text: &str, query: &Query) -> Result
         {
             // Looking at a folder may take long, and must not happen on the thread of a caller that polls once.
             tokio::task::yield_now().await;
-            let stream =
-                stream_of(context, &name, &source).map_err(|error| error.with_position(position_of(text, ident.span)))?;
+            let stream = stream_of(context, &name, &source)
+                .map_err(|error| error.with_position(position_of(text, ident.span)))?;
             source.keep_stream(Arc::new(stream));
         }
     }
@@ -186,14 +186,10 @@ mod tests {
 
     #[test]
     fn the_options_of_streams_are_not_those_of_files() {
-        let options =
-            ReadOptions::new().with("delimiter", ";").with("watermark", "ts").with("rows_per_batch", "10");
+        let options = ReadOptions::new().with("delimiter", ";").with("watermark", "ts").with("rows_per_batch", "10");
         let left: Vec<String> = batch_options(&options).iter().map(|(key, _)| key.to_owned()).collect();
         assert_eq!(left, ["delimiter"]);
-        assert_eq!(
-            event_time(&options).unwrap(),
-            Some(EventTime { column: "ts".to_owned(), delay_ms: 0 })
-        );
+        assert_eq!(event_time(&options).unwrap(), Some(EventTime { column: "ts".to_owned(), delay_ms: 0 }));
         assert!(event_time(&ReadOptions::new().with("watermark_delay_ms", "5")).is_err());
         assert_eq!(delimiter_of(";;").unwrap(), b';');
     }
