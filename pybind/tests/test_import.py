@@ -51,7 +51,8 @@ def test_names_of_all_exist() -> None:
 
 
 def test_types_name_the_package_as_their_module() -> None:
-    for name in ("Session", "DataFrame", "Schema"):
+    streams = ("StreamingDataFrame", "StreamingQuery", "RealtimeStreamSource", "RealtimeStreamSink")
+    for name in ("Session", "DataFrame", "Schema", *streams):
         assert repr(getattr(velaria, name)) == "<class 'velaria.{}'>".format(name)
 
 
