@@ -9,7 +9,7 @@ use velaria::{Session, StreamOptions, StreamingDataFrame, StreamingQuery};
 
 use super::SurfaceError;
 use super::directive::Directive;
-use super::velaria::{blocking, report};
+use super::velaria::report;
 
 /// How long a query is waited for between two looks at its sink.
 const TICK: Duration = Duration::from_millis(20);

@@ -8,7 +8,6 @@ use pyo3::types::{PyDict, PyTuple};
 use velaria::{Error, ErrorCode};
 
 use super::count;
-use crate::error::to_py;
 use crate::runtime::{Check, enter};
 use crate::seconds::seconds;
 
