@@ -120,6 +120,11 @@ pub trait StreamSource: Send {
     /// Those of reading; the query fails with them.
     fn next_batch(&mut self, context: &SourceContext) -> Result<Pull>;
 
+    /// Whether it is known already that nothing more will come: such a source does not wait for room to say so.
+    fn at_end(&self) -> bool {
+        false
+    }
+
     /// A micro-batch is written and about to be committed.
     ///
     /// # Errors

@@ -3,6 +3,15 @@
 //! Operators know nothing of checkpoints: one with state tells what changed since it was last asked, all that it keeps, and takes it
 //! back. The driver decides when.
 
+pub(crate) mod aggregate;
+pub(crate) mod filter;
+pub(crate) mod join;
+pub(crate) mod limit;
+pub(crate) mod pass;
+pub(crate) mod project;
+pub(crate) mod sort;
+pub(crate) mod window;
+
 use arrow::array::RecordBatch;
 use velaria_contract::Result;
 
@@ -50,6 +59,16 @@ pub trait Operator: Send {
     /// The state, for an operator that has some.
     fn state(&mut self) -> Option<&mut dyn OperatorState> {
         None
+    }
+
+    /// The rows that a limit has counted; `None` for other operators.
+    fn limit_seen(&self) -> Option<u64> {
+        None
+    }
+
+    /// Makes a limit go on after the rows that it had counted.
+    fn restore_limit(&mut self, seen: u64) {
+        let _ = seen;
     }
 
     /// What it has counted.

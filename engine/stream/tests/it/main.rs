@@ -1,1 +1,8 @@
 //! The laws of the streaming kernel.
+
+mod doubles;
+mod join;
+mod query;
+mod rows;
+mod watermark;
+mod window;

@@ -1,0 +1,336 @@
+//! Commits of a run, and when they are on the disk.
+//!
+//! `exactly-once` waits for the disk in every epoch. `at-least-once` has a thread wait for it, first for the files of the sink and then
+//! for the log, so that a commit that survives a power failure never speaks of rows that did not; sources hear of an offset
+//! only after that. `best-effort` never waits.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use velaria_connector::{Durability, DurableFs, Prepared, SourceOffset};
+use velaria_contract::{CheckpointManifest, Clock, Error, ErrorCode, Result};
+
+use crate::checkpoint::{CheckpointStore, CommitHead};
+use crate::identity::identity;
+use crate::operator::StateFrame;
+use crate::options::DeliveryMode;
+use crate::pipeline::Pipeline;
+use crate::plan::StreamPlan;
+use crate::query::{Control, Syncing};
+
+/// The manifest is for people: it need not follow every micro-batch.
+const MANIFEST_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What a run went on from.
+pub(crate) struct Resumed {
+    pub(crate) head: CommitHead,
+    /// The snapshot and the changes after it, in order.
+    pub(crate) frames: Vec<StateFrame>,
+    pub(crate) warning: Option<String>,
+}
+
+/// The checkpoint of a run, if it has one.
+pub(crate) struct Durable {
+    mode: DeliveryMode,
+    kept: Option<Kept>,
+    /// Offsets whose commits are not yet known to be on the disk.
+    waiting: VecDeque<(u64, usize, SourceOffset)>,
+    epoch: u64,
+    durable_epoch: u64,
+}
+
+struct Kept {
+    store: CheckpointStore,
+    fs: Arc<dyn DurableFs>,
+    clock: Arc<dyn Clock>,
+    fingerprint: String,
+    interval: Duration,
+    syncer: Option<Syncer>,
+    /// Files of the sink that are not on the disk.
+    unsynced: Vec<PathBuf>,
+    synced_at: Option<Duration>,
+    manifest_at: Option<Duration>,
+    last: Option<CheckpointManifest>,
+    bytes: u64,
+}
+
+impl Durable {
+    /// Opens the checkpoint of `control`, if it has one.
+    pub(crate) fn open(plan: &StreamPlan, control: &Control) -> Result<(Self, Option<Resumed>)> {
+        let options = &control.options;
+        let mode = options.checkpoint_delivery_mode;
+        let nothing = Self { mode, kept: None, waiting: VecDeque::new(), epoch: 0, durable_epoch: 0 };
+        if options.checkpoint_path.is_empty() {
+            return Ok((nothing, None));
+        }
+        let fs = Arc::clone(&control.environment.fs);
+        let identity = identity(plan, &control.sink.description());
+        let fingerprint = identity.fingerprint();
+        let (store, recovered) =
+            CheckpointStore::open(Arc::clone(&fs), Path::new(&options.checkpoint_path), &identity)?;
+        let background = mode == DeliveryMode::AtLeastOnce && control.environment.syncing == Syncing::Background;
+        let kept = Kept {
+            store,
+            clock: Arc::clone(&control.environment.clock),
+            fingerprint,
+            interval: Duration::from_millis(options.checkpoint_interval_ms),
+            syncer: background.then(|| Syncer::start(Arc::clone(&fs), &control.id)).transpose()?,
+            fs,
+            unsynced: Vec::new(),
+            synced_at: None,
+            manifest_at: None,
+            last: None,
+            bytes: 0,
+        };
+        let resumed = recovered.map(|recovered| Resumed {
+            head: recovered.head,
+            frames: recovered.snapshot.into_iter().chain(recovered.deltas).collect(),
+            warning: recovered.warning,
+        });
+        Ok((Self { kept: Some(kept), ..nothing }, resumed))
+    }
+
+    /// Whether commits are kept.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// When the files of the sink have to be on the disk.
+    pub(crate) fn durability(&self) -> Durability {
+        match (&self.kept, self.mode) {
+            (None, _) | (_, DeliveryMode::BestEffort) => Durability::Never,
+            (_, DeliveryMode::AtLeastOnce) => Durability::Later,
+            (_, DeliveryMode::ExactlyOnce) => Durability::Now,
+        }
+    }
+
+    pub(crate) fn resumed_at(&mut self, head: Option<&CommitHead>) {
+        self.epoch = head.map_or(0, |head| head.epoch);
+        self.durable_epoch = self.epoch;
+    }
+
+    /// Makes an epoch durable, or on its way to be.
+    pub(crate) fn commit(&mut self, head: &CommitHead, pipeline: &mut Pipeline, prepared: &Prepared) -> Result<()> {
+        let durability = self.durability();
+        let Some(kept) = &mut self.kept else { return Ok(()) };
+        kept.write(head, pipeline, durability)?;
+        kept.unsynced.extend(prepared.unsynced.iter().cloned());
+        self.epoch = head.epoch;
+        match self.mode {
+            DeliveryMode::ExactlyOnce | DeliveryMode::BestEffort => self.durable_epoch = head.epoch,
+            DeliveryMode::AtLeastOnce => self.durable_epoch = kept.sync_soon(head.epoch, self.durable_epoch)?,
+        }
+        Ok(())
+    }
+
+    /// Remembers an offset until its commit is durable.
+    pub(crate) fn acknowledge_later(&mut self, input: usize, offset: SourceOffset) {
+        if !self.is_kept() {
+            self.durable_epoch = self.epoch;
+        }
+        self.waiting.push_back((self.epoch, input, offset));
+    }
+
+    /// The offsets whose commits have become durable.
+    pub(crate) fn take_durable(&mut self) -> Result<Vec<(usize, SourceOffset)>> {
+        if let Some(syncer) = self.kept.as_mut().and_then(|kept| kept.syncer.as_mut()) {
+            self.durable_epoch = self.durable_epoch.max(syncer.done()?);
+        }
+        let mut durable = Vec::new();
+        while let Some((epoch, _, _)) = self.waiting.front()
+            && *epoch <= self.durable_epoch
+        {
+            durable.extend(self.waiting.pop_front().map(|(_, input, offset)| (input, offset)));
+        }
+        Ok(durable)
+    }
+
+    /// Waits until everything is on the disk, as far as the mode waits for that, and says so in the manifest.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        let Some(kept) = &mut self.kept else { return Ok(()) };
+        if let Some(syncer) = kept.syncer.take() {
+            self.durable_epoch = self.durable_epoch.max(syncer.finish()?);
+        }
+        if self.mode == DeliveryMode::AtLeastOnce && self.durable_epoch < self.epoch {
+            kept.sync_now()?;
+            self.durable_epoch = self.epoch;
+        }
+        kept.write_manifest()
+    }
+
+    /// The bytes of the last commit.
+    pub(crate) fn bytes_of_last(&self) -> u64 {
+        self.kept.as_ref().map_or(0, |kept| kept.bytes)
+    }
+}
+
+impl Kept {
+    fn write(&mut self, head: &CommitHead, pipeline: &mut Pipeline, durability: Durability) -> Result<()> {
+        let delta = pipeline.delta()?;
+        self.bytes = self.store.commit(head, &delta, durability)?.bytes;
+        if self.store.wants_snapshot() {
+            self.rotate(head, pipeline)?;
+        }
+        let mut manifest = CheckpointManifest::of(&head.progress);
+        manifest.format_version = crate::checkpoint::FORMAT_VERSION;
+        manifest.offsets = head.offsets.iter().map(|(name, offset)| (name.clone(), offset.0.clone())).collect();
+        manifest.plan_fingerprint.clone_from(&self.fingerprint);
+        self.last = Some(manifest);
+        let now = self.clock.monotonic();
+        if self.manifest_at.is_none_or(|at| now.saturating_sub(at) >= MANIFEST_INTERVAL) {
+            self.manifest_at = Some(now);
+            self.write_manifest()?;
+        }
+        Ok(())
+    }
+
+    /// Begins a new generation. What the old one spoke of is on the disk before.
+    fn rotate(&mut self, head: &CommitHead, pipeline: &mut Pipeline) -> Result<()> {
+        self.sync_sink()?;
+        self.store.rotate(head, &pipeline.snapshot()?)
+    }
+
+    fn write_manifest(&self) -> Result<()> {
+        self.last.as_ref().map_or(Ok(()), |manifest| self.store.write_manifest(manifest))
+    }
+
+    /// Sees to it that the epoch gets to the disk; the newest epoch that is there.
+    fn sync_soon(&mut self, epoch: u64, durable: u64) -> Result<u64> {
+        let now = self.clock.monotonic();
+        if self.synced_at.is_some_and(|at| now.saturating_sub(at) < self.interval) {
+            return Ok(durable);
+        }
+        match &mut self.syncer {
+            Some(syncer) if syncer.is_busy() => return Ok(durable),
+            Some(syncer) => {
+                syncer.ask(Job { epoch, files: std::mem::take(&mut self.unsynced), log: self.store.log_file() })?
+            }
+            None => {
+                self.sync_now()?;
+                self.synced_at = Some(now);
+                return Ok(epoch);
+            }
+        }
+        self.synced_at = Some(now);
+        Ok(durable)
+    }
+
+    fn sync_now(&mut self) -> Result<()> {
+        self.sync_sink()?;
+        let log = self.store.log_file();
+        sync(self.fs.as_ref(), &log).map_err(|error| unsynced(&log, error))
+    }
+
+    fn sync_sink(&mut self) -> Result<()> {
+        for path in std::mem::take(&mut self.unsynced) {
+            sync(self.fs.as_ref(), &path).map_err(|error| unsynced(&path, error))?;
+        }
+        Ok(())
+    }
+}
+
+/// A thread that waits for the disk.
+struct Syncer {
+    jobs: Option<Sender<Job>>,
+    done: Receiver<Result<u64>>,
+    asked: u64,
+    finished: u64,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Job {
+    epoch: u64,
+    files: Vec<PathBuf>,
+    log: PathBuf,
+}
+
+impl Syncer {
+    fn start(fs: Arc<dyn DurableFs>, query_id: &str) -> Result<Self> {
+        let (jobs, asked) = mpsc::channel::<Job>();
+        let (said, done) = mpsc::channel();
+        let serve = move || {
+            for job in asked {
+                // The query is gone when nobody listens.
+                if said.send(job.run(fs.as_ref())).is_err() {
+                    break;
+                }
+            }
+        };
+        let thread = thread::Builder::new().name(format!("{query_id}-sync")).spawn(serve).map_err(|error| {
+            Error::new(ErrorCode::Internal, "cannot start a thread for the checkpoint").with_source(error)
+        })?;
+        Ok(Self { jobs: Some(jobs), done, asked: 0, finished: 0, thread: Some(thread) })
+    }
+
+    /// Whether a job is not done: the next one then takes everything that has come since.
+    fn is_busy(&self) -> bool {
+        self.asked > self.finished
+    }
+
+    fn ask(&mut self, job: Job) -> Result<()> {
+        self.asked = job.epoch;
+        let gone = || Error::new(ErrorCode::Internal, "the thread of the checkpoint is gone");
+        self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok()).ok_or_else(gone)
+    }
+
+    /// The newest epoch that is on the disk.
+    fn done(&mut self) -> Result<u64> {
+        while let Ok(done) = self.done.try_recv() {
+            self.finished = done?;
+        }
+        Ok(self.finished)
+    }
+
+    /// Waits for what was asked; the newest epoch that is on the disk.
+    fn finish(mut self) -> Result<u64> {
+        self.jobs = None;
+        while let Ok(done) = self.done.recv() {
+            self.finished = done?;
+        }
+        Ok(self.finished)
+    }
+}
+
+impl Drop for Syncer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic in it has been seen as a job that never was done.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Job {
+    fn run(&self, fs: &dyn DurableFs) -> Result<u64> {
+        for path in self.files.iter().chain([&self.log]) {
+            sync(fs, path).map_err(|error| unsynced(path, error))?;
+        }
+        Ok(self.epoch)
+    }
+}
+
+/// A file or folder that is no longer there needs no syncing: what replaced it was synced.
+fn sync(fs: &dyn DurableFs, path: &Path) -> io::Result<()> {
+    let synced = match fs.length(path) {
+        Ok(Some(_)) => fs.sync_file(path),
+        Ok(None) => Ok(()),
+        // What has no length is a folder.
+        Err(_) => fs.sync_dir(path),
+    };
+    match synced {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn unsynced(path: &Path, error: io::Error) -> Error {
+    Error::new(ErrorCode::Io, format!("cannot write to the disk: {}: {error}", path.display()))
+        .with_hint("the query stops here; it goes on from its last commit when it is started again")
+        .with_source(error)
+}

@@ -1,0 +1,92 @@
+//! The rows that a group by gives, and their order.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch};
+use arrow::compute::{cast, interleave_record_batch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use velaria_contract::Result;
+
+use crate::error::from_arrow;
+
+/// Where a row stands among those of all workers. The rows of one key have one rank.
+pub(super) type Rank = (i64, u64);
+
+/// Rows with their ranks, in order.
+pub(super) struct Emission {
+    pub(super) batch: RecordBatch,
+    pub(super) ranks: Vec<Rank>,
+    /// For a changelog, whether each row is the new one of its key.
+    pub(super) news: Option<Vec<bool>>,
+}
+
+impl Emission {
+    /// Rows of the columns, in the types of the plan.
+    pub(super) fn new(schema: &SchemaRef, columns: Vec<ArrayRef>, ranks: Vec<Rank>) -> Result<Self> {
+        let typed = columns.into_iter().zip(schema.fields()).map(|(column, field)| {
+            if column.data_type() == field.data_type() { Ok(column) } else { cast(&column, field.data_type()) }
+        });
+        let columns = typed.collect::<std::result::Result<_, _>>().map_err(from_arrow)?;
+        let batch = RecordBatch::try_new(Arc::clone(schema), columns).map_err(from_arrow)?;
+        Ok(Self { batch, ranks, news: None })
+    }
+
+    /// The rows of several workers, in the order in which one would have given them.
+    pub(super) fn merged(emissions: Vec<Self>) -> Result<Option<Self>> {
+        let mut emissions = emissions;
+        if emissions.len() < 2 {
+            return Ok(emissions.pop());
+        }
+        let order = merge_order(&emissions);
+        let batches: Vec<&RecordBatch> = emissions.iter().map(|emission| &emission.batch).collect();
+        let batch = interleave_record_batch(&batches, &order).map_err(from_arrow)?;
+        let ranks = order.iter().map(|&(from, row)| emissions[from].ranks[row]).collect();
+        let news: Option<Vec<&Vec<bool>>> = emissions.iter().map(|emission| emission.news.as_ref()).collect();
+        let news = news.map(|news| order.iter().map(|&(from, row)| news[from][row]).collect());
+        Ok(Some(Self { batch, ranks, news }))
+    }
+
+    /// The batch for the next operator; that of a changelog has two more columns.
+    pub(super) fn into_batch(self) -> Result<RecordBatch> {
+        let Some(news) = self.news else { return Ok(self.batch) };
+        let mut fields = self.batch.schema().fields().to_vec();
+        fields.push(Arc::new(Field::new(KEY_COLUMN, DataType::Int64, false)));
+        fields.push(Arc::new(Field::new(NEW_COLUMN, DataType::Boolean, false)));
+        let mut columns = self.batch.columns().to_vec();
+        columns.push(Arc::new(key_numbers(&self.ranks)));
+        columns.push(Arc::new(BooleanArray::from(news)));
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(from_arrow)
+    }
+}
+
+/// The column of a changelog that says which rows are of one key.
+const KEY_COLUMN: &str = "__key";
+/// The column of a changelog that says whether a row is the new one of its key.
+const NEW_COLUMN: &str = "__new";
+
+fn key_numbers(ranks: &[Rank]) -> Int64Array {
+    let mut number = -1;
+    let mut last = None;
+    let next = |rank: &Rank| {
+        if last.replace(*rank) != Some(*rank) {
+            number += 1;
+        }
+        number
+    };
+    ranks.iter().map(next).collect()
+}
+
+/// The places of all rows by rank. There are few workers, so the next row is searched among all of theirs.
+fn merge_order(emissions: &[Emission]) -> Vec<(usize, usize)> {
+    let total = emissions.iter().map(|emission| emission.ranks.len()).sum();
+    let mut next = vec![0; emissions.len()];
+    let mut order = Vec::with_capacity(total);
+    while order.len() < total {
+        let heads = emissions.iter().zip(&next).enumerate();
+        let heads = heads.filter_map(|(from, (emission, &row))| emission.ranks.get(row).map(|rank| (*rank, from)));
+        let Some((_, from)) = heads.min() else { break };
+        order.push((from, next[from]));
+        next[from] += 1;
+    }
+    order
+}
