@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use velaria::arrow::array::RecordBatch;
 use velaria::arrow::compute::concat_batches;
 use velaria::arrow::datatypes::SchemaRef;
-use velaria::{ErrorKind, StreamOptions};
+use velaria::stream::EmissionKind;
+use velaria::{ErrorCode, ErrorKind, StreamOptions, StreamingDataFrame};
 
 use self::rewrite::{Rewritten, rewrite};
 use super::emissions::{Emitted, planned, run};
@@ -171,14 +172,26 @@ impl ReplayConnection {
 
     /// What the stream query ends with, and whether it has totals: then it is the last emission, else all rows.
     fn answer(&self, text: &str) -> Result<(Table, bool), Other> {
+        let session = &self.engine.session;
         let mut options = StreamOptions { trigger_interval_ms: 0, ..StreamOptions::default() };
-        options.set("output_mode", "complete").map_err(|error| wrong(&error))?;
-        let frame = planned(&self.engine.session, text, &options).map_err(|error| refused(&error))?;
-        let Emitted { schema, batches, query } =
-            run(&self.engine.session, &frame, &options).map_err(|error| refused(&error))?;
+        let planned = match self.planned_complete(text, &mut options) {
+            // Rows that are treated alone have no complete result to tell again and again.
+            Err(error) if error.code() == ErrorCode::InvalidStatement => {
+                options.output_mode = EmissionKind::Update;
+                planned(session, text, &options)
+            }
+            planned => planned,
+        };
+        let frame = planned.map_err(|error| refused(&error))?;
+        let Emitted { schema, batches, query } = run(session, &frame, &options).map_err(|error| refused(&error))?;
         let has_totals = query.progress().has_stateful_ops;
         let whole = if has_totals { batches.last().map_or(&[][..], std::slice::from_ref) } else { &batches };
         Ok((table(&schema, whole)?, has_totals))
+    }
+
+    fn planned_complete(&self, text: &str, options: &mut StreamOptions) -> velaria::Result<StreamingDataFrame> {
+        options.output_mode = EmissionKind::Complete;
+        planned(&self.engine.session, text, options)
     }
 }
 

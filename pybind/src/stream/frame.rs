@@ -1,12 +1,14 @@
 //! `velaria.StreamingDataFrame`.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
-use velaria::{ConsoleOutput, ConsoleSinkTable, GroupState, Parameter, StreamOptions};
+use velaria::stream::{ConsoleOutput, ConsoleSinkTable};
+use velaria::{Parameter, StreamOptions, Totals};
 
 use super::{CheckpointPath, Contract, RealtimeStreamSink, StreamingQuery, count, named};
 use crate::error::{to_py, wrong_type};
@@ -60,8 +62,8 @@ fn operand(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Parameter> {
     })
 }
 
-fn group_state(stateful: bool) -> GroupState {
-    if stateful { GroupState::Running } else { GroupState::PerBatch }
+fn totals(stateful: bool) -> Totals {
+    if stateful { Totals::Running } else { Totals::PerBatch }
 }
 
 /// `sys.stdout` of the program.
@@ -69,14 +71,16 @@ fn group_state(stateful: bool) -> GroupState {
 struct PythonOutput;
 
 impl ConsoleOutput for PythonOutput {
-    fn write(&self, text: &str) -> velaria::Result<()> {
-        let wrote =
-            Python::try_attach(|py| py.import("sys")?.getattr("stdout")?.call_method1("write", (text,)).map(|_| ()));
+    fn write_text(&self, text: &str) -> io::Result<()> {
         // Nobody reads the output of an interpreter that is gone.
-        wrote.unwrap_or(Ok(())).map_err(|error| {
-            velaria::Error::new(velaria::ErrorCode::Io, format!("cannot write to sys.stdout: {error}"))
-        })
+        Python::try_attach(|py| print(py, text)).unwrap_or(Ok(())).map_err(|error| io::Error::other(error.to_string()))
     }
+}
+
+fn print(py: Python<'_>, text: &str) -> PyResult<()> {
+    let stdout = py.import("sys")?.getattr("stdout")?;
+    stdout.call_method1("write", (text,))?;
+    stdout.call_method0("flush").map(|_| ())
 }
 
 #[pymethods]
@@ -108,7 +112,7 @@ impl StreamingDataFrame {
     /// The rows whose value of a column compares with `value` as `op` says.
     fn filter(&self, py: Python<'_>, column: &str, op: &str, value: &Bound<'_, PyAny>) -> PyResult<Self> {
         let value = operand(py, value)?;
-        made(py, self.frame.filter(column, op, value))
+        made(py, self.frame.filter(column, op, &value))
     }
 
     /// A copy of a column under another name, as the last column.
@@ -123,7 +127,7 @@ impl StreamingDataFrame {
 
     /// At most `n` rows of the whole stream, which ends then.
     fn limit(&self, py: Python<'_>, n: i64) -> PyResult<Self> {
-        let n = count(py, "n", n)?;
+        let n = usize::try_from(count(py, "n", n)?).unwrap_or(usize::MAX);
         made(py, self.frame.limit(n))
     }
 
@@ -151,14 +155,14 @@ impl StreamingDataFrame {
         output_column: &str,
     ) -> PyResult<Self> {
         let names = names("keys", keys)?;
-        made(keys.py(), self.frame.group_sum(&names, value_column, group_state(stateful), output_column))
+        made(keys.py(), self.frame.group_sum(&names, value_column, totals(stateful), output_column))
     }
 
     /// The number of rows for each key: of a micro-batch, or of the whole stream when it is stateful.
     #[pyo3(signature = (keys, stateful=false, output_column="count"))]
     fn group_count(&self, keys: &Bound<'_, PyAny>, stateful: bool, output_column: &str) -> PyResult<Self> {
         let names = names("keys", keys)?;
-        made(keys.py(), self.frame.group_count(&names, group_state(stateful), output_column))
+        made(keys.py(), self.frame.group_count(&names, totals(stateful), output_column))
     }
 
     /// A query that appends its rows to a CSV file. It is not started.
