@@ -33,6 +33,7 @@ mod sink;
 mod source;
 mod stdin;
 mod store;
+mod stream;
 
 // The public interface.
 pub use access::FileAccess;
@@ -41,6 +42,7 @@ pub use csv::{
     csv_in_order, open_csv,
 };
 pub use decode::DecodedTable;
+pub use durable_fs::simulated as testing;
 pub use durable_fs::{DurableFile, DurableFs, LockGuard, OsFs};
 pub use excel::{EXCEL_OPTIONS, ExcelSheet, ExcelSheetName, ExcelWriter, excel_sheets, open_excel, read_excel};
 pub use file::LocalFile;
@@ -68,3 +70,8 @@ pub use source::{
 };
 pub use stdin::reserve_standard_input;
 pub use store::LocalFiles;
+pub use stream::{
+    CSV_APPEND_OPTIONS, ConsoleOutput, ConsoleSinkTable, CsvAppendTable, DIRECTORY_OPTIONS, Directory,
+    DirectorySettings, DirectoryStream, EndOption, MemorySinkTable, MemoryStream, OnBadRow, OnChange,
+    PART_FILES_OPTIONS, PartFilesTable, PartFormat, QueueSinkTable, QueueStream,
+};
