@@ -57,7 +57,7 @@ def two_batches(session: velaria.Session) -> velaria.StreamingDataFrame:
 
 
 def test_the_totals_of_touched_keys_are_written(session: velaria.Session, two_batches: Any, tmp_path: Path) -> None:
-    sink_table(session, "out", tmp_path / "out.csv", "key STRING, s INT")
+    sink_table(session, "out", tmp_path / "out.csv", "k STRING, s INT")
     query = session.start_stream_sql("INSERT INTO out SELECT key, SUM(v) AS s FROM events GROUP BY key", trigger_interval_ms=0)
     assert query.start() is query
     assert query.await_termination() == 2
@@ -124,7 +124,7 @@ def test_windowed_totals_reach_a_file(session: velaria.Session, tmp_path: Path) 
 
 
 def test_local_workers_are_used_when_there_are_several(session: velaria.Session, two_batches: Any, tmp_path: Path) -> None:
-    sink_table(session, "spread", tmp_path / "spread.csv", "key STRING, s INT")
+    sink_table(session, "spread", tmp_path / "spread.csv", "k STRING, s INT")
     text = "INSERT INTO spread SELECT key, SUM(v) AS s FROM events GROUP BY key"
     query = session.start_stream_sql(text, trigger_interval_ms=0, execution_mode="local-workers", local_workers=4)
     query.start()
@@ -486,7 +486,7 @@ def test_a_query_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     def go(max_batches: int) -> velaria.StreamingQuery:
         with velaria.Session() as session:
             session.create_temp_view("events", session.create_stream_from_arrow(batches))
-            sink_table(session, "out", tmp_path / "out.csv", "key STRING, s INT")
+            sink_table(session, "out", tmp_path / "out.csv", "k STRING, s INT")
             query = session.start_stream_sql(
                 "INSERT INTO out SELECT key, SUM(v) AS s FROM events GROUP BY key",
                 trigger_interval_ms=0,

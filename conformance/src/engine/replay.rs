@@ -13,7 +13,7 @@ use velaria::arrow::array::RecordBatch;
 use velaria::arrow::compute::concat_batches;
 use velaria::arrow::datatypes::SchemaRef;
 use velaria::stream::EmissionKind;
-use velaria::{ErrorCode, ErrorKind, StreamOptions, StreamingDataFrame};
+use velaria::{ErrorCode, StreamOptions};
 
 use self::rewrite::{Rewritten, rewrite};
 use super::emissions::{Emitted, planned, run};
@@ -173,33 +173,31 @@ impl ReplayConnection {
     /// What the stream query ends with, and whether it has totals: then it is the last emission, else all rows.
     fn answer(&self, text: &str) -> Result<(Table, bool), Other> {
         let session = &self.engine.session;
-        let mut options = StreamOptions { trigger_interval_ms: 0, ..StreamOptions::default() };
-        let planned = match self.planned_complete(text, &mut options) {
+        let options = |output_mode| StreamOptions { trigger_interval_ms: 0, output_mode, ..StreamOptions::default() };
+        let planned_as = |mode| planned(session, text, &options(mode)).map(|frame| (frame, options(mode)));
+        let planned = match planned_as(EmissionKind::Complete) {
             // Rows that are treated alone have no complete result to tell again and again.
-            Err(error) if error.code() == ErrorCode::InvalidStatement => {
-                options.output_mode = EmissionKind::Update;
-                planned(session, text, &options)
-            }
+            Err(error) if error.code() == ErrorCode::InvalidStatement => planned_as(EmissionKind::Update),
             planned => planned,
         };
-        let frame = planned.map_err(|error| refused(&error))?;
-        let Emitted { schema, batches, query } = run(session, &frame, &options).map_err(|error| refused(&error))?;
+        let (frame, options) = planned.map_err(|error| refused(&error))?;
+        let Emitted { schema, batches, query } = run(session, &frame, &options).map_err(|error| wrong(&error))?;
         let has_totals = query.progress().has_stateful_ops;
         let whole = if has_totals { batches.last().map_or(&[][..], std::slice::from_ref) } else { &batches };
         Ok((table(&schema, whole)?, has_totals))
     }
-
-    fn planned_complete(&self, text: &str, options: &mut StreamOptions) -> velaria::Result<StreamingDataFrame> {
-        options.output_mode = EmissionKind::Complete;
-        planned(&self.engine.session, text, options)
-    }
 }
+
+/// The codes of what stream SQL does not take: shapes, tables in the place of streams, columns that share a name.
+const REFUSALS: [ErrorCode; 4] =
+    [ErrorCode::Unsupported, ErrorCode::InvalidStatement, ErrorCode::TableKind, ErrorCode::DuplicateColumn];
 
 /// A refusal of stream SQL is a reason; any other error is wrong, for the batch query has an answer.
 fn refused(error: &velaria::Error) -> Other {
-    match error.kind() {
-        ErrorKind::Unsupported => Other::Reason(error.message().to_owned()),
-        _ => wrong(error),
+    match REFUSALS.contains(&error.code()) {
+        // What follows a colon is a name of this statement.
+        true => Other::Reason(error.message().split(": ").next().unwrap_or_default().to_owned()),
+        false => wrong(error),
     }
 }
 
