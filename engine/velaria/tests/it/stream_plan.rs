@@ -459,3 +459,13 @@ fn a_view_of_a_query_is_read_by_other_queries() {
         ]
     );
 }
+
+#[test]
+fn the_documentation_lists_every_option() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/streaming.md")).unwrap();
+    for option in velaria::STREAM_OPTIONS {
+        let default = if option.default.is_empty() { "-".to_owned() } else { format!("`{}`", option.default) };
+        let row = format!("| `{}` | {default} | {} |", option.name, option.meaning);
+        assert!(page.contains(&row), "docs/streaming.md lacks: {row}");
+    }
+}
