@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 import velaria
-from support import WATCHDOG_SECONDS, need, run, run_code
+from support import DATA, WATCHDOG_SECONDS, need, run, run_code
 from velaria import errors
 
 # The fixed part of the progress, in its order.
@@ -534,6 +534,38 @@ def test_a_folder_is_read_file_by_file(session: velaria.Session, tmp_path: Path)
     session.create_temp_view("files", session.read_stream_csv_dir(tmp_path / "in"))
     frame = session.stream_sql("SELECT k, SUM(v) AS s FROM files GROUP BY k")
     assert emitted(frame, session, max_batches=2) == [("a", 1), ("b", 2), ("a", 4)]
+
+
+def test_a_folder_may_be_empty_when_its_columns_are_declared(session: velaria.Session, tmp_path: Path) -> None:
+    frame = session.read_stream(tmp_path, "json", {"at": "STRING", "page": "STRING"})
+    assert frame.columns == ["at", "page"]
+    with pytest.raises(errors.UsageError):
+        session.read_stream_csv_dir(tmp_path)
+    with pytest.raises(errors.UsageError):
+        session.read_stream(tmp_path, "parchment")
+
+
+def test_a_folder_of_json_is_a_stream(session: velaria.Session) -> None:
+    frame = session.read_stream(DATA / "stream" / "clicks", "json")
+    rows = emitted(frame.window("at", 60000, "w", 30000).group_count(["w"], True), session, max_batches=2)
+    assert rows == [
+        ("2026-03-29T09:59:30", 2),
+        ("2026-03-29T10:00:00", 2),
+        ("2026-03-29T10:00:00", 3),
+        ("2026-03-29T10:00:30", 1),
+    ]
+
+
+def test_a_sink_of_the_program_has_a_name_in_sql(session: velaria.Session, two_batches: Any) -> None:
+    sink = session.create_realtime_stream_sink()
+    session.create_stream_sink("out", sink)
+    query = session.start_stream_sql("INSERT INTO out SELECT key FROM events WHERE v > 3", trigger_interval_ms=0)
+    assert query.await_termination() == 2
+    assert drained(sink) == [("a",), ("c",)]
+    with pytest.raises(errors.CatalogError, match="table already exists: out"):
+        session.create_stream_sink("out", sink)
+    with pytest.raises(TypeError, match="sink must be a RealtimeStreamSink"):
+        session.create_stream_sink("other", 3)  # type: ignore[arg-type]
 
 
 def test_a_realtime_source_feeds_a_query_in_another_thread(session: velaria.Session) -> None:
