@@ -348,6 +348,18 @@ def test_a_second_wait_has_nothing_to_wait_for(session: velaria.Session, two_bat
     assert query.status == "stopped"
 
 
+def test_starting_twice_is_starting_once(session: velaria.Session, two_batches: velaria.StreamingDataFrame) -> None:
+    sink = session.create_realtime_stream_sink()
+    query = two_batches.write_stream_queue_sink(sink, 0).start()
+    while query.status != "stopped":
+        time.sleep(0.001)
+    assert query.start().await_termination() == 2
+    assert len(drained(sink)) == 5
+    # Once somebody has waited for it, it can begin again.
+    assert query.start().await_termination() == 2
+    assert len(drained(sink)) == 5
+
+
 def test_waiting_for_some_batches_ends_the_query(session: velaria.Session) -> None:
     stream = session.create_stream_from_arrow([{"v": [number]} for number in range(6)])
     sink = session.create_realtime_stream_sink()
@@ -534,6 +546,19 @@ def test_a_folder_is_read_file_by_file(session: velaria.Session, tmp_path: Path)
     session.create_temp_view("files", session.read_stream_csv_dir(tmp_path / "in"))
     frame = session.stream_sql("SELECT k, SUM(v) AS s FROM files GROUP BY k")
     assert emitted(frame, session, max_batches=2) == [("a", 1), ("b", 2), ("a", 4)]
+
+
+def test_a_file_that_changed_after_it_was_read_is_an_error(session: velaria.Session, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "1.csv").write_text("k,v\na,1\nb,2\n")
+    frame = session.read_stream_csv_dir(tmp_path / "in")
+    options: Dict[str, Any] = {"checkpoint_path": tmp_path / "checkpoint", "max_batches": 1}
+    assert emitted(frame, session, **options) == [("a", 1), ("b", 2)]
+    (tmp_path / "in" / "1.csv").write_text("k,v\n")
+    query = frame.write_stream_queue_sink(session.create_realtime_stream_sink(), 0, **options)
+    with pytest.raises(errors.DataError) as raised:
+        query.await_termination(timeout=WATCHDOG_SECONDS)
+    assert raised.value.code == "VEL-6104"
 
 
 def test_a_folder_may_be_empty_when_its_columns_are_declared(session: velaria.Session, tmp_path: Path) -> None:
