@@ -224,7 +224,7 @@ fn explain_says_the_statement_in_the_words_of_the_contract() {
         ("SELECT key FROM s WHERE FALSE", &["Scan source=s", "Filter condition=false", "Project columns=[key]"]),
         (
             "SELECT * FROM s WHERE v > (SELECT max(n) FROM t)",
-            &["Scan source=s", "Join type=left table=subquery on=[]", "Filter condition=v > max(n)"],
+            &["Scan source=s", "Join type=inner table=t on=[] filter=v > max(t.n)"],
         ),
         (
             "SELECT key, 1 AS one FROM s",
