@@ -3,6 +3,8 @@
 //! What a query has promised depends on the order of writes, syncs and renames, so all of them go through this trait; tests
 //! put a file system behind it that loses, tears and reorders what was not synced.
 
+pub mod simulated;
+
 use std::any::Any;
 use std::fmt;
 use std::fs::{File, OpenOptions};

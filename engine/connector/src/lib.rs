@@ -41,6 +41,7 @@ pub use csv::{
     csv_in_order, open_csv,
 };
 pub use decode::DecodedTable;
+pub use durable_fs::simulated as testing;
 pub use durable_fs::{DurableFile, DurableFs, LockGuard, OsFs};
 pub use excel::{EXCEL_OPTIONS, ExcelSheet, ExcelSheetName, ExcelWriter, excel_sheets, open_excel, read_excel};
 pub use file::LocalFile;

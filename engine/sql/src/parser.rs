@@ -29,8 +29,10 @@ use crate::nesting;
 use crate::parameter::{self, Parameters};
 use crate::stack;
 use crate::statement::{CreateTable, Drop, DropKind, ExtendedQuery, Insert, OnConflict, Statement};
+use crate::stream::{self, StreamStatement};
 use crate::update;
 use crate::view;
+use crate::window_by;
 
 const DIALECT: VelariaDialect = VelariaDialect;
 
@@ -90,6 +92,36 @@ pub fn parse_with(text: &str, parameters: &Parameters) -> Result<Statement> {
             parameter::bind(text, &mut statement, parameters)?;
         }
         Ok(statement)
+    })
+}
+
+/// Reads exactly one statement over streams; one semicolon may follow it.
+///
+/// # Errors
+/// Those of [`parse`].
+pub fn parse_stream(text: &str) -> Result<StreamStatement> {
+    limits::check_text(text)?;
+    let mut tokens = single_statement(text, tokenize(text)?)?;
+    check_first_word(text, &tokens)?;
+    limits::check_count(text, &tokens)?;
+    from_first::complete(&mut tokens);
+    nesting::check(text, &tokens)?;
+    let outside = create_table::take(text, &mut tokens)?;
+    let options = stream::take_options(text, &mut tokens)?;
+    let windows = window_by::take(text, &mut tokens)?;
+    if let Some(extensions) = extension::take(text, &mut tokens)? {
+        let clause = if extensions.keyword_search.is_some() { "KEYWORD SEARCH" } else { "HYBRID SEARCH" };
+        let message = format!("not supported in SQL v1: stream SQL does not support {clause}");
+        return Err(unsupported(text, &message, Span::empty()));
+    }
+    let open = parameter::number(&mut tokens);
+    in_list::mark(&mut tokens);
+    stack::with_room(tokens.len(), || {
+        let mut statement = parse_tokens(text, tokens, outside)?;
+        if open {
+            parameter::bind(text, &mut statement, &Parameters::None)?;
+        }
+        Ok(StreamStatement { statement, windows, options })
     })
 }
 

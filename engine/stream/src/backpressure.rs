@@ -114,10 +114,6 @@ impl Queue {
         Some(item)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
     pub(crate) fn counts(&self) -> QueueCounts {
         self.counts
     }

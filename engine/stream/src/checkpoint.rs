@@ -1,10 +1,26 @@
 //! What a commit is, and where commits are kept.
 
+mod commit;
+mod fault;
+mod file;
+mod frame;
+mod identity;
+mod log;
+mod manifest;
+mod recover;
+mod rows;
+mod snapshot;
+mod store;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use velaria_connector::{SinkPosition, SourceOffset};
 use velaria_contract::StreamingQueryProgress;
+
+pub use frame::FORMAT_VERSION;
+pub use identity::Identity;
+pub use store::{CheckpointStore, Committed, Recovered};
 
 /// The head of a commit: everything of a micro-batch but the state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

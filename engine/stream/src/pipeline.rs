@@ -35,6 +35,19 @@ struct Stage {
     operator: Box<dyn Operator>,
     parent: Option<usize>,
     stateful: bool,
+    /// Whether it may give many rows for one.
+    multiplies: bool,
+}
+
+/// A step that may give many rows for one is given this many at a time.
+const MULTIPLIED_ROWS_MAX: usize = 1024;
+
+/// One pass of rows.
+struct Way<'a> {
+    of: MicroBatch,
+    clock: &'a dyn Clock,
+    /// Whether the rows were measured already.
+    measured: bool,
 }
 
 /// What a micro-batch gave.
@@ -64,7 +77,12 @@ impl Pipeline {
         for (index, node) in plan.nodes.iter().enumerate() {
             let operator = operator(plan, index, node, options, workers)?;
             let parent = parents.get(index).copied().flatten();
-            stages.push(Stage { operator, parent, stateful: node.kind.is_stateful() });
+            let multiplies = match &node.kind {
+                NodeKind::Join(_) => true,
+                NodeKind::Window(spec) => spec.slide_ms < spec.every_ms,
+                _ => false,
+            };
+            stages.push(Stage { operator, parent, stateful: node.kind.is_stateful(), multiplies });
         }
         let schema = match plan.output {
             EmissionKind::Changelog => changelog::schema(&plan.schema),
@@ -104,58 +122,80 @@ impl Pipeline {
             let Some(stage) = self.stages.get_mut(index) else { break };
             let mut out = Vec::new();
             stage.operator.advance(watermark_ms, of, &mut out)?;
-            let parent = stage.parent;
-            match parent {
+            match stage.parent {
                 _ if out.is_empty() => {}
                 Some(parent) => self.pass(parent, out, of, clock, passed)?,
-                None => self.emit(out, passed)?,
+                None => out.into_iter().try_for_each(|batch| self.emit(batch, passed))?,
             }
         }
         Ok(())
     }
 
+    /// Passes rows from a node to the root, and then tells the nodes in turn that these were all.
     fn pass(
         &mut self,
         first: usize,
-        mut batches: Vec<RecordBatch>,
+        batches: Vec<RecordBatch>,
         of: MicroBatch,
         clock: &dyn Clock,
         passed: &mut Passed,
     ) -> Result<()> {
+        let mut way = Way { of, clock, measured: false };
+        for batch in batches {
+            self.push(Some(first), batch, &mut way, passed)?;
+        }
         let mut next = Some(first);
-        let mut measured = false;
-        while let Some(stage) = next.and_then(|index| self.stages.get_mut(index)) {
+        while let Some(index) = next {
+            let mut out = Vec::new();
+            let Some(stage) = self.stages.get_mut(index) else { break };
             let begun = stage.stateful.then(|| clock.monotonic());
-            if stage.stateful && !measured {
-                passed.payload_bytes += batches.iter().map(payload_bytes).sum::<u64>();
-                measured = true;
-            }
-            let mut out = Vec::with_capacity(batches.len());
-            for batch in &batches {
-                stage.operator.push(batch, of, &mut out)?;
-            }
             stage.operator.finish(of, &mut out)?;
-            if let Some(begun) = begun {
-                passed.state_time += clock.monotonic().saturating_sub(begun);
-            }
-            batches = out;
             next = stage.parent;
+            passed.state_time += elapsed(clock, begun);
+            for batch in out {
+                self.push(next, batch, &mut way, passed)?;
+            }
         }
-        if !measured {
-            passed.payload_bytes += batches.iter().map(payload_bytes).sum::<u64>();
-        }
-        self.emit(batches, passed)
+        Ok(())
     }
 
-    fn emit(&self, batches: Vec<RecordBatch>, passed: &mut Passed) -> Result<()> {
-        for batch in batches {
-            let batch = match self.output {
-                EmissionKind::Changelog => changelog::fold(&batch, &self.schema)?,
-                EmissionKind::Append | EmissionKind::Update | EmissionKind::Complete => batch,
-            };
-            if batch.num_rows() > 0 {
-                passed.batches.push(batch);
+    /// Pushes rows into a node, and what it gives for them at once into the next: what a step multiplies is not kept in whole.
+    fn push(&mut self, to: Option<usize>, batch: RecordBatch, way: &mut Way<'_>, passed: &mut Passed) -> Result<()> {
+        let Some((index, stage)) = to.and_then(|index| Some((index, self.stages.get_mut(index)?))) else {
+            if !way.measured {
+                passed.payload_bytes += payload_bytes(&batch);
             }
+            return self.emit(batch, passed);
+        };
+        if stage.multiplies && batch.num_rows() > MULTIPLIED_ROWS_MAX {
+            for start in (0..batch.num_rows()).step_by(MULTIPLIED_ROWS_MAX) {
+                let rows = MULTIPLIED_ROWS_MAX.min(batch.num_rows() - start);
+                self.push(Some(index), batch.slice(start, rows), way, passed)?;
+            }
+            return Ok(());
+        }
+        if stage.stateful {
+            passed.payload_bytes += payload_bytes(&batch);
+            way.measured = true;
+        }
+        let begun = stage.stateful.then(|| way.clock.monotonic());
+        let mut out = Vec::new();
+        stage.operator.push(&batch, way.of, &mut out)?;
+        let parent = stage.parent;
+        passed.state_time += elapsed(way.clock, begun);
+        for batch in out {
+            self.push(parent, batch, way, passed)?;
+        }
+        Ok(())
+    }
+
+    fn emit(&self, batch: RecordBatch, passed: &mut Passed) -> Result<()> {
+        let batch = match self.output {
+            EmissionKind::Changelog => changelog::fold(&batch, &self.schema)?,
+            EmissionKind::Append | EmissionKind::Update | EmissionKind::Complete => batch,
+        };
+        if batch.num_rows() > 0 {
+            passed.batches.push(batch);
         }
         Ok(())
     }
@@ -239,6 +279,10 @@ impl Pipeline {
         }
         totals
     }
+}
+
+fn elapsed(clock: &dyn Clock, begun: Option<Duration>) -> Duration {
+    begun.map_or(Duration::ZERO, |begun| clock.monotonic().saturating_sub(begun))
 }
 
 fn operator(

@@ -1,5 +1,6 @@
 //! The names of a session and what they stand for.
 
+mod sink_entry;
 mod source_table;
 mod sql_view;
 
@@ -13,6 +14,7 @@ use velaria_connector::MemoryTable;
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::{TableKind, closest};
 
+pub(crate) use self::sink_entry::{SinkEntry, Strictness};
 pub(crate) use self::source_table::SourceTable;
 pub(crate) use self::sql_view::{BoundView, SqlView};
 use crate::variables::Variables;
@@ -25,6 +27,17 @@ pub(crate) struct Catalog {
     kinds: Arc<RwLock<BTreeMap<String, TableKind>>>,
     /// What only one statement sees, behind the names of the session.
     variables: Variables,
+    sight: Sight,
+}
+
+/// Which names a statement sees.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// Everything that has rows now.
+    #[default]
+    Batch,
+    /// Streams as well; tables over files that are a SOURCE are streams.
+    Stream,
 }
 
 /// What a name stands for.
@@ -38,6 +51,10 @@ pub(crate) enum Entry {
     Frame(Arc<dyn TableProvider>),
     /// A view made by `CREATE VIEW`.
     View(Arc<SqlView>),
+    /// A stream, or a query over streams.
+    Stream(Arc<dyn TableProvider>),
+    /// What stream queries write to.
+    Sink(Arc<SinkEntry>),
 }
 
 #[derive(Debug, Default)]
@@ -65,21 +82,28 @@ pub(crate) fn numbered(name: &str) -> String {
 }
 
 impl Entry {
-    /// The table as the planner sees it.
-    fn provider(&self) -> Arc<dyn TableProvider> {
-        match self {
-            Self::Table(table) => Arc::<MemoryTable>::clone(table),
-            Self::Source(source) => source.table(),
-            Self::Frame(table) => Arc::clone(table),
-            Self::View(view) => view.bound().table,
+    /// The table as the planner sees it, where it does.
+    fn provider(&self, sight: Sight) -> Option<Arc<dyn TableProvider>> {
+        match (self, sight) {
+            (Self::Table(table), _) => Some(Arc::<MemoryTable>::clone(table)),
+            (Self::Source(source), Sight::Stream) => Some(source.stream().unwrap_or_else(|| source.table())),
+            (Self::Source(source), Sight::Batch) => Some(source.table()),
+            (Self::Frame(table), _) | (Self::Stream(table), Sight::Stream) => Some(Arc::clone(table)),
+            (Self::View(view), _) => Some(view.bound().table),
+            (Self::Stream(_), Sight::Batch) | (Self::Sink(_), _) => None,
         }
+    }
+
+    /// Whether its name is one of streams, which no batch view takes over.
+    pub(crate) fn is_of_streams(&self) -> bool {
+        matches!(self, Self::Stream(_) | Self::Sink(_))
     }
 
     /// The word for what this is.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Self::Table(_) | Self::Source(_) => "table",
-            Self::Frame(_) | Self::View(_) => "view",
+            Self::Table(_) | Self::Source(_) | Self::Sink(_) => "table",
+            Self::Frame(_) | Self::View(_) | Self::Stream(_) => "view",
         }
     }
 }
@@ -95,19 +119,26 @@ impl Names {
         self.indexes.retain(|_, own| own != table);
     }
 
-    fn provider(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
+    fn provider(&self, name: &str, sight: Sight) -> Option<Arc<dyn TableProvider>> {
         let Some(table) = name.strip_prefix(NUMBERED) else {
             let named = self.files.get(name).map(|(table, _)| Arc::clone(table));
-            return named.or_else(|| self.entries.get(name).map(Entry::provider));
+            return named.or_else(|| self.entries.get(name).and_then(|entry| entry.provider(sight)));
         };
         match self.entries.get(table)? {
             Entry::Table(table) => Some(Arc::new(table.numbered())),
-            Entry::Source(_) | Entry::Frame(_) | Entry::View(_) => None,
+            Entry::Source(_) | Entry::Frame(_) | Entry::View(_) | Entry::Stream(_) | Entry::Sink(_) => None,
         }
     }
 
-    fn not_found(&self, name: &str, variables: &Variables) -> Error {
-        let error = Error::new(ErrorCode::TableNotFound, format!("view not found: {name}"));
+    fn not_found(&self, name: &str, variables: &Variables, sight: Sight) -> Error {
+        let message = match sight {
+            Sight::Batch => format!("view not found: {name}"),
+            Sight::Stream => format!("stream view not found: {name}"),
+        };
+        let error = Error::new(ErrorCode::TableNotFound, message);
+        if sight == Sight::Batch && matches!(self.entries.get(name), Some(Entry::Stream(_))) {
+            return error.with_hint("it is a stream: read it with stream SQL");
+        }
         if let Some(hint) = variables.hint(name, self.entries.keys().map(String::as_str)) {
             return error.with_hint(hint);
         }
@@ -140,7 +171,18 @@ impl Names {
 impl Catalog {
     /// These names, with `variables` behind them.
     pub(crate) fn with_variables(&self, variables: Variables) -> Self {
-        Self { names: Arc::clone(&self.names), kinds: Arc::clone(&self.kinds), variables }
+        Self { names: Arc::clone(&self.names), kinds: Arc::clone(&self.kinds), variables, sight: self.sight }
+    }
+
+    /// These names as stream SQL sees them.
+    pub(crate) fn for_streams(&self) -> Self {
+        let variables = self.variables.clone();
+        Self { names: Arc::clone(&self.names), kinds: Arc::clone(&self.kinds), variables, sight: Sight::Stream }
+    }
+
+    /// Which names are seen.
+    pub(crate) fn sight(&self) -> Sight {
+        self.sight
     }
 
     /// The variables that are behind the names.
@@ -151,14 +193,14 @@ impl Catalog {
     /// The table called `name`, or an error that suggests what was meant.
     pub(crate) fn find(&self, name: &str) -> Result<Arc<dyn TableProvider>> {
         let names = self.read();
-        let found = names.provider(name).or_else(|| self.variables.table(name));
-        found.ok_or_else(|| names.not_found(name, &self.variables))
+        let found = names.provider(name, self.sight).or_else(|| self.variables.table(name));
+        found.ok_or_else(|| names.not_found(name, &self.variables, self.sight))
     }
 
     /// What is called `name`, or an error that suggests what was meant.
     pub(crate) fn entry(&self, name: &str) -> Result<Entry> {
         let names = self.read();
-        names.entries.get(name).cloned().ok_or_else(|| names.not_found(name, &self.variables))
+        names.entries.get(name).cloned().ok_or_else(|| names.not_found(name, &self.variables, self.sight))
     }
 
     /// Every name with what it stands for, sorted by name.
@@ -309,7 +351,8 @@ pub(crate) fn table_exists(name: &str) -> Error {
 pub(crate) fn view_exists(name: &str, taken: &Entry) -> Error {
     let hint = match taken {
         // A definition may be replaced; the rows of a table are not thrown away by a word.
-        Entry::Table(_) | Entry::Source(_) => "drop the table first, or give the view another name",
+        Entry::Table(_) | Entry::Source(_) | Entry::Sink(_) => "drop the table first, or give the view another name",
+        Entry::Stream(_) => "drop the view first, or give the new one another name",
         Entry::Frame(_) | Entry::View(_) => "drop it first, or write CREATE OR REPLACE VIEW",
     };
     Error::new(ErrorCode::TableExists, format!("{} already exists: {name}", taken.kind())).with_hint(hint)
@@ -322,10 +365,10 @@ impl SchemaProvider for Catalog {
     }
 
     async fn table(&self, name: &str) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
-        Ok(self.read().provider(name).or_else(|| self.variables.table(name)))
+        Ok(self.read().provider(name, self.sight).or_else(|| self.variables.table(name)))
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.read().provider(name).or_else(|| self.variables.table(name)).is_some()
+        self.read().provider(name, self.sight).or_else(|| self.variables.table(name)).is_some()
     }
 }

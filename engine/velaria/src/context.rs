@@ -16,13 +16,14 @@ use velaria_connector::FileAccess;
 use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::bounded::{self, Memory};
-use crate::catalog::{CATALOG, Catalog, SCHEMA};
+use crate::catalog::{CATALOG, Catalog, SCHEMA, Sight};
 use crate::config::SessionConfig;
 use crate::function;
 use crate::limits;
 use crate::notices::Notices;
 use crate::plan::chain;
 use crate::plan::date_arithmetic::DateArithmetic;
+use crate::plan::stream;
 use crate::plan::types::TypeWords;
 use crate::plan_cache::PlanCache;
 use crate::rule;
@@ -114,7 +115,16 @@ impl Context {
     /// This context with tables that one statement sees alone. Everything else is shared with the session: what the statement
     /// makes is made there.
     pub(crate) fn with_variables(self: &Arc<Self>, variables: Variables) -> Result<Arc<Self>> {
-        let catalog = Arc::new(self.catalog.with_variables(variables));
+        self.with_catalog(self.catalog.with_variables(variables))
+    }
+
+    /// This context as stream SQL sees it.
+    pub(crate) fn for_streams(self: &Arc<Self>) -> Result<Arc<Self>> {
+        self.with_catalog(self.catalog.for_streams())
+    }
+
+    fn with_catalog(self: &Arc<Self>, catalog: Catalog) -> Result<Arc<Self>> {
+        let catalog = Arc::new(catalog);
         Ok(Arc::new(Self {
             catalogs: catalog_list(&catalog)?,
             catalog,
@@ -178,6 +188,9 @@ impl Context {
         if let Some(session) = &self.session {
             let mut state = session.state(spread).clone();
             state.register_catalog_list(Arc::clone(&self.catalogs));
+            if self.catalog.sight() == Sight::Stream {
+                stream::register(&mut state);
+            }
             return state;
         }
         let mut state = SessionStateBuilder::new_from_existing(self.template.clone())

@@ -20,6 +20,7 @@ pub(crate) mod query;
 pub(crate) mod rewrite;
 mod rules;
 pub(crate) mod spellings;
+pub(crate) mod stream;
 mod summarize;
 mod target;
 pub(crate) mod types;

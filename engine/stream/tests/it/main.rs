@@ -6,3 +6,4 @@ mod query;
 mod rows;
 mod watermark;
 mod window;
+mod checkpoint;

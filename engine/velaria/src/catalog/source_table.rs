@@ -1,7 +1,7 @@
 //! A table over files: where the files are, and what they were when the table was last used.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use arrow::datatypes::{Schema, SchemaRef};
@@ -20,11 +20,13 @@ pub(crate) struct SourceTable {
     pub(crate) options: ReadOptions,
     pub(crate) columns: Option<SchemaRef>,
     opened: RwLock<Option<(Fingerprint, Arc<dyn TableProvider>)>>,
+    /// The same files as stream SQL reads them, once it did.
+    stream: OnceLock<Arc<dyn TableProvider>>,
 }
 
 impl SourceTable {
     pub(crate) fn new(path: String, format: Option<Format>, options: ReadOptions, columns: Option<SchemaRef>) -> Self {
-        Self { path, format, options, columns, opened: RwLock::default() }
+        Self { path, format, options, columns, opened: RwLock::default(), stream: OnceLock::new() }
     }
 
     /// The table as it was when it was last opened. One that never was has no rows; the statement that names it opens it.
@@ -37,6 +39,16 @@ impl SourceTable {
                 Arc::new(EmptyTable::new(columns))
             }
         }
+    }
+
+    /// The files as a stream, if stream SQL has read them.
+    pub(crate) fn stream(&self) -> Option<Arc<dyn TableProvider>> {
+        self.stream.get().map(Arc::clone)
+    }
+
+    /// Keeps the files as a stream; the first one stays.
+    pub(crate) fn keep_stream(&self, stream: Arc<dyn TableProvider>) {
+        self.stream.get_or_init(|| stream);
     }
 
     /// Whether the files are those that were opened.
