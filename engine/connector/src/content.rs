@@ -50,6 +50,24 @@ impl Content {
         Self::new(file, compression, &sample, encoding)
     }
 
+    /// The content of `file` when it is plain text as `self` is, by its first bytes alone; `None` when it has to be looked at.
+    ///
+    /// # Errors
+    /// Those of opening.
+    pub(crate) fn again(&self, file: &LocalFile) -> Result<Option<Self>> {
+        let start = start(file)?;
+        let is_known = self.is_plain()
+            && Compression::of(&start) == Compression::None
+            && Binary::of(&start).is_none()
+            && !is_page(&start)
+            && !start.contains(&0)
+            && !start.starts_with(b"\xff\xfe")
+            && !start.starts_with(b"\xfe\xff");
+        let bom_bytes = if start.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let detected = Detected { bom_bytes, ..self.detected.clone() };
+        Ok(is_known.then_some(Self { compression: Compression::None, detected }))
+    }
+
     /// As [`Content::detect`], for any text.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod infer;
 mod late;
 mod record;
 mod rejects;
+mod rows;
 mod sample;
 mod scan;
 pub(crate) mod sniff;
@@ -37,6 +38,7 @@ pub use self::dialect::{BadRows, CSV_OPTIONS, CsvOptions, DateOrder, Dialect, On
 use self::file::{CsvFile, Typed};
 pub use self::late::LateType;
 pub use self::rejects::RejectsTable;
+pub(crate) use self::rows::{CsvPattern, CsvRejects};
 use self::scan::{CsvExec, projected};
 use crate::listing::external;
 use crate::{FileAccess, LocalFile};

@@ -71,7 +71,6 @@ impl DecodedTable {
         self.decoder.notes()
     }
 
-    #[cfg(test)]
     pub(crate) fn decoder(&self) -> Arc<dyn Decoder> {
         Arc::clone(&self.decoder)
     }

@@ -15,7 +15,6 @@ use crate::access::OpenError;
 #[derive(Debug, Clone)]
 pub struct LocalFile {
     path: PathBuf,
-    url: ListingTableUrl,
     bytes: u64,
     access: FileAccess,
 }
@@ -42,7 +41,7 @@ impl LocalFile {
             return Err(Error::new(ErrorCode::EmptyFile, format!("file is empty: {}", absolute.display()))
                 .with_hint("a file needs at least a header line to have columns"));
         }
-        Ok(Self { url: listing_url(&absolute)?, path: absolute, bytes: metadata.len(), access: access.clone() })
+        Ok(Self { path: absolute, bytes: metadata.len(), access: access.clone() })
     }
 
     /// The copy of standard input at `path`.
@@ -73,6 +72,11 @@ impl LocalFile {
         self.access.open(&self.path).map_err(|error| open_error(&self.path, error))
     }
 
+    /// The rules of the session that opened it.
+    pub(crate) fn access(&self) -> &FileAccess {
+        &self.access
+    }
+
     /// The absolute path.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -86,8 +90,8 @@ impl LocalFile {
     }
 
     /// The address for DataFusion. Characters that would be a pattern in a glob stand for themselves.
-    pub(crate) fn url(&self) -> ListingTableUrl {
-        self.url.clone()
+    pub(crate) fn url(&self) -> Result<ListingTableUrl> {
+        listing_url(&self.path)
     }
 }
 
@@ -149,6 +153,6 @@ mod tests {
         fs::write(&path, "a\n1\n").unwrap();
         let file = open(path.to_str().unwrap()).unwrap();
         assert_eq!(file.bytes(), 4);
-        assert!(file.url().get_glob().is_none());
+        assert!(file.url().unwrap().get_glob().is_none());
     }
 }

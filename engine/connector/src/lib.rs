@@ -33,6 +33,7 @@ mod sink;
 mod source;
 mod stdin;
 mod store;
+mod stream;
 
 // The public interface.
 pub use access::FileAccess;
@@ -69,3 +70,8 @@ pub use source::{
 };
 pub use stdin::reserve_standard_input;
 pub use store::LocalFiles;
+pub use stream::{
+    CSV_APPEND_OPTIONS, ConsoleOutput, ConsoleSinkTable, CsvAppendTable, DIRECTORY_OPTIONS, Directory,
+    DirectorySettings, DirectoryStream, EndOption, MemorySinkTable, MemoryStream, OnBadRow, OnChange,
+    PART_FILES_OPTIONS, PartFilesTable, PartFormat, QueueSinkTable, QueueStream,
+};

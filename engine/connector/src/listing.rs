@@ -38,7 +38,7 @@ impl FileTable {
         name: &'static str,
     ) -> Result<Self> {
         let options = listing_options(format);
-        let schema = options.infer_schema(state, &file.url()).await.map_err(|error| malformed(&file, name, error))?;
+        let schema = options.infer_schema(state, &file.url()?).await.map_err(|error| malformed(&file, name, error))?;
         let table =
             listing_table(&file, options, text_for_untyped(&schema)).map_err(|error| malformed(&file, name, error))?;
         Ok(Self { file, format: name, table, unfiltered: None })
@@ -75,7 +75,8 @@ pub(crate) fn listing_table(
     options: ListingOptions,
     schema: SchemaRef,
 ) -> DataFusionResult<ListingTable> {
-    ListingTable::try_new(ListingTableConfig::new(file.url()).with_listing_options(options).with_schema(schema))
+    let url = file.url().map_err(external)?;
+    ListingTable::try_new(ListingTableConfig::new(url).with_listing_options(options).with_schema(schema))
 }
 
 /// Columns without a single value have no type to infer: they are text, so that every table can be exported.

@@ -29,7 +29,7 @@ pub(crate) async fn open(state: &dyn Session, file: LocalFile) -> Result<FileTab
 }
 
 /// Checks what the reader takes on trust and panics on: that the metadata lies inside of the file.
-fn check_footer(file: &LocalFile) -> Result<()> {
+pub(crate) fn check_footer(file: &LocalFile) -> Result<()> {
     let sound = read_footer(file).is_ok_and(|footer| {
         let [a, b, c, d, magic @ ..] = footer;
         let metadata = u64::from(u32::from_le_bytes([a, b, c, d]));

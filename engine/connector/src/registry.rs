@@ -102,7 +102,7 @@ impl Format {
     ///
     /// # Errors
     /// `VEL-6003` when the file cannot be read, and those of its compression and encoding.
-    fn of(file: &LocalFile, options: &ReadOptions) -> Result<Self> {
+    pub(crate) fn of(file: &LocalFile, options: &ReadOptions) -> Result<Self> {
         let name = file.path().file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         let packed = [".gz", ".zst", ".bz2", ".xz", ".zip"];
         let name = packed.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
@@ -398,7 +398,7 @@ fn types<'a>(types: Vec<(String, DataType)>) -> Declared<'a> {
 }
 
 /// The names stand in the header, unless there is none; the types are those that were declared.
-fn with_declared(mut options: CsvOptions, schema: &Schema) -> CsvOptions {
+pub(crate) fn with_declared(mut options: CsvOptions, schema: &Schema) -> CsvOptions {
     if options.header == Some(false) && options.columns.is_none() {
         options.columns = Some(schema.fields().iter().map(|field| field.name().clone()).collect());
     }

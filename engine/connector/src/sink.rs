@@ -153,4 +153,7 @@ pub trait SinkTable: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// `VEL-7001` when the sink takes one query at a time and has one.
     fn writer(&self) -> Result<Box<dyn StreamSink>>;
+
+    /// The query is told to stop: a writer that waits in another thread comes back with `VEL-8002`.
+    fn interrupt(&self) {}
 }

@@ -341,6 +341,14 @@ impl Catalog {
     }
 }
 
+/// Refuses a name that no statement can write.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() || name.contains('\0') {
+        return Err(Error::new(ErrorCode::InvalidArgument, "a view needs a name without NUL characters"));
+    }
+    Ok(())
+}
+
 /// The error of `CREATE TABLE` for a name that stands for something already.
 pub(crate) fn table_exists(name: &str) -> Error {
     Error::new(ErrorCode::TableExists, format!("table already exists: {name}"))

@@ -43,6 +43,8 @@ mod session;
 mod split;
 mod stack;
 mod stop;
+mod streaming_dataframe;
+mod streams;
 mod variables;
 mod words;
 mod write;
@@ -67,8 +69,24 @@ pub mod rows {
 }
 pub use excel::ExcelFrame;
 pub use session::{Begun, OpenStatement, Session};
+pub use streaming_dataframe::{StreamingDataFrame, Totals};
 pub use variables::Variables;
 pub use velaria_connector::{DataFormat, Materialization};
 pub use velaria_connector::{EXCEL_OPTIONS, ExcelSheetName, ExcelWriter};
 pub use velaria_contract::{BatchStrategy, Error, ErrorCode, ErrorKind, ErrorReport, Explain, Position, Result, json};
 pub use velaria_sql::{Parameter, Parameters};
+pub use velaria_stream::{
+    DeliveryMode, Environment, ExecutionMode, OPTIONS as STREAM_OPTIONS, OptionEntry, StreamOptions, StreamingQuery,
+    Syncing,
+};
+/// Streams and sinks that callers define, and those that there are.
+pub mod stream {
+    pub use velaria_connector::{
+        CheckpointMarker, Durability, DurableFile, DurableFs, EmissionKind, Epoch, LockGuard, OsFs, Prepared, Pull,
+        Pulling, Replay, Signal, SinkContext, SinkDescription, SinkGuarantee, SinkPosition, SinkTable, SourceContext,
+        SourceDescription, SourceNotes, SourceOffset, StreamSink, StreamSource, StreamTable,
+    };
+    pub use velaria_contract::{
+        Clock, ManualClock, StreamExplain, StreamStrategy, StreamingQueryProgress, SystemClock,
+    };
+}

@@ -10,7 +10,7 @@ use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::ast::Ident;
 use velaria_sql::{Parameters, Statement, tables_read};
 
-use crate::catalog::{Catalog, Entry};
+use crate::catalog::{Catalog, Entry, check_name, table_exists};
 use crate::config::SessionConfig;
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
@@ -120,10 +120,12 @@ impl Session {
     /// Makes `frame` known as `name`. A view or table of that name is replaced.
     ///
     /// # Errors
-    /// `VEL-7001` for an empty name or one with a NUL, `VEL-2006` when two columns of the frame share a name.
+    /// `VEL-7001` for an empty name or one with a NUL, `VEL-4002` for the name of a stream or a sink, `VEL-2006` when two
+    /// columns of the frame share a name.
     pub fn create_temp_view(&self, name: &str, frame: &DataFrame) -> Result<()> {
-        if name.is_empty() || name.contains('\0') {
-            return Err(Error::new(ErrorCode::InvalidArgument, "a view needs a name without NUL characters"));
+        check_name(name)?;
+        if self.context.catalog.entry(name).is_ok_and(|entry| entry.is_of_streams()) {
+            return Err(table_exists(name));
         }
         self.context.catalog.replace(name, Entry::Frame(frame.as_table()?));
         Ok(())

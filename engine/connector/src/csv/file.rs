@@ -24,6 +24,8 @@ use crate::{FileAccess, LocalFile};
 
 /// How much of a file is read at once to find out how it is written.
 const HEAD_BYTES: usize = 96 << 10;
+/// How much of a file is read at once to find its header, when it is known how the file is written.
+const HEADER_BYTES: usize = 8 << 10;
 /// The most bytes of one field unless the options say otherwise.
 const FIELD_BYTES_MAX: u64 = 64 << 20;
 /// The most columns of a file.
@@ -79,6 +81,39 @@ impl CsvFile {
                 None => head_bytes = head_bytes.saturating_mul(8),
             }
         }
+    }
+
+    /// Opens the file at `path`, which is written as this one is: nothing is looked at but its header. Every column of `types` is there;
+    /// the others are text.
+    pub(crate) fn open_alike(&self, path: &str, types: &[(String, DataType)]) -> Result<Self> {
+        let local = LocalFile::open(self.local.access(), path)?;
+        let options = CsvOptions { types: types.to_vec(), all_text: true, ..self.options.clone() };
+        let content = match self.content.again(&local)? {
+            Some(content) => content,
+            None => Content::detect(&local, options.compression.as_deref(), options.encoding.as_deref())?,
+        };
+        let mut head_bytes = HEADER_BYTES;
+        loop {
+            let head = content.head(&local, head_bytes)?;
+            let records = first_records(&local, &self.rules, &head, &options);
+            if let Some((names, data_start)) = records.map_err(|error| fault::in_file(&local, error))? {
+                let text = Guessed { data_type: DataType::Utf8View, kind: Kind::Text, note: None };
+                let guesses = vec![text; names.len()];
+                let typed =
+                    RwLock::new(Typed { schema: Arc::new(Schema::empty()), columns: Arc::new([]), is_final: true });
+                let (rules, notes) = (self.rules.clone(), RwLock::default());
+                let file = Self { local, content, options, rules, data_start, names, notes, typed };
+                file.set_types(&guesses, true)?;
+                return Ok(file);
+            }
+            head_bytes = head_bytes.saturating_mul(8);
+        }
+    }
+
+    /// This file, with bad rows as `bad_rows` says.
+    pub(crate) fn with_bad_rows(mut self, bad_rows: BadRows) -> Self {
+        self.options.bad_rows = bad_rows;
+        self
     }
 
     pub(crate) fn local(&self) -> &LocalFile {

@@ -40,15 +40,24 @@ struct Rejects {
 
 impl RejectsTable {
     pub(crate) fn new(file: Arc<CsvFile>) -> Self {
-        let schema = Schema::new(vec![
-            Field::new("line", DataType::UInt64, false),
-            Field::new("byte_offset", DataType::UInt64, false),
-            Field::new("column", DataType::Utf8, true),
-            Field::new("reason", DataType::Utf8, false),
-            Field::new("raw", DataType::Utf8, false),
-        ]);
-        Self { rejects: Arc::new(Rejects { file, schema: Arc::new(schema) }) }
+        Self { rejects: Arc::new(Rejects { file, schema: schema() }) }
     }
+}
+
+fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("line", DataType::UInt64, false),
+        Field::new("byte_offset", DataType::UInt64, false),
+        Field::new("column", DataType::Utf8, true),
+        Field::new("reason", DataType::Utf8, false),
+        Field::new("raw", DataType::Utf8, false),
+    ]))
+}
+
+/// The records of `file` that are left out, with the columns of [`RejectsTable`].
+pub(crate) fn rejected(file: Arc<CsvFile>) -> impl Iterator<Item = DataFusionResult<RecordBatch>> {
+    let mut walk = Walk::new(file, schema());
+    std::iter::from_fn(move || walk.next().transpose())
 }
 
 #[async_trait]

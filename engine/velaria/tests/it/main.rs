@@ -12,6 +12,7 @@ mod laws;
 mod limits;
 mod plan_cache;
 mod session;
+mod stream_plan;
 mod variables;
 
 use velaria::arrow::array::RecordBatch;

@@ -1,0 +1,510 @@
+//! A sink that appends to one CSV file.
+//!
+//! The rows of an epoch are handed to the operating system in one write; what is committed is a length of the file, and a query
+//! that goes on from a checkpoint cuts the file there first. Readers of the file see rows before they are committed. NULL is an empty field,
+//! and times are ISO text with a fraction only when there is one.
+
+use std::fmt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use serde::{Deserialize, Serialize};
+use velaria_contract::{Error, ErrorCode, Result};
+
+use super::fault::{cannot_write, no_position};
+use super::options::EndOption;
+use crate::{
+    CsvStyle, CsvWriter, Durability, DurableFile, DurableFs, Epoch, LockGuard, Prepared, SinkContext, SinkDescription,
+    SinkGuarantee, SinkPosition, SinkTable, StreamSink,
+};
+
+/// The options of the sink.
+pub const CSV_APPEND_OPTIONS: [EndOption; 2] = [
+    EndOption::new("path", "", "The file; it is created, with the folders above it, when it is not there."),
+    EndOption::new("delimiter", ",", "The character between two fields."),
+];
+
+/// A CSV file that grows.
+#[derive(Debug, Clone)]
+pub struct CsvAppendTable {
+    path: PathBuf,
+    style: CsvStyle,
+    schema: Option<SchemaRef>,
+}
+
+impl CsvAppendTable {
+    /// The file at `path`, relative to the working directory. With a declared `schema` the header has its names, and the rows have to
+    /// have as many columns.
+    ///
+    /// # Errors
+    /// `VEL-7001` for an empty path, and for a delimiter that cannot separate fields.
+    pub fn new(path: &str, delimiter: u8, schema: Option<SchemaRef>) -> Result<Self> {
+        if !delimiter.is_ascii() || matches!(delimiter, b'"' | b'\n' | b'\r') {
+            return Err(Error::new(ErrorCode::InvalidArgument, "delimiter must be a single character")
+                .with_hint("one ASCII character that is neither a quote nor a line end"));
+        }
+        if path.is_empty() || path.contains('\0') {
+            return Err(Error::new(ErrorCode::InvalidArgument, format!("not a path: {path:?}")));
+        }
+        let path = std::path::absolute(path).map_err(|error| cannot_write(Path::new(path), error))?;
+        Ok(Self { path, style: CsvStyle { delimiter, escape_formulas: false }, schema })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl SinkTable for CsvAppendTable {
+    fn description(&self) -> SinkDescription {
+        SinkDescription {
+            name: "file_append".to_owned(),
+            blocking: true,
+            guarantee: SinkGuarantee::Transactional,
+            schema: self.schema.clone(),
+        }
+    }
+
+    fn writer(&self) -> Result<Box<dyn StreamSink>> {
+        Ok(Box::new(CsvAppend { table: self.clone(), rows: Vec::new(), writes_header: false, open: None }))
+    }
+}
+
+/// What is committed.
+#[derive(Debug, Serialize, Deserialize)]
+struct Position {
+    path: String,
+    length: u64,
+    header: bool,
+}
+
+struct CsvAppend {
+    table: CsvAppendTable,
+    /// The text of the epoch.
+    rows: Vec<u8>,
+    /// Whether the epoch has the header in front.
+    writes_header: bool,
+    open: Option<Open>,
+}
+
+/// The file while a query writes it.
+struct Open {
+    fs: Arc<dyn DurableFs>,
+    durability: Durability,
+    file: Option<Box<dyn DurableFile>>,
+    length: u64,
+    header: bool,
+    /// Whether the name of the file may not be on the disk yet.
+    is_new: bool,
+    failed: bool,
+    _lock: LockGuard,
+}
+
+impl fmt::Debug for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Open").field("length", &self.length).field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
+impl CsvAppend {
+    fn opened(&mut self) -> Result<&mut Open> {
+        let closed = || Error::new(ErrorCode::Closed, "the sink is not open");
+        let open = self.open.as_mut().ok_or_else(closed)?;
+        match open.failed {
+            false => Ok(open),
+            true => Err(Error::new(ErrorCode::Io, "the sink failed before and writes nothing more")),
+        }
+    }
+
+    fn position(&self, length: u64, header: bool) -> Result<SinkPosition> {
+        let position = Position { path: self.table.path.to_string_lossy().into_owned(), length, header };
+        let value = serde_json::to_value(position);
+        Ok(SinkPosition(value.map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))?))
+    }
+
+    /// Cuts the file to what is committed.
+    fn take_back(&mut self, position: &SinkPosition) -> Result<()> {
+        let committed = Position::deserialize(&position.0).map_err(|_| no_position("a CSV file"))?;
+        let path = self.table.path.clone();
+        if Path::new(&committed.path) != path {
+            let message = format!("the checkpoint belongs to {}, not {}", committed.path, path.display());
+            return Err(Error::new(ErrorCode::CheckpointMismatch, message)
+                .with_hint("give the sink its old path, or the query another checkpoint_path"));
+        }
+        let open = self.opened()?;
+        if open.length < committed.length {
+            let message =
+                format!("{} has {} bytes, but {} were committed", path.display(), open.length, committed.length);
+            return Err(Error::new(ErrorCode::CheckpointCorrupt, message)
+                .with_hint("the file was cut or replaced; restore it, or begin with another checkpoint_path"));
+        }
+        if open.length > committed.length {
+            open.fs.truncate(&path, committed.length).map_err(|error| cannot_write(&path, error))?;
+        }
+        (open.length, open.header) = (committed.length, committed.header);
+        Ok(())
+    }
+}
+
+impl StreamSink for CsvAppend {
+    fn open(&mut self, context: &SinkContext) -> Result<()> {
+        check_width(self.table.schema.as_deref(), &context.schema)?;
+        let (fs, path) = (Arc::clone(&context.fs), &self.table.path);
+        let refused = |error| cannot_write(path, error);
+        if let Some(parent) = path.parent() {
+            fs.create_dir_all(parent).map_err(refused)?;
+        }
+        let before = fs.length(path).map_err(refused)?;
+        let Some(lock) = fs.lock(path).map_err(refused)? else {
+            return Err(Error::new(ErrorCode::InvalidArgument, format!("another query writes to {}", path.display()))
+                .with_hint("give each query a file of its own"));
+        };
+        let length = before.unwrap_or_default();
+        self.open = Some(Open {
+            fs,
+            durability: context.durability,
+            file: None,
+            length,
+            header: length > 0,
+            is_new: before.is_none(),
+            failed: false,
+            _lock: lock,
+        });
+        Ok(())
+    }
+
+    fn recover(&mut self, last: Option<(Epoch, &SinkPosition)>) -> Result<()> {
+        match last {
+            Some((_, position)) => self.take_back(position),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&mut self, _: Epoch, batch: &RecordBatch) -> Result<()> {
+        let header = self.opened()?.header || self.writes_header;
+        let start = self.rows.len();
+        let mut writer = CsvWriter::new(&mut self.rows, self.table.style);
+        let named = match header {
+            true => Ok(()),
+            false => writer.write_header(self.table.schema.as_deref().unwrap_or(batch.schema_ref())),
+        };
+        let written = named.map_err(Into::into).and_then(|()| writer.write(batch));
+        if let Err(error) = written {
+            self.rows.truncate(start);
+            return Err(Error::new(ErrorCode::InvalidValue, format!("a value has no text: {error}")));
+        }
+        self.writes_header |= !header;
+        Ok(())
+    }
+
+    fn prepare(&mut self, _: Epoch) -> Result<Prepared> {
+        let rows = std::mem::take(&mut self.rows);
+        let writes_header = std::mem::take(&mut self.writes_header);
+        let path = self.table.path.clone();
+        let open = self.opened()?;
+        let unsynced = match rows.is_empty() {
+            true => Vec::new(),
+            false => open.append(&path, &rows)?,
+        };
+        open.header |= writes_header;
+        let (length, header) = (open.length, open.header);
+        self.rows = rows;
+        self.rows.clear();
+        Ok(Prepared { position: self.position(length, header)?, unsynced })
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.open = None;
+        Ok(())
+    }
+}
+
+impl Open {
+    /// Writes `rows` at the end, and gives what is not on the disk yet and should be.
+    fn append(&mut self, path: &Path, rows: &[u8]) -> Result<Vec<PathBuf>> {
+        match self.try_append(path, rows) {
+            Ok(unsynced) => {
+                self.length += rows.len() as u64;
+                Ok(unsynced)
+            }
+            Err(error) => {
+                self.failed = true;
+                self.file = None;
+                // Without a checkpoint nobody else would take half a row back. With one, recovery does.
+                drop(self.fs.truncate(path, self.length));
+                Err(cannot_write(path, error))
+            }
+        }
+    }
+
+    fn try_append(&mut self, path: &Path, rows: &[u8]) -> std::io::Result<Vec<PathBuf>> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(self.fs.append(path)?),
+        };
+        file.write_all(rows)?;
+        file.flush()?;
+        let parent = path.parent().filter(|_| self.is_new);
+        let unsynced = match self.durability {
+            Durability::Now => {
+                file.sync()?;
+                parent.map_or(Ok(()), |parent| self.fs.sync_dir(parent))?;
+                Vec::new()
+            }
+            Durability::Later => [Some(path), parent].into_iter().flatten().map(Path::to_path_buf).collect(),
+            Durability::Never => Vec::new(),
+        };
+        self.is_new = false;
+        Ok(unsynced)
+    }
+}
+
+pub(super) fn check_width(declared: Option<&Schema>, found: &Schema) -> Result<()> {
+    let Some(declared) = declared else { return Ok(()) };
+    let (wanted, found) = (declared.fields().len(), found.fields().len());
+    if wanted == found {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::SchemaMismatch, format!("the sink has {wanted} columns, the query {found}"))
+        .with_hint("select the columns of the sink in their order"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use arrow::array::{ArrayRef, StringArray, TimestampMicrosecondArray};
+    use arrow::datatypes::{DataType, Field};
+
+    use super::*;
+    use crate::OsFs;
+    use crate::stream::tests::{int_batch, sink_context, text};
+
+    struct Case {
+        _dir: tempfile::TempDir,
+        table: CsvAppendTable,
+    }
+
+    fn case() -> Case {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep/er/out.csv");
+        Case { table: CsvAppendTable::new(path.to_str().unwrap(), b',', None).unwrap(), _dir: dir }
+    }
+
+    impl Case {
+        fn writer(&self, last: Option<(Epoch, &SinkPosition)>) -> Result<Box<dyn StreamSink>> {
+            let mut writer = self.table.writer()?;
+            writer.open(&sink_context(Durability::Now))?;
+            writer.recover(last)?;
+            Ok(writer)
+        }
+
+        fn text(&self) -> String {
+            text(&self.table.path)
+        }
+    }
+
+    fn epoch(writer: &mut dyn StreamSink, epoch: Epoch, values: std::ops::Range<i64>) -> SinkPosition {
+        writer.write(epoch, &int_batch(values)).unwrap();
+        writer.prepare(epoch).unwrap().position
+    }
+
+    #[test]
+    fn the_header_is_written_once_and_what_was_there_stays() {
+        let case = case();
+        let mut writer = case.writer(None).unwrap();
+        epoch(writer.as_mut(), 1, 0..2);
+        writer.write(2, &int_batch(2..3)).unwrap();
+        epoch(writer.as_mut(), 2, 3..4);
+        writer.close().unwrap();
+        drop(writer);
+        let mut again = case.writer(None).unwrap();
+        epoch(again.as_mut(), 1, 9..10);
+        assert_eq!(case.text(), "v\n0\n1\n2\n3\n9\n");
+    }
+
+    #[test]
+    fn a_restart_takes_back_what_was_not_committed() {
+        let case = case();
+        let mut writer = case.writer(None).unwrap();
+        let nothing = writer.prepare(1).unwrap().position;
+        let first = epoch(writer.as_mut(), 2, 0..2);
+        // A crash after prepare, and one after write.
+        let second = epoch(writer.as_mut(), 3, 2..4);
+        writer.write(4, &int_batch(7..9)).unwrap();
+        drop(writer);
+        let mut writer = case.writer(Some((2, &first))).unwrap();
+        assert_eq!(case.text(), "v\n0\n1\n");
+        let again = epoch(writer.as_mut(), 3, 2..4);
+        writer.commit(3, &again).unwrap();
+        writer.commit(3, &again).unwrap();
+        assert_eq!((again == second, case.text()), (true, "v\n0\n1\n2\n3\n".to_owned()));
+        drop(writer);
+        // Nothing was committed at all: the header comes again.
+        let mut writer = case.writer(Some((1, &nothing))).unwrap();
+        assert_eq!(case.text(), "");
+        epoch(writer.as_mut(), 2, 5..6);
+        assert_eq!(case.text(), "v\n5\n");
+    }
+
+    #[test]
+    fn a_file_with_less_than_was_committed_is_not_gone_on_with() {
+        let case = case();
+        let position = epoch(case.writer(None).unwrap().as_mut(), 1, 0..100);
+        std::fs::write(&case.table.path, "v\n0\n").unwrap();
+        let error = case.writer(Some((1, &position))).err().unwrap();
+        assert_eq!(error.code(), ErrorCode::CheckpointCorrupt);
+        assert_eq!(case.text(), "v\n0\n");
+        let other = SinkPosition(serde_json::json!({"path": "/elsewhere", "length": 1, "header": true}));
+        assert_eq!(case.writer(Some((1, &other))).err().unwrap().code(), ErrorCode::CheckpointMismatch);
+        let none = SinkPosition::default();
+        assert_eq!(case.writer(Some((1, &none))).err().unwrap().code(), ErrorCode::CheckpointCorrupt);
+    }
+
+    #[test]
+    fn one_query_at_a_time_writes_a_file() {
+        let case = case();
+        let first = case.writer(None).unwrap();
+        assert_eq!(case.writer(None).err().unwrap().code(), ErrorCode::InvalidArgument);
+        drop(first);
+        case.writer(None).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_on_the_disk_is_listed() {
+        let case = case();
+        let mut writer = case.table.writer().unwrap();
+        writer.open(&sink_context(Durability::Later)).unwrap();
+        assert_eq!(writer.prepare(1).unwrap().unsynced, Vec::<PathBuf>::new());
+        writer.write(2, &int_batch(0..1)).unwrap();
+        let parent = case.table.path.parent().unwrap().to_path_buf();
+        assert_eq!(writer.prepare(2).unwrap().unsynced, [case.table.path.clone(), parent]);
+        writer.write(3, &int_batch(0..1)).unwrap();
+        assert_eq!(writer.prepare(3).unwrap().unsynced, [case.table.path.clone()]);
+    }
+
+    #[test]
+    fn values_are_quoted_and_times_are_iso_text() {
+        let case = case();
+        let keys: ArrayRef = Arc::new(StringArray::from(vec![Some("a,\"b\"\nc"), None, Some("")]));
+        let seconds = 1_774_778_400_i64;
+        let times =
+            TimestampMicrosecondArray::from(vec![seconds * 1_000_000, seconds * 1_000_000 + 250_000, -1_000_000]);
+        let batch = RecordBatch::try_from_iter([("k", keys), ("t", Arc::new(times) as ArrayRef)]).unwrap();
+        let fields = ["key", "time"].map(|name| Field::new(name, DataType::Utf8, true));
+        let schema = Some(Arc::new(Schema::new(fields.to_vec())));
+        let table = CsvAppendTable { schema, ..case.table.clone() };
+        let mut writer = table.writer().unwrap();
+        let context = sink_context(Durability::Never);
+        assert_eq!(writer.open(&context).unwrap_err().code(), ErrorCode::SchemaMismatch);
+        writer.open(&SinkContext { schema: batch.schema(), ..context }).unwrap();
+        writer.write(1, &batch).unwrap();
+        writer.prepare(1).unwrap();
+        let expected =
+            "key,time\n\"a,\"\"b\"\"\nc\",2026-03-29T10:00:00\n,2026-03-29T10:00:00.250\n\"\",1969-12-31T23:59:59\n";
+        assert_eq!(case.text(), expected);
+    }
+
+    /// A disk that is full after some bytes.
+    #[derive(Debug)]
+    struct Full {
+        left: Arc<AtomicUsize>,
+    }
+
+    struct FullFile {
+        file: Box<dyn DurableFile>,
+        left: Arc<AtomicUsize>,
+    }
+
+    impl Write for FullFile {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let left = self.left.load(Ordering::Relaxed);
+            if left == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let written = self.file.write(&bytes[..bytes.len().min(left)])?;
+            self.left.fetch_sub(written, Ordering::Relaxed);
+            Ok(written)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.file.flush()
+        }
+    }
+
+    impl DurableFile for FullFile {
+        fn sync(&mut self) -> io::Result<()> {
+            self.file.sync()
+        }
+    }
+
+    impl DurableFs for Full {
+        fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+            OsFs.create_dir_all(dir)
+        }
+        fn create(&self, path: &Path) -> io::Result<Box<dyn DurableFile>> {
+            OsFs.create(path)
+        }
+        fn append(&self, path: &Path) -> io::Result<Box<dyn DurableFile>> {
+            Ok(Box::new(FullFile { file: OsFs.append(path)?, left: Arc::clone(&self.left) }))
+        }
+        fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+            OsFs.read(path)
+        }
+        fn length(&self, path: &Path) -> io::Result<Option<u64>> {
+            OsFs.length(path)
+        }
+        fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
+            OsFs.truncate(path, length)
+        }
+        fn sync_file(&self, path: &Path) -> io::Result<()> {
+            OsFs.sync_file(path)
+        }
+        fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+            OsFs.sync_dir(dir)
+        }
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            OsFs.rename(from, to)
+        }
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            OsFs.remove(path)
+        }
+        fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+            OsFs.list(dir)
+        }
+        fn lock(&self, path: &Path) -> io::Result<Option<LockGuard>> {
+            OsFs.lock(path)
+        }
+    }
+
+    #[test]
+    fn a_full_disk_leaves_what_is_committed_and_nothing_more_is_written() {
+        let case = case();
+        let left = Arc::new(AtomicUsize::new(9));
+        let mut writer = case.table.writer().unwrap();
+        let fs = Arc::new(Full { left: Arc::clone(&left) });
+        writer.open(&SinkContext { fs, ..sink_context(Durability::Now) }).unwrap();
+        writer.recover(None).unwrap();
+        epoch(writer.as_mut(), 1, 0..2);
+        writer.write(2, &int_batch(100..104)).unwrap();
+        let error = writer.prepare(2).unwrap_err();
+        assert_eq!((error.code(), case.text().as_str()), (ErrorCode::Io, "v\n0\n1\n"));
+        left.store(1000, Ordering::Relaxed);
+        assert!(writer.write(3, &int_batch(0..1)).is_err());
+        assert!(writer.prepare(3).is_err());
+        assert_eq!(case.text(), "v\n0\n1\n");
+    }
+
+    #[test]
+    fn a_delimiter_is_checked() {
+        for delimiter in [b'"', b'\n', 0xc3] {
+            assert!(CsvAppendTable::new("out.csv", delimiter, None).is_err());
+        }
+    }
+}

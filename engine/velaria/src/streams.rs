@@ -1,0 +1,114 @@
+//! The part of a session that is about streams: names for them, and stream SQL.
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use velaria_connector::StreamTable;
+use velaria_contract::{Error, ErrorCode, Result, StreamExplain};
+use velaria_stream::{Environment, StreamOptions, StreamingQuery, explain};
+
+use crate::catalog::{Entry, check_name, table_exists};
+use crate::error::Translator;
+use crate::plan::stream::{self, Read, StreamLeaf, Takes};
+use crate::session::Session;
+use crate::stack::Roomy;
+use crate::streaming_dataframe::StreamingDataFrame;
+
+impl Session {
+    /// A stream that the caller has made; `name` stands for it in explain and in checkpoints until it is registered.
+    ///
+    /// # Errors
+    /// `VEL-2006` when two of its columns share a name.
+    pub fn read_stream_table(&self, name: &str, table: Arc<dyn StreamTable>) -> Result<StreamingDataFrame> {
+        let leaf = StreamLeaf::new(name, table, None);
+        let plan = LogicalPlanBuilder::scan(name, provider_as_source(Arc::new(leaf)), None)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(|error| Translator::new("").translate(&error))?;
+        Ok(StreamingDataFrame::new(self.context(), name, plan, Vec::new()))
+    }
+
+    /// Makes `frame` known as `name` to stream SQL. The name must be new.
+    ///
+    /// # Errors
+    /// `VEL-4002` for a name that stands for something, `VEL-7001` for an empty name or one with a NUL and for a frame whose
+    /// statement has OPTIONS.
+    pub fn create_stream_view(&self, name: &str, frame: &StreamingDataFrame) -> Result<()> {
+        check_name(name)?;
+        if frame.has_options() {
+            return Err(Error::new(ErrorCode::InvalidArgument, "a stream view has no OPTIONS of its own")
+                .with_hint("write them in the statement that reads the view"));
+        }
+        let table: Arc<dyn TableProvider> = match whole_stream(frame.logical()) {
+            Some(leaf) => Arc::new(StreamLeaf::new(name, Arc::clone(&leaf.table), leaf.event_time.clone())),
+            None => Arc::new(ViewTable::new(frame.logical().clone(), None)),
+        };
+        self.context().catalog.create(name, Entry::Stream(table)).map_err(|_| table_exists(name))
+    }
+
+    /// A query over streams: a SELECT. Nothing is read.
+    ///
+    /// # Errors
+    /// Everything that can be wrong with the text, names and types of a statement, and `VEL-3001` for what streams cannot do.
+    pub async fn stream_sql(&self, text: &str, options: &StreamOptions) -> Result<StreamingDataFrame> {
+        let read = stream::read(text, Takes::Query)?;
+        let frame = self.frame_of(text, read).await?;
+        // What streams cannot do is said now, and not when the query starts.
+        frame.planned(options)?;
+        Ok(frame)
+    }
+
+    /// What a SELECT or an `INSERT INTO sink SELECT` will do. Nothing is opened.
+    ///
+    /// # Errors
+    /// Those of [`Session::stream_sql`], and `VEL-4001` for a sink that does not exist.
+    pub async fn explain_stream_sql(&self, text: &str, options: &StreamOptions) -> Result<StreamExplain> {
+        let read = stream::read(text, Takes::Both)?;
+        let target = match &read.sink {
+            Some(sink) => Some(stream::target(self.context(), text, sink)?),
+            None => None,
+        };
+        let frame = self.frame_of(text, read).await?;
+        let (mut plan, options) = frame.planned(options)?;
+        let Some(target) = target else { return Ok(explain(&plan, None, &options)) };
+        stream::fit(self.context(), text, &mut plan, &target)?;
+        Ok(explain(&plan, Some((&target.name, &target.description())), &options))
+    }
+
+    /// Starts an `INSERT INTO sink SELECT`.
+    ///
+    /// # Errors
+    /// Those of [`Session::explain_stream_sql`], `VEL-6004` in a session that changes nothing, and those of
+    /// [`StreamingQuery::new`] and [`StreamingQuery::start`].
+    pub async fn start_stream_sql(&self, text: &str, options: &StreamOptions) -> Result<StreamingQuery> {
+        let read = stream::read(text, Takes::Insert)?;
+        self.context().access.check_change("INSERT")?;
+        let Some(sink) = read.sink.clone() else {
+            return Err(Error::new(ErrorCode::Internal, "an INSERT without a sink"));
+        };
+        let target = stream::target(self.context(), text, &sink)?;
+        let frame = self.frame_of(text, read).await?;
+        let (mut plan, options) = frame.planned(options)?;
+        stream::fit(self.context(), text, &mut plan, &target)?;
+        let query = StreamingQuery::new(plan, target.table(), options, Environment::default())?;
+        query.start()?;
+        Ok(query)
+    }
+
+    async fn frame_of(&self, text: &str, read: Read) -> Result<StreamingDataFrame> {
+        let Read { query, windows, options, .. } = read;
+        // Binding computes, and must not do so on the thread of a caller that polls once.
+        tokio::task::yield_now().await;
+        let plan = Roomy::new(text, stream::bind(self.context(), text, query, &windows)).await?;
+        Ok(StreamingDataFrame::new(self.context(), text, plan, options))
+    }
+}
+
+/// The stream, when `plan` is nothing but all of it.
+fn whole_stream(plan: &LogicalPlan) -> Option<Arc<StreamLeaf>> {
+    match plan {
+        LogicalPlan::TableScan(scan) if scan.projection.is_none() => StreamLeaf::of(scan),
+        _ => None,
+    }
+}
