@@ -12,7 +12,8 @@ use tempfile::TempDir;
 use velaria::arrow::array::RecordBatch;
 use velaria::arrow::util::pretty::pretty_format_batches;
 use velaria::stream::{
-    ConsoleOutput, ConsoleSinkTable, ManualClock, MemorySinkTable, SinkTable, StreamExplain, StreamingQueryProgress,
+    ConsoleOutput, ConsoleSinkTable, ManualClock, MemorySinkTable, MemoryStream, SinkTable, StreamExplain,
+    StreamingQueryProgress,
 };
 use velaria::{Environment, ErrorReport, Session, SessionConfig, StreamOptions, StreamingQuery, Syncing};
 
@@ -165,7 +166,8 @@ async fn create_stream(session: &Session, name: &str, input: &StreamInput) -> ve
         })?);
     }
     session.sql("DROP TABLE golden_rows").await?;
-    session.create_stream_view(name, &session.create_stream_from_arrow(schema, batches)?)
+    let stream = Arc::new(MemoryStream::new(schema, batches)?);
+    session.create_stream_view(name, &session.read_stream_table(name, stream)?)
 }
 
 /// The folder of a case, gone at its end.

@@ -82,9 +82,10 @@ pub use velaria_stream::{
 /// Streams and sinks that callers define, and those that there are.
 pub mod stream {
     pub use velaria_connector::{
-        CheckpointMarker, Durability, DurableFile, DurableFs, EmissionKind, Epoch, LockGuard, OsFs, Prepared, Pull,
-        Pulling, Replay, Signal, SinkContext, SinkDescription, SinkGuarantee, SinkPosition, SinkTable, SourceContext,
-        SourceDescription, SourceNotes, SourceOffset, StreamSink, StreamSource, StreamTable,
+        CheckpointMarker, ConsoleOutput, ConsoleSinkTable, Durability, DurableFile, DurableFs, EmissionKind, Epoch,
+        LockGuard, MemorySinkTable, MemoryStream, OsFs, Prepared, Pull, Pulling, Replay, Signal, SinkContext,
+        SinkDescription, SinkGuarantee, SinkPosition, SinkTable, SourceContext, SourceDescription, SourceNotes,
+        SourceOffset, StreamSink, StreamSource, StreamTable,
     };
     pub use velaria_contract::{
         Clock, ManualClock, StreamExplain, StreamStrategy, StreamingQueryProgress, SystemClock,

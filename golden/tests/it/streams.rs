@@ -37,9 +37,7 @@ fn explain_and_progress_describe_the_same_decision() {
 fn stream_case(path: &Path) -> Outcome {
     let case = StreamCase::read(path)?;
     let text = match run_stream(&case)? {
-        StreamOutcome::Refused(report) => {
-            sections(&[("text", &report.to_string()), ("json", &to_pretty(&report)?)])
-        }
+        StreamOutcome::Refused(report) => sections(&[("text", &report.to_string()), ("json", &to_pretty(&report)?)]),
         StreamOutcome::Ran { explained, runs } => {
             let json = to_pretty(&explained.to_json())?;
             let mut text = sections(&[("explain", &explained.to_string()), ("explain json", &json)]);
