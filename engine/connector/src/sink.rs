@@ -5,7 +5,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -91,8 +90,6 @@ pub struct SinkContext {
     pub fs: Arc<dyn DurableFs>,
     /// When files have to be on the disk.
     pub durability: Durability,
-    /// Set when the query is told to stop: a sink that waits gives up then.
-    pub stopping: Arc<AtomicBool>,
 }
 
 /// The writer of one query.

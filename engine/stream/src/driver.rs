@@ -292,7 +292,6 @@ fn open_sink(
         kind: control.output,
         fs: Arc::clone(&control.environment.fs),
         durability: durable.durability(),
-        stopping: Arc::clone(&control.stopping),
     };
     let mut sink = control.sink.writer()?;
     let opened = sink.open(&context).and_then(|()| sink.recover(head.map(|head| (head.epoch, &head.sink))));

@@ -25,7 +25,7 @@ mod window;
 // The public interface.
 pub use checkpoint::{CheckpointStore, CommitHead, Committed, FORMAT_VERSION, Identity, Recovered};
 pub use explain::explain;
-pub use operator::aggregate::{AggregateSettings, aggregate};
+pub use operator::aggregate::{AggregateSettings, StateEstimate, aggregate, estimate_state};
 pub use operator::join::join as join_operator;
 pub use operator::window::window as window_operator;
 pub use operator::{Counts, MicroBatch, Operator, OperatorState, StateFrame};

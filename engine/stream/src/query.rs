@@ -69,7 +69,7 @@ pub(crate) struct Control {
     pub(crate) environment: Environment,
     pub(crate) output: EmissionKind,
     pub(crate) signal: Arc<Signal>,
-    pub(crate) stopping: Arc<AtomicBool>,
+    stopping: AtomicBool,
     /// Micro-batches after which this run ends; 0 is no limit.
     batches_max: AtomicU64,
     state: Mutex<State>,
@@ -126,7 +126,7 @@ impl StreamingQuery {
             environment,
             output: plan.output,
             signal: Arc::default(),
-            stopping: Arc::default(),
+            stopping: AtomicBool::new(false),
             batches_max: AtomicU64::new(options.max_batches),
             options,
             state: Mutex::new(state),
@@ -302,6 +302,8 @@ impl Query {
         let ran = catch_unwind(AssertUnwindSafe(|| self.open_and_run()));
         let error = match ran {
             Ok(Ok(())) => None,
+            // A sink that waited for room gave up; what it was given is not committed.
+            Ok(Err(error)) if error.code() == ErrorCode::Cancelled && self.control.is_stopping() => None,
             Ok(Err(error)) => Some(error),
             Err(_) => Some(panicked()),
         };
@@ -361,6 +363,7 @@ impl Control {
 
     fn request_stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
+        self.sink.interrupt();
         self.signal.notify();
     }
 }

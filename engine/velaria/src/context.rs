@@ -4,7 +4,7 @@
 //! threads costs more than computing with them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList};
 use datafusion::error::Result as DataFusionResult;
@@ -12,12 +12,13 @@ use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder, TaskContext};
 use datafusion::prelude::SessionConfig as DataFusionConfig;
-use velaria_connector::FileAccess;
+use velaria_connector::{ConsoleOutput, FileAccess};
 use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::bounded::{self, Memory};
 use crate::catalog::{CATALOG, Catalog, SCHEMA, Sight};
 use crate::config::SessionConfig;
+use crate::console::StandardOutput;
 use crate::function;
 use crate::limits;
 use crate::notices::Notices;
@@ -39,6 +40,8 @@ pub(crate) struct Context {
     pub(crate) access: FileAccess,
     pub(crate) running: Arc<Running>,
     pub(crate) notices: Arc<Notices>,
+    /// Where the sinks of `USING console` write.
+    console: Arc<Mutex<Arc<dyn ConsoleOutput>>>,
     /// Of this session alone: functions in a plan hold its limits.
     pub(crate) plans: PlanCache,
     /// The context of the session, where this one is that of a statement with variables.
@@ -100,6 +103,7 @@ impl Context {
             access,
             running: Arc::new(Running::new(config.statement_timeout)),
             notices: Arc::default(),
+            console: Arc::new(Mutex::new(Arc::new(StandardOutput))),
             plans: PlanCache::default(),
             session: None,
             template: template()?,
@@ -131,6 +135,7 @@ impl Context {
             access: self.access.clone(),
             running: Arc::clone(&self.running),
             notices: Arc::clone(&self.notices),
+            console: Arc::clone(&self.console),
             plans: PlanCache::default(),
             session: Some(Arc::clone(self)),
             template: self.template,
@@ -177,6 +182,16 @@ impl Context {
     /// The number of threads of a query.
     pub(crate) fn threads(&self) -> usize {
         self.parallel_options.target_partitions()
+    }
+
+    /// Where the sinks of `USING console` write.
+    pub(crate) fn console(&self) -> Arc<dyn ConsoleOutput> {
+        Arc::clone(&self.console.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Says where sinks that are made from now on write.
+    pub(crate) fn set_console(&self, output: Arc<dyn ConsoleOutput>) {
+        *self.console.lock().unwrap_or_else(PoisonError::into_inner) = output;
     }
 
     /// The memory that the queries of this session share.

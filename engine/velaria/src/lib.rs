@@ -20,6 +20,7 @@ mod bounded;
 mod catalog;
 mod clock;
 mod config;
+mod console;
 mod context;
 mod cooperate;
 mod dataframe;
@@ -82,8 +83,10 @@ pub use velaria_stream::{
 /// Streams and sinks that callers define, and those that there are.
 pub mod stream {
     pub use velaria_connector::{
-        CheckpointMarker, ConsoleOutput, ConsoleSinkTable, Durability, DurableFile, DurableFs, EmissionKind, Epoch,
-        LockGuard, MemorySinkTable, MemoryStream, OsFs, Prepared, Pull, Pulling, Replay, Signal, SinkContext,
+        CSV_APPEND_OPTIONS, CheckpointMarker, ConsoleOutput, ConsoleSinkTable, CsvAppendTable, DIRECTORY_OPTIONS,
+        Durability, DurableFile, DurableFs, EmissionKind, EndOption, Epoch, LockGuard, MemorySinkTable, MemoryStream,
+        OsFs, PART_FILES_OPTIONS, PartFilesTable, PartFormat, Prepared, Pull, Pulling,
+        QueueSinkTable as RealtimeStreamSink, QueueStream as RealtimeStreamSource, Replay, Signal, SinkContext,
         SinkDescription, SinkGuarantee, SinkPosition, SinkTable, SourceContext, SourceDescription, SourceNotes,
         SourceOffset, StreamSink, StreamSource, StreamTable,
     };

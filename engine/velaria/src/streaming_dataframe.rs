@@ -7,7 +7,7 @@ use datafusion::common::{Column, ExprSchema, ScalarValue};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Operator, binary_expr, lit};
-use velaria_connector::SinkTable;
+use velaria_connector::{ConsoleSinkTable, QueueSinkTable, SinkTable};
 use velaria_contract::{Error, ErrorCode, Result, StreamExplain};
 use velaria_sql::{Parameter, TableOption, closest};
 use velaria_stream::{Environment, StreamOptions, StreamPlan, StreamingQuery, explain};
@@ -204,6 +204,33 @@ impl StreamingDataFrame {
     ) -> Result<StreamingQuery> {
         let (plan, options) = self.planned(options)?;
         StreamingQuery::new(plan, sink, options, environment)
+    }
+
+    /// A query that appends the rows to the CSV file `path`. It is not started.
+    ///
+    /// # Errors
+    /// Those of [`StreamingDataFrame::write`]; `VEL-6004` when the session may not write there, `VEL-7001` for a delimiter that
+    /// cannot separate fields.
+    pub fn write_stream_csv(&self, path: &str, delimiter: &str, options: &StreamOptions) -> Result<StreamingQuery> {
+        self.context.access.check_change("write_stream_csv")?;
+        let sink = stream::csv_append(&self.context, path, delimiter, None)?;
+        self.write(Arc::new(sink), options)
+    }
+
+    /// A query that shows the rows where the session shows rows. It is not started.
+    ///
+    /// # Errors
+    /// Those of [`StreamingDataFrame::write`].
+    pub fn write_stream_console(&self, options: &StreamOptions) -> Result<StreamingQuery> {
+        self.write(Arc::new(ConsoleSinkTable::new(self.context.console())), options)
+    }
+
+    /// A query that puts the rows into a queue. It is not started.
+    ///
+    /// # Errors
+    /// Those of [`StreamingDataFrame::write`].
+    pub fn write_stream_queue_sink(&self, sink: &QueueSinkTable, options: &StreamOptions) -> Result<StreamingQuery> {
+        self.write(Arc::new(sink.clone()), options)
     }
 
     /// What the query will do; nothing is opened.

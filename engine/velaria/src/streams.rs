@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
-use velaria_connector::StreamTable;
+use velaria_connector::{
+    ConsoleOutput, Format, MemorySinkTable, MemoryStream, QueueSinkTable, QueueStream, ReadOptions, SinkTable,
+    StreamTable,
+};
 use velaria_contract::{Error, ErrorCode, Result, StreamExplain};
+use velaria_sql::TableKind;
 use velaria_stream::{Environment, StreamOptions, StreamingQuery, explain};
 
-use crate::catalog::{Entry, check_name, table_exists};
+use crate::catalog::{Entry, SinkEntry, Strictness, check_name, table_exists};
 use crate::error::Translator;
 use crate::plan::stream::{self, Read, StreamLeaf, Takes};
 use crate::session::Session;
@@ -27,6 +33,92 @@ impl Session {
             .and_then(LogicalPlanBuilder::build)
             .map_err(|error| Translator::new("").translate(&error))?;
         Ok(StreamingDataFrame::new(self.context(), name, plan, Vec::new()))
+    }
+
+    /// A stream of record batches: each is one micro-batch.
+    ///
+    /// # Errors
+    /// `VEL-5006` when a batch has other columns than `schema`.
+    pub fn create_stream_from_arrow(&self, schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<StreamingDataFrame> {
+        self.read_stream_table("arrow", Arc::new(MemoryStream::new(schema, batches)?))
+    }
+
+    /// A stream of the files that arrive in the folder `path`, with the options of the format and those of folders. Its columns are
+    /// those of the first file that is there.
+    ///
+    /// # Errors
+    /// `VEL-7001` as long as there is no file, and for options that cannot be; `VEL-6002` when the path is no folder;
+    /// `VEL-6004` when the session may not read it.
+    pub fn read_stream(
+        &self,
+        path: &str,
+        format: Option<Format>,
+        options: &ReadOptions,
+        columns: Option<&SchemaRef>,
+    ) -> Result<StreamingDataFrame> {
+        let table = stream::directory(self.context(), path, format, options, columns)?;
+        self.read_stream_table(path, Arc::new(table))
+    }
+
+    /// A stream of the CSV files that arrive in the folder `path`.
+    ///
+    /// # Errors
+    /// Those of [`Session::read_stream`].
+    pub fn read_stream_csv_dir(&self, path: &str, options: &ReadOptions) -> Result<StreamingDataFrame> {
+        self.read_stream(path, Some(Format::Csv), options, None)
+    }
+
+    /// A queue that the caller puts rows into.
+    #[must_use]
+    pub fn create_realtime_stream_source(&self, schema: SchemaRef) -> QueueStream {
+        QueueStream::new(schema)
+    }
+
+    /// The rows of such a queue.
+    ///
+    /// # Errors
+    /// Those of [`Session::read_stream_table`].
+    pub fn read_realtime_stream_source(&self, source: &QueueStream) -> Result<StreamingDataFrame> {
+        self.read_stream_table("queue", Arc::new(source.clone()))
+    }
+
+    /// A queue that the caller takes rows out of.
+    #[must_use]
+    pub fn create_realtime_stream_sink(&self) -> QueueSinkTable {
+        QueueSinkTable::new()
+    }
+
+    /// Makes a sink known as `name`, which must be new, to `INSERT INTO` of stream SQL.
+    ///
+    /// # Errors
+    /// `VEL-4002` for a name that stands for something, `VEL-7001` for an empty name or one with a NUL.
+    pub fn create_stream_sink(&self, name: &str, table: Arc<dyn SinkTable>) -> Result<()> {
+        check_name(name)?;
+        let columns = table.description().schema;
+        let entry = SinkEntry { table, columns, strictness: Strictness::Typed, memory: None };
+        let catalog = &self.context().catalog;
+        catalog.create(name, Entry::Sink(Arc::new(entry))).map_err(|_| table_exists(name))?;
+        catalog.set_kind(name, TableKind::Sink);
+        Ok(())
+    }
+
+    /// The rows that a sink made by `USING memory` keeps.
+    ///
+    /// # Errors
+    /// `VEL-4001` when there is none of that name.
+    pub fn memory_sink(&self, name: &str) -> Result<MemorySinkTable> {
+        let missing = || Error::new(ErrorCode::TableNotFound, format!("stream sink not found: {name}"));
+        match self.context().catalog.entry(name) {
+            Ok(Entry::Sink(entry)) => {
+                entry.memory.clone().ok_or_else(|| missing().with_hint("it does not keep its rows in memory"))
+            }
+            _ => Err(missing()),
+        }
+    }
+
+    /// Says where the sinks of `USING console` write that are made from now on; without it that is the standard output.
+    pub fn set_console_output(&self, output: Arc<dyn ConsoleOutput>) {
+        self.context().set_console(output);
     }
 
     /// Makes `frame` known as `name` to stream SQL. The name must be new.

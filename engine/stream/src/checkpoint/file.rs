@@ -46,9 +46,10 @@ impl FileKind {
     }
 }
 
-/// Whether a file of this name was never finished.
+/// Whether a file of this name is one of ours that was never finished.
 pub(super) fn is_temporary(name: &str) -> bool {
-    name.strip_suffix(TEMPORARY).is_some_and(|name| name.ends_with('.'))
+    let finished = name.strip_suffix(TEMPORARY).and_then(|name| name.strip_suffix('.'));
+    finished.is_some_and(|name| [FileKind::Log, FileKind::Snapshot].iter().any(|kind| kind.base(name).is_some()))
 }
 
 /// `path` until the file is finished.
@@ -188,7 +189,12 @@ mod tests {
         {
             assert_eq!(FileKind::Log.base(name), None, "{name}");
         }
-        assert!(is_temporary("00000000000000000042.log.tmp") && !is_temporary("tmp") && !is_temporary("xtmp"));
+        for name in ["00000000000000000042.log.tmp", "00000000000000000042.snap.tmp"] {
+            assert!(is_temporary(name), "{name}");
+        }
+        for name in ["tmp", ".tmp", "mine.tmp", "00000000000000000042.logtmp", "00000000000000000042.log"] {
+            assert!(!is_temporary(name), "{name}");
+        }
         assert_eq!(temporary(&path), Path::new("c/00000000000000000042.log.tmp"));
     }
 }

@@ -85,8 +85,10 @@ impl CheckpointStore {
         let lock = fs.lock(&lock_path).map_err(|error| fault::refused("lock", &lock_path, error))?;
         let lock = lock.ok_or_else(|| fault::locked(dir))?;
         let chain = recover::recover(fs.as_ref(), dir, identity)?;
-        let log = begin_log(fs.as_ref(), dir, chain.as_ref(), identity)?;
+        // They go before new ones of the same name are made: where renames are not atomic, one may be the same file as a
+        // finished one.
         remove_files(fs.as_ref(), dir, file::is_temporary);
+        let log = begin_log(fs.as_ref(), dir, chain.as_ref(), identity)?;
         let store = Self {
             dir: dir.to_path_buf(),
             identity: identity.clone(),

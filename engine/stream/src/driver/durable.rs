@@ -138,8 +138,14 @@ impl Durable {
 
     /// The offsets whose commits have become durable.
     pub(crate) fn take_durable(&mut self) -> Result<Vec<(usize, SourceOffset)>> {
-        if let Some(syncer) = self.kept.as_mut().and_then(|kept| kept.syncer.as_mut()) {
-            self.durable_epoch = self.durable_epoch.max(syncer.done()?);
+        if let Some(kept) = &mut self.kept
+            && let Some(syncer) = &mut kept.syncer
+        {
+            let done = syncer.done()?;
+            if done > self.durable_epoch {
+                kept.store.note_durable(done);
+                self.durable_epoch = done;
+            }
         }
         let mut durable = Vec::new();
         while let Some((epoch, _, _)) = self.waiting.front()
@@ -157,7 +163,7 @@ impl Durable {
             self.durable_epoch = self.durable_epoch.max(syncer.finish()?);
         }
         if self.mode == DeliveryMode::AtLeastOnce && self.durable_epoch < self.epoch {
-            kept.sync_now()?;
+            kept.sync_now(self.epoch)?;
             self.durable_epoch = self.epoch;
         }
         kept.write_manifest()
@@ -211,7 +217,7 @@ impl Kept {
                 syncer.ask(Job { epoch, files: std::mem::take(&mut self.unsynced), log: self.store.log_file() })?
             }
             None => {
-                self.sync_now()?;
+                self.sync_now(epoch)?;
                 self.synced_at = Some(now);
                 return Ok(epoch);
             }
@@ -220,10 +226,12 @@ impl Kept {
         Ok(durable)
     }
 
-    fn sync_now(&mut self) -> Result<()> {
+    fn sync_now(&mut self, epoch: u64) -> Result<()> {
         self.sync_sink()?;
         let log = self.store.log_file();
-        sync(self.fs.as_ref(), &log).map_err(|error| unsynced(&log, error))
+        sync(self.fs.as_ref(), &log).map_err(|error| unsynced(&log, error))?;
+        self.store.note_durable(epoch);
+        Ok(())
     }
 
     fn sync_sink(&mut self) -> Result<()> {

@@ -21,10 +21,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use velaria_connector::EmissionKind;
 use velaria_contract::{Error, ErrorCode, Result};
 
+use crate::accumulator::StateClass;
+use crate::error::from_datafusion;
 use crate::operator::{Counts, MicroBatch, Operator, OperatorState, StateFrame};
 use crate::plan::AggregateSpec;
 use emission::Emission;
@@ -74,6 +76,53 @@ pub fn aggregate(
         next_number: 0,
         sizes: Sizes::default(),
     }))
+}
+
+/// What is known of the state of a group by before it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateEstimate {
+    /// `none`, `columnar`, `resident` or `columnar,resident`.
+    pub class: String,
+    /// The bytes that one key takes; more when it has text or a state that grows.
+    pub key_bytes: u64,
+}
+
+/// Tells how a group by keeps its state.
+///
+/// # Errors
+/// `VEL-9001` for a function that does not know its state.
+pub fn estimate_state(spec: &AggregateSpec, input: &SchemaRef) -> Result<StateEstimate> {
+    if !spec.stateful {
+        return Ok(StateEstimate { class: "none".to_owned(), key_bytes: 0 });
+    }
+    let classes = spec.aggregates.iter().map(|aggregate| StateClass::of(aggregate).map_err(from_datafusion));
+    let classes = classes.collect::<Result<Vec<_>>>()?;
+    let has = |class| classes.contains(&class);
+    let class = match (has(StateClass::Columnar) || classes.is_empty(), has(StateClass::Resident)) {
+        (true, true) => "columnar,resident",
+        (false, true) => "resident",
+        (_, false) => "columnar",
+    };
+    Ok(StateEstimate { class: class.to_owned(), key_bytes: key_bytes(spec, input)? })
+}
+
+/// Keys are kept twice; a group has a sequence, a mark and an entry in the table.
+fn key_bytes(spec: &AggregateSpec, input: &SchemaRef) -> Result<u64> {
+    let mut bytes = 8 + 8 + 24;
+    for key in &spec.keys {
+        bytes += 2 * width(&key.data_type(input).map_err(from_datafusion)?);
+    }
+    for aggregate in &spec.aggregates {
+        for field in aggregate.function.state_fields().map_err(from_datafusion)? {
+            bytes += width(field.data_type());
+        }
+    }
+    Ok(bytes as u64)
+}
+
+/// The bytes of a value; of text and lists those of a short one.
+fn width(data_type: &DataType) -> usize {
+    data_type.primitive_width().unwrap_or(16)
 }
 
 struct Grouping {
@@ -126,22 +175,29 @@ impl Shards {
         }
     }
 
+    /// Asks every shard for rows, and for what it has counted then.
     fn emissions(
         &mut self,
-        question: impl Fn(usize, &mut Shard) -> Result<Option<Emission>> + Clone + Send + 'static,
+        question: impl Fn(&mut Shard) -> Result<Option<Emission>> + Clone + Send + 'static,
         out: &mut Vec<RecordBatch>,
-    ) -> Result<()> {
-        let emissions = self.ask(question)?.into_iter().flatten().collect();
-        if let Some(emission) = Emission::merged(emissions)? {
+    ) -> Result<Sizes> {
+        let answers = self.ask(move |_, shard| Ok((question(shard)?, Sizes::of(shard))))?;
+        let (emissions, sizes): (Vec<Option<Emission>>, Vec<Sizes>) = answers.into_iter().unzip();
+        if let Some(emission) = Emission::merged(emissions.into_iter().flatten().collect())? {
             out.push(emission.into_batch()?);
         }
-        Ok(())
+        Ok(Sizes::sum(sizes))
     }
 }
 
 impl Grouping {
     fn measure(&mut self) -> Result<()> {
-        self.sizes = Sizes::sum(self.shards.ask(|_, shard| Ok(Sizes::of(shard)))?);
+        let sizes = self.shards.ask(|_, shard| Ok(Sizes::of(shard)))?;
+        self.measured(Sizes::sum(sizes))
+    }
+
+    fn measured(&mut self, sizes: Sizes) -> Result<()> {
+        self.sizes = sizes;
         let bytes = self.sizes.bytes;
         match self.max_state_bytes {
             Some(limit) if bytes > limit => Err(Error::new(
@@ -156,29 +212,27 @@ impl Grouping {
     }
 
     /// Forgets all but the newest windows.
-    fn retain_windows(&mut self) -> Result<()> {
+    fn retain_windows(&mut self) -> Result<Retained> {
         let count = self.retained;
         if count == 0 || self.program.window.is_none() {
-            return Ok(());
+            return Ok(Retained::All);
         }
-        if let Shards::One(shard) = &self.shards
-            && !shard.windows_exceed(count)
-        {
-            return Ok(());
-        }
-        let newest: BTreeSet<i64> = self
-            .shards
-            .ask(move |_, shard| Ok(shard.newest_windows(count.saturating_add(1))))?
-            .into_iter()
-            .flatten()
-            .collect();
+        let newest = self.shards.ask(move |_, shard| Ok(shard.newest_windows(count.saturating_add(1))))?;
+        let newest: BTreeSet<i64> = newest.into_iter().flatten().collect();
         match newest.iter().rev().nth(count - 1).copied() {
             Some(oldest) if newest.len() > count => {
-                self.shards.ask(move |_, shard| shard.drop_before(oldest)).map(drop)
+                self.shards.ask(move |_, shard| shard.drop_before(oldest))?;
+                Ok(Retained::Newest)
             }
-            _ => Ok(()),
+            _ => Ok(Retained::All),
         }
     }
+}
+
+/// Which windows are left.
+enum Retained {
+    All,
+    Newest,
 }
 
 impl Operator for Grouping {
@@ -197,21 +251,23 @@ impl Operator for Grouping {
     }
 
     fn finish(&mut self, _: MicroBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
-        self.shards.emissions(|_, shard| shard.finish(), out)?;
-        self.retain_windows()?;
-        self.measure()?;
-        match &mut self.shards {
-            Shards::One(_) => Ok(()),
-            Shards::Many(workers) => workers.end(),
+        let sizes = self.shards.emissions(Shard::finish, out)?;
+        match self.retain_windows()? {
+            Retained::All => self.measured(sizes)?,
+            Retained::Newest => self.measure()?,
         }
+        if let Shards::Many(workers) = &mut self.shards {
+            workers.end();
+        }
+        Ok(())
     }
 
     fn advance(&mut self, watermark_ms: i64, _: MicroBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
         if self.program.window.is_none() {
             return Ok(());
         }
-        self.shards.emissions(move |_, shard| shard.advance(watermark_ms), out)?;
-        self.measure()
+        let sizes = self.shards.emissions(move |shard| shard.advance(watermark_ms), out)?;
+        self.measured(sizes)
     }
 
     fn state(&mut self) -> Option<&mut dyn OperatorState> {

@@ -1,9 +1,10 @@
 //! The laws of the streaming kernel.
 
+mod checkpoint;
 mod doubles;
 mod join;
 mod query;
 mod rows;
 mod watermark;
 mod window;
-mod checkpoint;
+mod aggregate;

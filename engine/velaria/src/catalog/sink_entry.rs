@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use velaria_connector::SinkTable;
+use velaria_connector::{MemorySinkTable, SinkTable};
 
 /// The declaration of a sink.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub(crate) struct SinkEntry {
     /// The declared columns; `None` takes those of the query.
     pub(crate) columns: Option<SchemaRef>,
     pub(crate) strictness: Strictness,
+    /// The rows, of one that keeps them in memory.
+    pub(crate) memory: Option<MemorySinkTable>,
 }
 
 /// What happens to a column whose type cannot become the declared one without loss.

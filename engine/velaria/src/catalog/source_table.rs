@@ -18,6 +18,8 @@ pub(crate) struct SourceTable {
     pub(crate) path: String,
     pub(crate) format: Option<Format>,
     pub(crate) options: ReadOptions,
+    /// The options with those that only stream SQL looks at.
+    pub(crate) stream_options: ReadOptions,
     pub(crate) columns: Option<SchemaRef>,
     opened: RwLock<Option<(Fingerprint, Arc<dyn TableProvider>)>>,
     /// The same files as stream SQL reads them, once it did.
@@ -25,8 +27,13 @@ pub(crate) struct SourceTable {
 }
 
 impl SourceTable {
-    pub(crate) fn new(path: String, format: Option<Format>, options: ReadOptions, columns: Option<SchemaRef>) -> Self {
-        Self { path, format, options, columns, opened: RwLock::default(), stream: OnceLock::new() }
+    pub(crate) fn new(
+        path: String,
+        format: Option<Format>,
+        (options, stream_options): (ReadOptions, ReadOptions),
+        columns: Option<SchemaRef>,
+    ) -> Self {
+        Self { path, format, options, stream_options, columns, opened: RwLock::default(), stream: OnceLock::new() }
     }
 
     /// The table as it was when it was last opened. One that never was has no rows; the statement that names it opens it.

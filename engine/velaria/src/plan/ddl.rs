@@ -15,14 +15,13 @@ use crate::catalog::{Entry, SourceTable, table_exists};
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
 use crate::error::{TYPE_HINT, duplicate_column};
-use crate::plan::{files, kind, query, rules, target};
+use crate::plan::kind::Place;
+use crate::plan::{files, kind, query, rules, stream, target};
 use crate::result_frame::Done;
 use crate::variables;
 
 /// Runs `CREATE TABLE`.
 pub(crate) async fn create_table(context: &Arc<Context>, text: &str, create: CreateTable) -> Result<Done> {
-    let place = position_of(text, create.name.span);
-    let over_files = kind::is_over_files(&create).map_err(|error| error.with_position(place))?;
     let name = create.name.value.clone();
     let kind = create.kind;
     let taken = context.catalog.entry(&name).is_ok();
@@ -34,11 +33,16 @@ pub(crate) async fn create_table(context: &Arc<Context>, text: &str, create: Cre
             return Err(table_exists(&name).with_position(position_of(text, create.name.span)));
         }
     }
-    let (table, rows) = if over_files {
-        (Entry::Source(Arc::new(source_table(context, text, &create).await?)), 0)
-    } else {
-        let (table, rows) = new_table(context, text, create).await?;
-        (Entry::Table(Arc::new(table)), rows)
+    let (table, rows) = match kind::place(&create) {
+        Place::Files => (Entry::Source(Arc::new(source_table(context, text, &create).await?)), 0),
+        Place::Sink => {
+            let columns = declared(context, text, &create.columns)?;
+            (Entry::Sink(Arc::new(stream::sink(context, text, &create, columns)?)), 0)
+        }
+        Place::Memory => {
+            let (table, rows) = new_table(context, text, create).await?;
+            (Entry::Table(Arc::new(table)), rows)
+        }
     };
     if taken {
         context.catalog.replace(&name, table);
@@ -106,8 +110,11 @@ async fn source_table(context: &Context, text: &str, create: &CreateTable) -> Re
     }
     let format = create.provider.as_deref().map(FileFormat::named).transpose();
     let format = format.map_err(|error| error.with_position(at(create.name.span)))?;
-    if create.kind == TableKind::Source && format.is_some_and(|format| format != FileFormat::Csv) {
-        return Err(unsupported("stream CREATE TABLE only supports USING csv"));
+    let streamed = |format| matches!(format, FileFormat::Csv | FileFormat::Json | FileFormat::Parquet);
+    if create.kind == TableKind::Source && !format.is_none_or(streamed) {
+        return Err(
+            unsupported("stream CREATE TABLE only supports USING csv").with_hint("or json and parquet for sources")
+        );
     }
     let Some(path) = create.options.iter().find(|option| option.key == "path") else {
         let meant = create.options.iter().find(|option| closest(&option.key, ["path"]).is_some());
@@ -120,12 +127,13 @@ async fn source_table(context: &Context, text: &str, create: &CreateTable) -> Re
             .with_hint("OPTIONS(path: 'data/*.csv') says where the files are")
             .with_position(at(create.name.span)));
     };
-    let columns = match create.columns.is_empty() {
-        true => None,
-        false => Some(declared_schema(context, text, &create.columns)?),
-    };
+    let columns = declared(context, text, &create.columns)?;
     let others = create.options.iter().filter(|option| option.key != "path");
-    let options = others.fold(ReadOptions::new(), |options, option| options.with(&option.key, option.value.as_str()));
+    let given = others.fold(ReadOptions::new(), |options, option| options.with(&option.key, option.value.as_str()));
+    let options = match create.kind {
+        TableKind::Source => stream::batch_options(&given),
+        TableKind::Regular | TableKind::Sink => given.clone(),
+    };
     let placed = |error: Error| {
         let option = option_of(&error, &create.options).unwrap_or(path);
         error.with_position(at(option.span))
@@ -135,7 +143,7 @@ async fn source_table(context: &Context, text: &str, create: &CreateTable) -> Re
         let own = options.clone().without(&FILE_OPTIONS).without(&["format"]);
         own.check(format.name(), format.options()).map_err(placed)?;
     }
-    let source = SourceTable::new(path.value.clone(), format, options, columns);
+    let source = SourceTable::new(path.value.clone(), format, (options, given), columns);
     let opened = files::open_source(context, &source).await;
     match opened {
         Ok(()) => Ok(source),
@@ -148,6 +156,13 @@ async fn source_table(context: &Context, text: &str, create: &CreateTable) -> Re
 fn option_of<'a>(error: &Error, options: &'a [TableOption]) -> Option<&'a TableOption> {
     let is_named = |option: &&TableOption| error.message().split([' ', ':']).any(|word| word == option.key);
     options.iter().filter(|_| error.code() == ErrorCode::InvalidArgument).find(is_named)
+}
+
+fn declared(context: &Context, text: &str, columns: &[ColumnDef]) -> Result<Option<SchemaRef>> {
+    match columns.is_empty() {
+        true => Ok(None),
+        false => declared_schema(context, text, columns).map(Some),
+    }
 }
 
 /// What a query returned says nothing about what may be inserted later.

@@ -13,14 +13,24 @@ pub(crate) fn created(kind: TableKind) -> &'static str {
     }
 }
 
-/// Whether `create` makes a table over files. One that is written to is not there yet.
-pub(crate) fn is_over_files(create: &CreateTable) -> Result<bool> {
-    let over_files = create.provider.is_some() || !create.options.is_empty();
-    if over_files && create.kind == TableKind::Sink {
-        return Err(Error::new(ErrorCode::Unsupported, "CREATE SINK TABLE over files is not supported yet")
-            .with_hint("write files with COPY"));
+/// What the rows of a table that is made are kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Memory, as a table of the session.
+    Memory,
+    /// Files that are there, or come.
+    Files,
+    /// What stream queries write to.
+    Sink,
+}
+
+/// Where the rows of the table that `create` makes are kept.
+pub(crate) fn place(create: &CreateTable) -> Place {
+    match (create.provider.is_some() || !create.options.is_empty(), create.kind) {
+        (false, _) => Place::Memory,
+        (true, TableKind::Sink) => Place::Sink,
+        (true, TableKind::Regular | TableKind::Source) => Place::Files,
     }
-    Ok(over_files)
 }
 
 /// The error for clauses that a query in batch cannot have.

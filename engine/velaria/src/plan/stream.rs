@@ -4,6 +4,7 @@
 //! hold for rows that never end; then each node of the logical plan becomes a node of the stream plan.
 
 mod checks;
+mod ends;
 mod leaf;
 mod lines;
 mod lower;
@@ -26,7 +27,8 @@ use crate::context::{Context, Spread};
 use crate::error::Translator;
 use crate::plan::query;
 
-pub(crate) use self::leaf::{EventTime, StreamLeaf};
+pub(crate) use self::ends::{batch_options, csv_append, directory, sink};
+pub(crate) use self::leaf::StreamLeaf;
 pub(crate) use self::lower::conform;
 pub(crate) use self::marks::{Note, Noted, WindowAssign};
 pub(crate) use self::sink::{Target, fit, target};
@@ -97,6 +99,7 @@ pub(crate) async fn bind(
     windows: &[WindowBy],
 ) -> Result<LogicalPlan> {
     let context = context.for_streams()?;
+    ends::open(&context, text, &query).await?;
     checks::check(text, &query, &context.catalog, context.state(Spread::Parallel))?;
     let listed = checks::lists_columns(&query);
     window::write_out(text, &mut query, windows, &context.catalog)?;

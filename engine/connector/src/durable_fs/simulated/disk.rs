@@ -89,20 +89,20 @@ impl Names {
             Step::Folder(path) => {
                 self.folders.insert(path.clone());
             }
+            // Steps may come in another order after a crash, but no file ever has two names.
+            Step::Link { inode, .. } if self.files.values().any(|named| named == inode) => {}
             Step::Link { path, inode } => {
                 self.files.insert(path.clone(), *inode);
             }
-            Step::Rename { from, to, inode } => {
-                self.unlink(from, *inode);
+            Step::Rename { to, inode, .. } => {
+                self.files.retain(|_, named| named != inode);
                 self.files.insert(to.clone(), *inode);
             }
-            Step::Unlink { path, inode } => self.unlink(path, *inode),
-        }
-    }
-
-    fn unlink(&mut self, path: &Path, inode: InodeId) {
-        if self.files.get(path) == Some(&inode) {
-            self.files.remove(path);
+            Step::Unlink { path, inode } => {
+                if self.files.get(path) == Some(inode) {
+                    self.files.remove(path);
+                }
+            }
         }
     }
 

@@ -71,6 +71,15 @@ fn a_rename_is_whole_or_not_there() {
 }
 
 #[test]
+fn no_file_has_two_names_after_a_power_failure() {
+    let fs = fs();
+    write(&fs, "/d/tmp", b"new").sync().unwrap();
+    fs.rename(Path::new("/d/tmp"), Path::new("/d/new")).unwrap();
+    let seen = outcomes(&fs, |fs| fs.list(Path::new(DIR)).unwrap());
+    assert_eq!(seen, [vec![], vec!["new".to_owned()], vec!["tmp".to_owned()]].into());
+}
+
+#[test]
 fn after_a_failed_sync_a_later_one_does_not_save_what_was_written_before() {
     let fs = fs();
     let mut file = write(&fs, FILE, b"");

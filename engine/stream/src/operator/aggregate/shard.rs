@@ -129,7 +129,7 @@ impl Shard {
         let arguments = self.program.arguments(&push.batch)?;
         let first_push = self.touched.is_empty();
         if first_push {
-            self.touched.begin(self.keys.count());
+            self.begin()?;
         }
         self.intern(&push, rows)?;
         if first_push {
@@ -137,6 +137,15 @@ impl Shard {
         }
         self.touch(&push)?;
         self.update(&arguments)
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        // Windows whose drop was restored may begin again.
+        if !self.dead_windows.is_empty() {
+            self.rebuild()?;
+        }
+        self.touched.begin(self.keys.count());
+        Ok(())
     }
 
     /// The push without the rows whose window was closed before the micro-batch.
@@ -199,22 +208,35 @@ impl Shard {
     }
 
     fn touch(&mut self, push: &Push) -> Result<()> {
-        let before = self.touched.groups().len();
-        let numbers = |row| push.numbers.of(row);
-        self.touched.touch(&self.groups, self.keys.count(), numbers, &mut self.slots);
-        let new = self.touched.groups().iter().enumerate().skip(before);
-        let (slots, old): (Vec<usize>, Vec<u32>) = new.filter(|&(_, &group)| self.touched.is_old(group)).unzip();
+        let before = self.touched.touch(&self.groups, self.keys.count(), |row| push.numbers.of(row));
+        self.note_previous(before)?;
+        if self.regime == Regime::Dense {
+            return Ok(());
+        }
+        let first = self.touched.placed().len();
+        let old = self.touched.place(before);
+        if !old.is_empty() {
+            let slots: Vec<usize> = (first..first + old.len()).collect();
+            for totals in &mut self.totals {
+                totals.load(old, &slots, first + old.len()).map_err(from_datafusion)?;
+            }
+        }
+        self.touched.slots(&self.groups, &mut self.slots);
+        Ok(())
+    }
+
+    /// For a changelog, notes the results of the groups that this push is the first to touch.
+    fn note_previous(&mut self, before: usize) -> Result<()> {
+        if self.program.emission != EmissionKind::Changelog {
+            return Ok(());
+        }
+        let new = self.touched.groups().iter().skip(before).copied();
+        let old: Vec<u32> = new.filter(|&group| self.touched.is_old(group)).collect();
         if old.is_empty() {
             return Ok(());
         }
-        let slot_count = self.touched.groups().len();
         for (totals, previous) in self.totals.iter_mut().zip(&mut self.previous) {
-            if self.program.emission == EmissionKind::Changelog {
-                previous.push(totals.evaluate(&old).map_err(from_datafusion)?);
-            }
-            if self.regime == Regime::Sparse {
-                totals.load(&old, &slots, slot_count).map_err(from_datafusion)?;
-            }
+            previous.push(totals.evaluate(&old).map_err(from_datafusion)?);
         }
         Ok(())
     }
@@ -222,7 +244,7 @@ impl Shard {
     fn update(&mut self, arguments: &[Arguments]) -> Result<()> {
         let (slots, slot_count) = match self.regime {
             Regime::Dense => (&self.groups, self.keys.count()),
-            Regime::Sparse => (&self.slots, self.touched.groups().len()),
+            Regime::Sparse => (&self.slots, self.touched.placed().len()),
         };
         for (totals, of) in self.totals.iter_mut().zip(arguments) {
             let filter = of.filter.as_ref();
@@ -239,7 +261,7 @@ impl Shard {
         }
         let count = self.keys.count();
         for totals in &mut self.totals {
-            totals.store(self.regime, self.touched.groups(), count).map_err(from_datafusion)?;
+            totals.store(self.regime, self.touched.placed(), count).map_err(from_datafusion)?;
         }
         if self.program.stateful {
             self.told.touched(self.touched.groups(), count);
@@ -318,14 +340,9 @@ impl Shard {
         groups.sort_unstable_by_key(|&group| self.sequences[group as usize]);
     }
 
-    /// The starts of the newest windows, when there are more than that.
+    /// The starts of the newest windows.
     pub(super) fn newest_windows(&self, count: usize) -> Vec<i64> {
         self.windows.newest(count)
-    }
-
-    /// Whether more than `count` windows are kept.
-    pub(super) fn windows_exceed(&self, count: usize) -> bool {
-        self.windows.exceed(count)
     }
 
     /// Forgets the windows before `start_ms`. Rows of them may come again, so their groups are gone at once.

@@ -8,6 +8,8 @@ pub(super) struct Touched {
     marks: Vec<(u32, u32)>,
     groups: Vec<u32>,
     ranks: Vec<u64>,
+    /// The group at each place of a scratch accumulator.
+    placed: Vec<u32>,
     existing: usize,
 }
 
@@ -16,6 +18,7 @@ impl Touched {
     pub(super) fn begin(&mut self, existing: usize) {
         self.groups.clear();
         self.ranks.clear();
+        self.placed.clear();
         self.existing = existing;
         if self.epoch == u32::MAX {
             self.epoch = 0;
@@ -44,26 +47,44 @@ impl Touched {
         (group as usize) < self.existing
     }
 
-    /// Touches the group of each row and puts its place into `slots`.
-    pub(super) fn touch(
-        &mut self,
-        rows: &[usize],
-        count: usize,
-        number: impl Fn(usize) -> u64,
-        slots: &mut Vec<usize>,
-    ) {
+    /// Touches the group of each row; tells how many groups were touched before.
+    pub(super) fn touch(&mut self, rows: &[usize], count: usize, number: impl Fn(usize) -> u64) -> usize {
+        let before = self.groups.len();
         self.marks.resize(count, (0, 0));
-        slots.clear();
-        let Self { epoch, marks, groups, ranks, .. } = self;
-        slots.extend(rows.iter().enumerate().map(|(row, &group)| {
-            let mark = &mut marks[group];
-            if mark.0 != *epoch {
-                *mark = (*epoch, narrow(groups.len()));
-                groups.push(narrow(group));
-                ranks.push(number(row));
+        for (row, &group) in rows.iter().enumerate() {
+            let mark = &mut self.marks[group];
+            if mark.0 != self.epoch {
+                mark.0 = self.epoch;
+                self.groups.push(narrow(group));
+                self.ranks.push(number(row));
             }
-            mark.1 as usize
-        }));
+        }
+        before
+    }
+
+    /// Gives places to the groups of the last push, of which `before` groups were touched earlier: first to the old groups,
+    /// which are given back, so that what is loaded for them leaves no place between them empty. An accumulator that is handed
+    /// values without NULL takes it that every place up to the last has one.
+    pub(super) fn place(&mut self, before: usize) -> &[u32] {
+        let first = self.placed.len();
+        let new = self.groups.iter().skip(before).copied();
+        let (old, new): (Vec<u32>, Vec<u32>) = new.partition(|&group| self.is_old(group));
+        for (place, &group) in (narrow(first)..).zip(old.iter().chain(&new)) {
+            self.marks[group as usize].1 = place;
+        }
+        self.placed.extend(old.iter().chain(&new));
+        &self.placed[first..first + old.len()]
+    }
+
+    /// The group at each place.
+    pub(super) fn placed(&self) -> &[u32] {
+        &self.placed
+    }
+
+    /// Puts the place of each row's group into `slots`.
+    pub(super) fn slots(&self, rows: &[usize], slots: &mut Vec<usize>) {
+        slots.clear();
+        slots.extend(rows.iter().map(|&group| self.marks[group].1 as usize));
     }
 
     /// Forgets all groups: they get other numbers.
@@ -71,6 +92,7 @@ impl Touched {
         self.marks = Vec::new();
         self.groups.clear();
         self.ranks.clear();
+        self.placed.clear();
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -44,11 +44,6 @@ impl Windows {
         self.groups.keys().rev().take(count).copied().collect()
     }
 
-    /// Whether more than `count` windows are open.
-    pub(super) fn exceed(&self, count: usize) -> bool {
-        self.groups.len() > count
-    }
-
     /// Gives the groups other numbers; `number` knows all that are left.
     pub(super) fn renumber(&mut self, number: impl Fn(u32) -> Option<u32>) {
         for groups in self.groups.values_mut() {
@@ -90,7 +85,7 @@ pub(super) fn starts_ms(keys: &ArrayRef) -> Result<Vec<Option<i64>>> {
 /// Rows of one window tend to follow each other, so a text that repeats is read once.
 fn texts<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> Result<Vec<Option<i64>>> {
     let mut last = None;
-    let read = |text: &'a str| match last {
+    let mut read = |text: &'a str| match last {
         Some((known, ms)) if known == text => Ok(ms),
         _ => {
             let ms = text_ms(text)?;
@@ -98,7 +93,6 @@ fn texts<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> Result<Vec<Option<
             Ok(ms)
         }
     };
-    let mut read = read;
     texts.map(|text| text.map(&mut read).transpose()).collect()
 }
 

@@ -4,11 +4,12 @@
 //! computed. Work is handed over as a function of the worker's shard; replies come in the order of the workers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{take, take_arrays};
 use datafusion::common::hash_utils::{RandomState, create_hashes};
 use velaria_contract::{Clock, Error, ErrorCode, Result, SystemClock};
@@ -24,7 +25,6 @@ pub(super) struct Workers {
     hashes: Vec<u64>,
     /// The time before which no work of this micro-batch was handed over.
     began: Option<Duration>,
-    worker_nanos: u64,
     wall_nanos: u64,
     partitions: u64,
     partitions_now: u64,
@@ -34,6 +34,8 @@ struct Worker {
     /// `None` once the thread is told to end.
     jobs: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
+    /// The time that its jobs took.
+    busy_nanos: Arc<AtomicU64>,
 }
 
 type Job = Box<dyn FnOnce(&mut Seat) + Send>;
@@ -43,12 +45,11 @@ struct Seat {
     shard: Shard,
     /// The error of a push, which the next question gets.
     failed: Option<Error>,
-    busy: Duration,
 }
 
 /// The seed of the hash that picks a worker. The tables of keys hash with another one: with the same, the keys of a worker would
 /// fill a part of its table only.
-const SEED: RandomState = RandomState::with_seed(0x5eed_0f_57_a7_e5_u64);
+const SEED: RandomState = RandomState::with_seed(0x5eed_0057);
 
 /// Jobs that may wait for a worker.
 const QUEUED_JOBS: usize = 4;
@@ -63,7 +64,6 @@ impl Workers {
             columns: Arc::new(program.columns_of_functions()),
             hashes: Vec::new(),
             began: None,
-            worker_nanos: 0,
             wall_nanos: 0,
             partitions: 0,
             partitions_now: 0,
@@ -97,13 +97,11 @@ impl Workers {
     }
 
     /// Notes the times of a micro-batch.
-    pub(super) fn end(&mut self) -> Result<()> {
+    pub(super) fn end(&mut self) {
         if let Some(began) = self.began.take() {
             self.wall_nanos += nanos(self.clock.monotonic().saturating_sub(began));
             self.partitions = self.partitions_now;
-            self.worker_nanos = self.seats(|seat| Ok(nanos(seat.busy)))?.into_iter().sum();
         }
-        Ok(())
     }
 
     /// The rows of each worker.
@@ -149,17 +147,10 @@ impl Workers {
         &mut self,
         question: impl Fn(usize, &mut Shard) -> Result<R> + Clone + Send + 'static,
     ) -> Result<Vec<R>> {
-        let question = Arc::new(std::sync::Mutex::new(question));
         let replies = (0..self.workers.len()).map(|number| {
-            let question = question.lock().map_err(|_| gone())?.clone();
+            let question = question.clone();
             self.reply(number, move |seat| question(number, &mut seat.shard))
         });
-        let replies: Vec<Receiver<Result<R>>> = replies.collect::<Result<_>>()?;
-        self.receive(replies)
-    }
-
-    fn seats<R: Send + 'static>(&mut self, question: fn(&mut Seat) -> Result<R>) -> Result<Vec<R>> {
-        let replies = (0..self.workers.len()).map(|number| self.reply(number, question));
         let replies: Vec<Receiver<Result<R>>> = replies.collect::<Result<_>>()?;
         self.receive(replies)
     }
@@ -188,7 +179,7 @@ impl Workers {
     }
 
     pub(super) fn worker_nanos(&self) -> u64 {
-        self.worker_nanos
+        self.workers.iter().map(|worker| worker.busy_nanos.load(Ordering::Relaxed)).sum()
     }
 
     pub(super) fn wall_nanos(&self) -> u64 {
@@ -203,12 +194,13 @@ impl Workers {
 impl Worker {
     fn start(shard: Shard, number: usize, clock: &Arc<dyn Clock>) -> Result<Self> {
         let (jobs, waiting) = sync_channel::<Job>(QUEUED_JOBS);
-        let clock = Arc::clone(clock);
+        let busy_nanos = Arc::new(AtomicU64::new(0));
+        let (clock, busy) = (Arc::clone(clock), Arc::clone(&busy_nanos));
         let thread = std::thread::Builder::new()
             .name(format!("velaria-worker-{number}"))
-            .spawn(move || work(Seat { shard, failed: None, busy: Duration::ZERO }, &waiting, clock.as_ref()))
+            .spawn(move || work(Seat { shard, failed: None }, &waiting, clock.as_ref(), &busy))
             .map_err(|error| Error::new(ErrorCode::Io, format!("a local worker cannot be started: {error}")))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), busy_nanos })
     }
 }
 
@@ -223,11 +215,11 @@ impl Drop for Worker {
     }
 }
 
-fn work(mut seat: Seat, jobs: &Receiver<Job>, clock: &dyn Clock) {
+fn work(mut seat: Seat, jobs: &Receiver<Job>, clock: &dyn Clock, busy_nanos: &AtomicU64) {
     while let Ok(job) = jobs.recv() {
         let began = clock.monotonic();
         job(&mut seat);
-        seat.busy += clock.monotonic().saturating_sub(began);
+        busy_nanos.fetch_add(nanos(clock.monotonic().saturating_sub(began)), Ordering::Relaxed);
     }
 }
 
@@ -250,10 +242,10 @@ fn picked(
     let rows = UInt32Array::from(rows.to_vec());
     let column = |(number, column): (usize, &ArrayRef)| match columns.contains(&number) {
         true => take(column, &rows, None).map_err(from_arrow),
-        false => Ok(column.slice(0, arrow::array::Array::len(&rows))),
+        false => Ok(column.slice(0, rows.len())),
     };
     let picked = batch.columns().iter().enumerate().map(column).collect::<Result<Vec<ArrayRef>>>()?;
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(arrow::array::Array::len(&rows)));
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
     let batch = RecordBatch::try_new_with_options(batch.schema(), picked, &options).map_err(from_arrow)?;
     Ok((batch, take_arrays(keys, &rows, None).map_err(from_arrow)?))
 }

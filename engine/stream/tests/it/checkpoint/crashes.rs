@@ -27,14 +27,19 @@ fn crashed_after(operations: u64, syncing: Syncing) -> (SimulatedFs, Ledger) {
     (fs, ledger)
 }
 
+/// The operations of a run that nothing disturbs.
+fn operations(syncing: Syncing) -> u64 {
+    let fs = SimulatedFs::default();
+    run(&fs, syncing, &mut Ledger::default()).unwrap();
+    fs.operations()
+}
+
 #[test]
 fn no_crash_takes_what_was_synced() {
     for syncing in MODES {
-        let fs = SimulatedFs::default();
-        run(&fs, syncing, &mut Ledger::default()).unwrap();
-        for operations in 0..fs.operations() {
+        for operations in 0..operations(syncing) {
             let (fs, ledger) = crashed_after(operations, syncing);
-            for fs in aftermaths(&fs, operations, 12) {
+            for fs in aftermaths(&fs, operations, 8) {
                 finish(&fs, syncing, ledger);
             }
         }
@@ -43,12 +48,9 @@ fn no_crash_takes_what_was_synced() {
 
 #[test]
 fn no_crash_while_recovering_takes_what_was_synced() {
-    let total = {
-        let fs = SimulatedFs::default();
-        run(&fs, Syncing::Always, &mut Ledger::default()).unwrap();
-        fs.operations()
-    };
-    for (operations, syncing) in (0..total).zip(MODES.into_iter().cycle()) {
+    let crashes =
+        (0..).zip(MODES).flat_map(|(first, mode)| (first..operations(mode)).step_by(5).map(move |n| (n, mode)));
+    for (operations, syncing) in crashes {
         let (fs, ledger) = crashed_after(operations, syncing);
         let opening = {
             let fs = fs.killed();
@@ -70,12 +72,7 @@ fn no_crash_while_recovering_takes_what_was_synced() {
 
 #[test]
 fn a_failing_disk_is_an_error_and_the_next_start_goes_on() {
-    let total = {
-        let fs = SimulatedFs::default();
-        run(&fs, Syncing::Always, &mut Ledger::default()).unwrap();
-        fs.operations()
-    };
-    for operation in 1..=total {
+    for operation in 1..=operations(Syncing::Always) {
         for fault in [Fault::NoSpace, Fault::Io, Fault::Interrupted, Fault::ShortWrite] {
             let (fs, mut ledger) = (SimulatedFs::default(), Ledger::default());
             fs.fail(operation, fault);

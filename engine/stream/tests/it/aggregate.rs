@@ -1,0 +1,9 @@
+//! GROUP BY over micro-batches: ends with what the batch engine says, however it is split, stopped and spread.
+
+mod emission;
+mod equivalence;
+mod functions;
+mod restore;
+mod support;
+mod windows;
+mod workers;
