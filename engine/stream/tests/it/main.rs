@@ -1,5 +1,6 @@
 //! The laws of the streaming kernel.
 
+mod aggregate;
 mod checkpoint;
 mod doubles;
 mod join;
@@ -7,4 +8,3 @@ mod query;
 mod rows;
 mod watermark;
 mod window;
-mod aggregate;
