@@ -329,18 +329,23 @@ impl Session {
         plan(py, async move { session.read_stream_csv_dir(&path, &options) }).map(StreamingDataFrame::new)
     }
 
-    /// A stream over the files of a folder.
-    #[pyo3(signature = (path, format="csv", **options))]
+    /// A stream over the files of a folder. `columns` is an Arrow schema, or a dict or pairs of names and SQL types; without
+    /// it the columns are those of the first file.
+    #[pyo3(signature = (path, format="csv", columns=None, **options))]
     fn read_stream(
         &self,
         py: Python<'_>,
         path: PathBuf,
         format: &str,
+        columns: Option<&Bound<'_, PyAny>>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<StreamingDataFrame> {
         let options = self::options(py, options)?;
-        let (session, path, format) = (self.open(py)?, text_of(py, path)?, format.to_owned());
-        plan(py, async move { session.read_stream(&path, &format, &options) }).map(StreamingDataFrame::new)
+        let (session, path) = (self.open(py)?, text_of(py, path)?);
+        let format = Format::named(format).map_err(|error| to_py(py, &error))?;
+        let columns = columns.map(|columns| declared_schema(&session, columns)).transpose()?;
+        let frame = plan(py, async move { session.read_stream(&path, Some(format), &options, columns.as_ref()) })?;
+        Ok(StreamingDataFrame::new(frame))
     }
 
     /// The stream that a SELECT over streams makes.
@@ -422,7 +427,7 @@ impl Session {
     ) -> PyResult<RealtimeStreamSource> {
         let session = self.open(py)?;
         let schema = declared_schema(&session, columns)?;
-        let source = session.create_realtime_stream_source(Arc::clone(&schema)).map_err(|error| to_py(py, &error))?;
+        let source = session.create_realtime_stream_source(Arc::clone(&schema));
         Ok(RealtimeStreamSource::new(source, schema))
     }
 
@@ -433,6 +438,15 @@ impl Session {
         };
         let frame = self.open(py)?.read_realtime_stream_source(source.get().source());
         frame.map(StreamingDataFrame::new).map_err(|error| to_py(py, &error))
+    }
+
+    /// Makes a sink known under a name that is new, for `INSERT INTO`.
+    fn create_stream_sink(&self, py: Python<'_>, name: &str, sink: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Ok(sink) = sink.cast::<RealtimeStreamSink>() else {
+            return Err(wrong_type(py, "sink must be a RealtimeStreamSink"));
+        };
+        let table = Arc::new(sink.get().sink().clone());
+        self.open(py)?.create_stream_sink(name, table).map_err(|error| to_py(py, &error))
     }
 
     /// A queue that a query fills.

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 import velaria
-from support import WATCHDOG_SECONDS, need, run, run_code
+from support import DATA, WATCHDOG_SECONDS, need, run, run_code
 from velaria import errors
 
 # The fixed part of the progress, in its order.
@@ -61,7 +61,7 @@ def test_the_totals_of_touched_keys_are_written(session: velaria.Session, two_ba
     query = session.start_stream_sql("INSERT INTO out SELECT key, SUM(v) AS s FROM events GROUP BY key", trigger_interval_ms=0)
     assert query.start() is query
     assert query.await_termination() == 2
-    assert lines(tmp_path / "out.csv") == [["key", "s"], ["a", "4"], ["b", "2"], ["a", "14"], ["c", "20"]]
+    assert lines(tmp_path / "out.csv") == [["k", "s"], ["a", "4"], ["b", "2"], ["a", "14"], ["c", "20"]]
     progress = query.progress()
     assert (progress["status"], progress["batches_processed"], progress["last_source_offset"]) == ("stopped", 2, "2")
 
@@ -348,6 +348,18 @@ def test_a_second_wait_has_nothing_to_wait_for(session: velaria.Session, two_bat
     assert query.status == "stopped"
 
 
+def test_starting_twice_is_starting_once(session: velaria.Session, two_batches: velaria.StreamingDataFrame) -> None:
+    sink = session.create_realtime_stream_sink()
+    query = two_batches.write_stream_queue_sink(sink, 0).start()
+    while query.status != "stopped":
+        time.sleep(0.001)
+    assert query.start().await_termination() == 2
+    assert len(drained(sink)) == 5
+    # Once somebody has waited for it, it can begin again.
+    assert query.start().await_termination() == 2
+    assert len(drained(sink)) == 5
+
+
 def test_waiting_for_some_batches_ends_the_query(session: velaria.Session) -> None:
     stream = session.create_stream_from_arrow([{"v": [number]} for number in range(6)])
     sink = session.create_realtime_stream_sink()
@@ -534,6 +546,51 @@ def test_a_folder_is_read_file_by_file(session: velaria.Session, tmp_path: Path)
     session.create_temp_view("files", session.read_stream_csv_dir(tmp_path / "in"))
     frame = session.stream_sql("SELECT k, SUM(v) AS s FROM files GROUP BY k")
     assert emitted(frame, session, max_batches=2) == [("a", 1), ("b", 2), ("a", 4)]
+
+
+def test_a_file_that_changed_after_it_was_read_is_an_error(session: velaria.Session, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "1.csv").write_text("k,v\na,1\nb,2\n")
+    frame = session.read_stream_csv_dir(tmp_path / "in")
+    options: Dict[str, Any] = {"checkpoint_path": tmp_path / "checkpoint", "max_batches": 1}
+    assert emitted(frame, session, **options) == [("a", 1), ("b", 2)]
+    (tmp_path / "in" / "1.csv").write_text("k,v\n")
+    query = frame.write_stream_queue_sink(session.create_realtime_stream_sink(), 0, **options)
+    with pytest.raises(errors.DataError) as raised:
+        query.await_termination(timeout=WATCHDOG_SECONDS)
+    assert raised.value.code == "VEL-6104"
+
+
+def test_a_folder_may_be_empty_when_its_columns_are_declared(session: velaria.Session, tmp_path: Path) -> None:
+    frame = session.read_stream(tmp_path, "json", {"at": "STRING", "page": "STRING"})
+    assert frame.columns == ["at", "page"]
+    with pytest.raises(errors.UsageError):
+        session.read_stream_csv_dir(tmp_path)
+    with pytest.raises(errors.UsageError):
+        session.read_stream(tmp_path, "parchment")
+
+
+def test_a_folder_of_json_is_a_stream(session: velaria.Session) -> None:
+    frame = session.read_stream(DATA / "stream" / "clicks", "json")
+    rows = emitted(frame.window("at", 60000, "w", 30000).group_count(["w"], True), session, max_batches=2)
+    assert rows == [
+        ("2026-03-29T09:59:30", 2),
+        ("2026-03-29T10:00:00", 2),
+        ("2026-03-29T10:00:00", 3),
+        ("2026-03-29T10:00:30", 1),
+    ]
+
+
+def test_a_sink_of_the_program_has_a_name_in_sql(session: velaria.Session, two_batches: Any) -> None:
+    sink = session.create_realtime_stream_sink()
+    session.create_stream_sink("out", sink)
+    query = session.start_stream_sql("INSERT INTO out SELECT key FROM events WHERE v > 3", trigger_interval_ms=0)
+    assert query.await_termination() == 2
+    assert drained(sink) == [("a",), ("c",)]
+    with pytest.raises(errors.CatalogError, match="table already exists: out"):
+        session.create_stream_sink("out", sink)
+    with pytest.raises(TypeError, match="sink must be a RealtimeStreamSink"):
+        session.create_stream_sink("other", 3)  # type: ignore[arg-type]
 
 
 def test_a_realtime_source_feeds_a_query_in_another_thread(session: velaria.Session) -> None:

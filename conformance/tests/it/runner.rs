@@ -141,7 +141,7 @@ fn a_line_that_is_no_directive_fails() {
 #[test]
 fn replay_counts_what_ran_as_a_stream_and_finds_what_differs() {
     let root = repository(
-        "query I\nSELECT SUM(id) AS s FROM people\n----\n3\n\nquery T\nSELECT name FROM people ORDER BY id\n----\nAda\nBo\n\n\
+        "query I\nSELECT SUM(id) AS s FROM people\n----\n3\n\nquery IT\nSELECT id, name FROM people ORDER BY id\n----\n1 Ada\n2 Bo\n\n\
          query I\nSELECT 1\n----\n1\n\nquery I\nSELECT COUNT(*) AS n FROM people\n----\n9\n",
     );
     let text = stdout(&run(root.path(), &["--suite", "replay"]));

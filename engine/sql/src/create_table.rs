@@ -52,7 +52,36 @@ pub(crate) fn take(text: &str, tokens: &mut Vec<TokenWithSpan>) -> Result<Outsid
     if outside.kind != TableKind::Regular {
         tokens.remove(word);
     }
+    quote_column_names(tokens);
     Ok(outside)
+}
+
+/// `KEY` and `INDEX` begin a rule in other dialects. Before another word they are the name of a column.
+fn quote_column_names(tokens: &mut [TokenWithSpan]) {
+    let mut depth = 0_usize;
+    let mut begins = false;
+    let mut found = Vec::new();
+    let visible = |token: &TokenWithSpan| !matches!(token.token, Token::Whitespace(_));
+    let mut rest = tokens.iter().enumerate().filter(|(_, token)| visible(token)).peekable();
+    while let Some((index, token)) = rest.next() {
+        let next_is_word = rest.peek().is_some_and(|(_, next)| matches!(next.token, Token::Word(_)));
+        match &token.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            Token::Word(word) if word.keyword == Keyword::AS && depth == 0 => break,
+            Token::Word(word) if begins && next_is_word && matches!(word.keyword, Keyword::KEY | Keyword::INDEX) => {
+                found.push(index);
+            }
+            _ => {}
+        }
+        begins = depth == 1 && matches!(token.token, Token::LParen | Token::Comma);
+    }
+    for index in found {
+        if let Some(TokenWithSpan { token: Token::Word(word), .. }) = tokens.get_mut(index) {
+            word.quote_style = Some('"');
+            word.keyword = Keyword::NoKeyword;
+        }
+    }
 }
 
 fn kind(cursor: &mut Cursor<'_>) -> TableKind {

@@ -20,16 +20,16 @@ use crate::schema::Schema;
 /// A stream that the program feeds: each batch that is pushed is one micro-batch.
 #[pyclass(frozen, module = "velaria")]
 pub(crate) struct RealtimeStreamSource {
-    source: velaria::RealtimeStreamSource,
+    source: velaria::stream::RealtimeStreamSource,
     schema: SchemaRef,
 }
 
 impl RealtimeStreamSource {
-    pub(crate) fn new(source: velaria::RealtimeStreamSource, schema: SchemaRef) -> Self {
+    pub(crate) fn new(source: velaria::stream::RealtimeStreamSource, schema: SchemaRef) -> Self {
         Self { source, schema }
     }
 
-    pub(crate) fn source(&self) -> &velaria::RealtimeStreamSource {
+    pub(crate) fn source(&self) -> &velaria::stream::RealtimeStreamSource {
         &self.source
     }
 
@@ -158,15 +158,15 @@ impl RealtimeStreamSource {
 #[pyclass(frozen, module = "velaria")]
 pub(crate) struct RealtimeStreamSink {
     session: velaria::Session,
-    sink: velaria::RealtimeStreamSink,
+    sink: velaria::stream::RealtimeStreamSink,
 }
 
 impl RealtimeStreamSink {
-    pub(crate) fn new(session: velaria::Session, sink: velaria::RealtimeStreamSink) -> Self {
+    pub(crate) fn new(session: velaria::Session, sink: velaria::stream::RealtimeStreamSink) -> Self {
         Self { session, sink }
     }
 
-    pub(crate) fn sink(&self) -> &velaria::RealtimeStreamSink {
+    pub(crate) fn sink(&self) -> &velaria::stream::RealtimeStreamSink {
         &self.sink
     }
 }
