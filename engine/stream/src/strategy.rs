@@ -26,7 +26,7 @@ pub(crate) enum Eligibility {
 impl Eligibility {
     pub(crate) fn of(plan: &StreamPlan) -> Self {
         let aggregates = plan.nodes.iter().filter(|node| node.kind.is_stateful()).count();
-        // A node without a line only gives the columns the types of the sink.
+        // Steps without a line fit the rows to the sink; the statement does not know them.
         let last = plan.nodes.iter().rfind(|node| !node.lines.is_empty()).map(|node| &node.kind);
         match (aggregates, last) {
             (1, Some(NodeKind::Aggregate(spec))) if is_simple(spec) => Self::Eligible,

@@ -61,6 +61,10 @@ fn totals_go_on_from_one_micro_batch_to_the_next() {
         rows(&session, "key STRING, d INT", "SELECT key, SUM(v) * 2 AS d FROM s GROUP BY key HAVING SUM(v) > 3"),
         ["a,8", "a,28", "c,40"]
     );
+    assert_eq!(rows(&session, "n INT", "SELECT COUNT(*) AS n FROM s"), ["3", "5"]);
+    assert_eq!(rows(&session, "n INT", "SELECT SUM(v) AS n FROM s WHERE v > 2"), ["3", "33"]);
+    let complete = "SELECT COUNT(*) AS n FROM s OPTIONS(output_mode: 'complete')";
+    assert_eq!(rows(&session, "n INT", complete), ["3", "5"]);
     assert_eq!(rows(&session, "k STRING", "SELECT DISTINCT key FROM s"), ["a", "b", "c"]);
     assert_eq!(
         rows(
