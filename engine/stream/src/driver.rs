@@ -277,6 +277,7 @@ fn resume(
     pipeline.restore_limits(&head.limits);
     watermark.restore(&head);
     tally.restore(&head, warning);
+    tally.hold(&pipeline.totals());
     Ok(Some(head))
 }
 
