@@ -1,10 +1,11 @@
 //! The laws of the streaming kernel.
 
+mod aggregate;
 mod checkpoint;
 mod doubles;
 mod join;
 mod query;
+mod recovery;
 mod rows;
 mod watermark;
 mod window;
-mod aggregate;
