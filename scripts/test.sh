@@ -42,6 +42,9 @@ conformance() {
         --cli "$CARGO_TARGET_DIR/release/velaria-cli" --json "$RESULTS/conformance.json"
 }
 
+# Batch queries over micro-batches: the law that a stream ends with the rows of the batch query.
+replay() { "$CARGO_TARGET_DIR/release/velaria-conformance" run --suite replay; }
+
 smoke() { "$ROOT/scripts/cli_smoke.sh" "$CARGO_TARGET_DIR/release/velaria-cli" | tee "$RESULTS/smoke-binary.txt"; }
 
 require_rust
@@ -55,3 +58,4 @@ step "licences, bans and sources" policy
 step "python regression" regression
 step "command line smoke (binary)" smoke
 step "conformance" conformance
+step "batch queries as streams" replay

@@ -6,6 +6,8 @@ user gets from `to_rows`, written in the same JSON as the command line writes th
     {"reset": true}                        a new session
     {"read_csv": path, "table": name}      a view on a file; also read_json, read_parquet
     {"sql": text}                          a statement
+    {"stream": verb, "argument": …, "options": {name: text}, "sql": text}
+                                           what a record asks of streams; see sqllogic/README.md
 """
 
 import datetime
@@ -43,6 +45,8 @@ def answer_to(session, request):
             if reader in request:
                 session.create_temp_view(request["table"], getattr(session, reader)(request[reader]))
                 return {"ok": True, "schema": [], "types": [], "rows": []}
+        if "stream" in request:
+            return STREAM[request["stream"]](session, request["sql"], request["argument"], options_of(request))
         return result_of(session.sql(request["sql"]))
     except velaria.Error as error:
         return {"ok": False, "report": str(error)}
@@ -51,11 +55,89 @@ def answer_to(session, request):
 
 
 def result_of(frame):
-    types = [str(of) for of in frame.schema.types]
-    result = frame.to_rows()
+    return result_of_frames(frame.schema, [frame])
+
+
+def result_of_frames(schema, frames):
+    types = [str(of) for of in schema.types]
     writers = [writer(of) for of in types]
-    rows = [[write(cell) for write, cell in zip(writers, row)] for row in result["rows"]]
-    return {"ok": True, "schema": result["schema"], "types": types, "rows": rows}
+    rows = [[write(cell) for write, cell in zip(writers, row)] for frame in frames for row in frame.to_rows()["rows"]]
+    return {"ok": True, "schema": list(schema.names), "types": types, "rows": rows}
+
+
+def options_of(request):
+    """Keywords: numbers and bools are what a user would write."""
+    options = {"trigger_interval_ms": 0}
+    for name, text in request["options"].items():
+        options[name] = int(text) if re.fullmatch(r"-?[0-9]+", text) else {"true": True, "false": False}.get(text, text)
+    return options
+
+
+class OneBatch:
+    """All rows of a frame as one micro-batch, also when there are none."""
+
+    def __init__(self, frame):
+        self.frame = frame
+
+    def __arrow_c_array__(self, requested_schema=None):
+        return self.frame.__arrow_c_array__(requested_schema)
+
+
+def create_stream(session, sql, name, _options):
+    rows = session.sql(sql)
+    assert rows.columns[0] == "batch", "the first column of a stream is batch"
+    columns = ", ".join('"' + column.replace('"', '""') + '"' for column in rows.columns[1:])
+    last = max(cells[0] for cells in rows.fetchall())
+    batches = [OneBatch(session.sql(f"SELECT {columns} FROM rows WHERE batch = {number}")) for number in range(1, last + 1)]
+    session.create_temp_view(name, session.create_stream_from_arrow(batches))
+    return {"ok": True, "schema": [], "types": [], "rows": []}
+
+
+def emitted(session, sql, options):
+    """The query, which is done, and what it has emitted."""
+    frame = session.stream_sql(sql, **options)
+    sink = session.create_realtime_stream_sink()
+    query = frame.write_stream_queue_sink(sink, **options).start()
+    frames = []
+    while True:
+        try:
+            # The sink may hold the query back, so that it is emptied meanwhile.
+            query.await_termination(timeout=0.02)
+            break
+        except TimeoutError:
+            frames.extend(iter(sink.poll, None))
+    frames.extend(iter(sink.poll, None))
+    return query, frames[0].schema if frames else frame.schema, frames
+
+
+def run(session, sql, _argument, options):
+    _, schema, frames = emitted(session, sql, options)
+    return result_of_frames(schema, frames)
+
+
+def last(session, sql, _argument, options):
+    _, schema, frames = emitted(session, sql, options)
+    return result_of_frames(schema, frames[-1:])
+
+
+def progress(session, sql, fields, options):
+    values = emitted(session, sql, options)[0].progress()
+    cells = [values[field] for field in fields]
+    row = [cell if cell is None or isinstance(cell, str) else json.dumps(cell) for cell in cells]
+    return {"ok": True, "schema": fields, "types": ["Utf8"] * len(fields), "rows": [row]}
+
+
+def explain(session, sql, _argument, options):
+    lines = session.explain_stream_sql(sql, **options).splitlines()
+    return {"ok": True, "schema": ["explain"], "types": ["Utf8"], "rows": [[line] for line in lines]}
+
+
+def start(session, sql, _argument, options):
+    batches = session.start_stream_sql(sql, **options).await_termination()
+    return {"ok": True, "schema": ["batches"], "types": ["UInt64"], "rows": [[batches]]}
+
+
+STREAM = {"stream": create_stream, "run": run, "last": last, "progress": progress, "explain": explain, "start": start}
 
 
 def writer(type_text):

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::corpus::{self, CorpusFile, DataFile, data_files, slt_files};
-use crate::engine::{CliSurface, EngineSurface, PythonSurface, Surface, default_cli, default_python};
+use crate::engine::{CliSurface, EngineSurface, PythonSurface, ReplaySurface, Surface, default_cli, default_python};
 use crate::report::{FileReport, Report, SkippedRecords, SurfaceReport};
 use crate::suite::{Suite, SurfaceName};
 use crate::{Error, Result, find_root, functions, update, workload};
@@ -50,6 +50,9 @@ struct Run {
     /// The command line binary.
     #[arg(long)]
     cli: Option<PathBuf>,
+    /// Where the surface `replay` cuts tables into micro-batches.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Rewrite the expected results to what engine-1 answers. For authors only.
     #[arg(long, conflicts_with_all = ["surfaces", "json"])]
     update: bool,
@@ -149,7 +152,7 @@ impl Plan {
         {
             files.extend(workload::check_all(&self.root, threads, |name| is_wanted(name, run))?);
         }
-        Ok(SurfaceReport::new(name.as_str(), files))
+        Ok(SurfaceReport::new(name.as_str(), files).with_notes(surface.notes()))
     }
 
     fn surface(&self, name: SurfaceName, run: &Run) -> Box<dyn Surface> {
@@ -160,6 +163,7 @@ impl Plan {
                 let python = run.python.clone().unwrap_or_else(|| default_python(&self.root));
                 Box::new(PythonSurface::new(python, &self.root))
             }
+            SurfaceName::Replay => Box::new(ReplaySurface::new(run.seed)),
             SurfaceName::Cli => Box::new(CliSurface::new(run.cli.clone().unwrap_or_else(default_cli))),
         }
     }

@@ -13,7 +13,7 @@ use sqllogictest::{
     TestError, TestErrorKind, strict_column_validator,
 };
 
-use crate::engine::{Connection, Surface, SurfaceError};
+use crate::engine::{Connection, Surface, SurfaceError, Table, split};
 use crate::render::Letter;
 use crate::report::{FileReport, SkippedRecords};
 use crate::{Error, Result};
@@ -283,7 +283,12 @@ fn indent(text: &str) -> String {
 pub(crate) struct Adapter {
     connection: Box<dyn Connection>,
     statements: Arc<AtomicBool>,
+    /// Where the records of this session may write.
+    folder: tempfile::TempDir,
 }
+
+/// What a record writes for the folder that is its own.
+const FOLDER: &str = "{tmp}";
 
 impl Adapter {
     fn connect(surface: &dyn Surface, data: &[DataFile], statements: &Arc<AtomicBool>) -> Result<Self, SurfaceError> {
@@ -293,16 +298,24 @@ impl Adapter {
                 .register(file)
                 .map_err(|error| SurfaceError::Broken(format!("cannot register {}: {error}", file.view)))?;
         }
-        Ok(Self { connection, statements: Arc::clone(statements) })
+        let folder =
+            tempfile::tempdir().map_err(|error| SurfaceError::Broken(format!("no temporary folder: {error}")))?;
+        Ok(Self { connection, statements: Arc::clone(statements), folder })
     }
-}
 
-/// An error without the directory that the corpus lies in on this machine: paths are those that the record names.
-fn without_root(error: SurfaceError) -> SurfaceError {
-    let Ok(root) = std::env::current_dir() else { return error };
-    match error {
-        SurfaceError::Report(text) => SurfaceError::Report(text.replace(&format!("{}/", root.display()), "")),
-        other => other,
+    fn ask(&mut self, sql: &str) -> Result<Table, SurfaceError> {
+        match split(sql)? {
+            Some((directive, statement)) => self.connection.stream(&directive, statement),
+            None => self.connection.execute(sql),
+        }
+    }
+
+    /// An error without the folders of this machine: paths are those that the record names.
+    fn as_written(&self, error: SurfaceError) -> SurfaceError {
+        let SurfaceError::Report(text) = error else { return error };
+        let text = text.replace(&self.folder.path().display().to_string(), FOLDER);
+        let Ok(root) = std::env::current_dir() else { return SurfaceError::Report(text) };
+        SurfaceError::Report(text.replace(&format!("{}/", root.display()), ""))
     }
 }
 
@@ -317,7 +330,8 @@ impl sqllogictest::DB for Adapter {
     type ColumnType = Letter;
 
     fn run(&mut self, sql: &str) -> Result<DBOutput<Letter>, SurfaceError> {
-        let table = self.connection.execute(sql).map_err(without_root)?;
+        let sql = sql.replace(FOLDER, &self.folder.path().display().to_string());
+        let table = self.ask(&sql).map_err(|error| self.as_written(error))?;
         match table.affected_rows() {
             Some(count) if self.statements.load(Ordering::Relaxed) => Ok(DBOutput::StatementComplete(count)),
             _ => Ok(DBOutput::Rows { types: table.letters, rows: table.rows }),

@@ -2,8 +2,11 @@
 //! an error report.
 
 mod cli;
+mod directive;
+mod emissions;
 mod jsonl;
 mod python;
+mod replay;
 mod velaria;
 
 use crate::corpus::DataFile;
@@ -11,7 +14,9 @@ use crate::render::Letter;
 
 // The surfaces themselves.
 pub use self::cli::{CliSurface, default_cli};
+pub use self::directive::{Directive, Verb, split};
 pub use self::python::{PythonSurface, default_python};
+pub use self::replay::ReplaySurface;
 pub use self::velaria::EngineSurface;
 
 /// A way to reach the engine.
@@ -24,6 +29,11 @@ pub trait Surface {
     /// # Errors
     /// [`SurfaceError::Broken`] when the surface cannot be started.
     fn connect(&self) -> Result<Box<dyn Connection>, SurfaceError>;
+
+    /// What a report should say besides what passed and failed.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// One session on a surface.
@@ -33,6 +43,12 @@ pub trait Connection: Send {
     /// # Errors
     /// [`SurfaceError::Report`] when the engine refuses, [`SurfaceError::Broken`] when the surface does not answer.
     fn execute(&mut self, sql: &str) -> Result<Table, SurfaceError>;
+
+    /// Does what `directive` says with a statement over streams.
+    ///
+    /// # Errors
+    /// Like [`Connection::execute`].
+    fn stream(&mut self, directive: &Directive, sql: &str) -> Result<Table, SurfaceError>;
 
     /// Makes the rows of a file known under a view name.
     ///

@@ -35,6 +35,9 @@ pub struct SurfaceReport {
     pub totals: Totals,
     /// Sorted by name.
     pub files: Vec<FileReport>,
+    /// What the surface says besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// One file on one surface.
@@ -106,7 +109,14 @@ impl SurfaceReport {
     pub fn new(surface: &str, files: Vec<FileReport>) -> Self {
         let mut totals = Totals::default();
         files.iter().for_each(|file| totals += file.totals);
-        Self { surface: surface.to_owned(), totals, files }
+        Self { surface: surface.to_owned(), totals, files, notes: Vec::new() }
+    }
+
+    /// The same with what the surface says besides.
+    #[must_use]
+    pub fn with_notes(mut self, notes: Vec<String>) -> Self {
+        self.notes = notes;
+        self
     }
 
     /// The reasons of all skips, each once with its number of records, in the order of their first use.
@@ -148,12 +158,15 @@ impl Report {
             }
         }
         writeln!(out, "{:<12} {:>6} {:>8} {:>8} {:>8}", "surface", "files", "passed", "failed", "skipped")?;
-        for SurfaceReport { surface, totals: Totals { passed, failed, skipped }, files } in &self.surfaces {
+        for SurfaceReport { surface, totals: Totals { passed, failed, skipped }, files, .. } in &self.surfaces {
             writeln!(out, "{surface:<12} {:>6} {passed:>8} {failed:>8} {skipped:>8}", files.len())?;
         }
         for surface in &self.surfaces {
             for (reason, records) in surface.skip_reasons() {
                 writeln!(out, "skipped on {}: {records} records: {reason}", surface.surface)?;
+            }
+            for note in &surface.notes {
+                writeln!(out, "{}: {note}", surface.surface)?;
             }
         }
         let Totals { passed, failed, skipped } = self.totals;

@@ -40,6 +40,8 @@ pub enum SurfaceName {
     Python,
     /// The command line binary.
     Cli,
+    /// The engine in process, with micro-batches below its SELECTs.
+    Replay,
 }
 
 impl SurfaceName {
@@ -51,6 +53,7 @@ impl SurfaceName {
             Self::Engine4 => "engine-4",
             Self::Python => "python",
             Self::Cli => "cli",
+            Self::Replay => "replay",
         }
     }
 
@@ -60,7 +63,7 @@ impl SurfaceName {
         match self {
             Self::Engine1 => Some(1),
             Self::Engine4 => Some(4),
-            Self::Python | Self::Cli => None,
+            Self::Python | Self::Cli | Self::Replay => None,
         }
     }
 }

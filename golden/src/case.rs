@@ -1,5 +1,6 @@
 //! The case files, and the placeholders that stand for folders in them and in their snapshots.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +38,66 @@ pub struct CliCase {
     /// What is sent to its standard input.
     #[serde(default)]
     pub stdin: String,
+}
+
+/// A query over streams.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamCase {
+    /// What the case shows, for readers.
+    pub description: String,
+    /// Statements that are run before and succeed; `{work}` stands for the folder of the case, here and below.
+    #[serde(default)]
+    pub setup: Vec<String>,
+    /// Streams in memory, by name.
+    #[serde(default)]
+    pub streams: BTreeMap<String, StreamInput>,
+    /// Files in `{work}`: a name and a text each.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    /// A SELECT, or an `INSERT INTO` a sink of `setup`.
+    pub sql: String,
+    /// Options of the query. `trigger_interval_ms` is 0 unless it is given.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    /// What is different when a second query goes on from the checkpoint of the first.
+    pub restart: Option<BTreeMap<String, String>>,
+    /// Where the rows of a SELECT go.
+    #[serde(default)]
+    pub sink: StreamSinkKind,
+    /// The file or folder in `{work}` that an INSERT writes.
+    pub output: Option<String>,
+}
+
+/// A stream of given micro-batches.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamInput {
+    /// The columns as in `CREATE TABLE`.
+    pub columns: String,
+    /// The rows of each micro-batch as in `INSERT INTO … VALUES`; empty for a micro-batch without rows.
+    pub batches: Vec<String>,
+}
+
+/// A sink that needs no statement.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StreamSinkKind {
+    /// Rows are kept in memory.
+    #[default]
+    Memory,
+    /// Rows are printed.
+    Console,
+}
+
+impl StreamCase {
+    /// Reads a case.
+    ///
+    /// # Errors
+    /// When the file is not a case.
+    pub fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
+        read(path)
+    }
 }
 
 impl StatementCase {

@@ -1,14 +1,16 @@
 //! Golden cases: a file says what to run, a snapshot says what every surface shows.
 //!
-//! This library reads a case and runs it on one surface; `tests/it/surfaces.rs` holds the results against the
-//! snapshots. Adding a case adds a file and needs no Rust.
+//! This library reads a case and runs it on one surface; the tests hold the results against the snapshots. Adding a case
+//! adds a file and needs no Rust.
 //!
 //! Invariant: nothing here decides what is right. A case is run, and its output is shown as it came, with the paths of
 //! this machine replaced by placeholders.
 
 mod case;
+mod stream;
 mod surface;
 
 // The public interface.
-pub use case::{CliCase, Folders, StatementCase};
+pub use case::{CliCase, Folders, StatementCase, StreamCase, StreamInput, StreamSinkKind};
+pub use stream::{StreamOutcome, StreamRun, run_stream};
 pub use surface::{CliOutput, cli_error, explain, report, run_cli};

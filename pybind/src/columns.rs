@@ -42,7 +42,8 @@ pub(crate) fn batch(dict: &Bound<'_, PyDict>) -> PyResult<RecordBatch> {
         .map_err(|error| to_py(py, &Error::new(ErrorCode::InvalidArrow, error.to_string())))
 }
 
-fn column(name: &str, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
+/// One column from its values.
+pub(crate) fn column(name: &str, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     if let Some(array) = arrow_in::column(values)? {
         return Ok(array);
     }

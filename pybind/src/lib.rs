@@ -20,7 +20,9 @@ mod options;
 mod parameters;
 mod runtime;
 mod schema;
+mod seconds;
 mod session;
+mod stream;
 mod variables;
 
 use pyo3::prelude::*;
@@ -35,6 +37,10 @@ fn _velaria(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<session::Session>()?;
     module.add_class::<dataframe::DataFrame>()?;
     module.add_class::<schema::Schema>()?;
+    module.add_class::<stream::StreamingDataFrame>()?;
+    module.add_class::<stream::StreamingQuery>()?;
+    module.add_class::<stream::RealtimeStreamSource>()?;
+    module.add_class::<stream::RealtimeStreamSink>()?;
     module.add_function(wrap_pyfunction!(session::sql, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_main, module)?)
 }

@@ -35,7 +35,8 @@ fn items(py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<Vec<Parameter>> 
     values.try_iter()?.map(|value| parameter(py, &value?)).collect()
 }
 
-fn parameter(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Parameter> {
+/// One value.
+pub(crate) fn parameter(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Parameter> {
     if value.is_none() {
         return Ok(Parameter::Null);
     }

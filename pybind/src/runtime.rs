@@ -33,7 +33,11 @@ where
     enter(py, |check| velaria::plan(future, check))
 }
 
-fn enter<T: Send>(py: Python<'_>, run: impl FnOnce(&mut dyn FnMut() -> Result<()>) -> Result<T> + Send) -> PyResult<T> {
+/// Lets signal handlers run; an error means that one raised.
+pub(crate) type Check<'a> = &'a mut dyn FnMut() -> Result<()>;
+
+/// Runs `run` with the lock released; it calls the check it is given while it waits.
+pub(crate) fn enter<T: Send>(py: Python<'_>, run: impl FnOnce(Check<'_>) -> Result<T> + Send) -> PyResult<T> {
     check_process().map_err(|error| to_py(py, &error))?;
     let raised = Mutex::new(None);
     let result = py.detach(|| run(&mut || check_signals(&raised)));

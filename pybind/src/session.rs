@@ -1,8 +1,7 @@
 //! `velaria.Session`.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -16,7 +15,12 @@ use crate::dataframe::DataFrame;
 use crate::error::{say, to_py, warn, wrong_type};
 use crate::options::{options, with};
 use crate::parameters::parameters;
-use crate::runtime::wait;
+use crate::runtime::{plan, wait};
+use crate::seconds::seconds;
+use crate::stream::{
+    CheckpointPath, Contract, RealtimeStreamSink, RealtimeStreamSource, StreamingDataFrame, StreamingQuery,
+    declared_schema, named,
+};
 use crate::variables::{self, Scan};
 
 /// A number of bytes, or a text such as `1GiB` that says one.
@@ -34,24 +38,6 @@ impl FromPyObject<'_, '_> for Bytes {
         }
         let message = || Error::new(ErrorCode::InvalidArgument, format!("not a number of bytes: {}", *obj));
         obj.extract().map(Self).map_err(|_| to_py(obj.py(), &message()))
-    }
-}
-
-/// A time: a `timedelta`, or a number of seconds.
-struct Seconds(Duration);
-
-impl FromPyObject<'_, '_> for Seconds {
-    type Error = PyErr;
-
-    fn extract(obj: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        let seconds = match obj.getattr("total_seconds") {
-            Ok(total) => total.call0()?.extract::<f64>(),
-            Err(_) => obj.extract::<f64>(),
-        };
-        let Ok(seconds) = seconds else {
-            return Err(wrong_type(obj.py(), "statement_timeout expects a number of seconds or a timedelta"));
-        };
-        velaria::duration_of(seconds).map(Self).map_err(|error| to_py(obj.py(), &error))
     }
 }
 
@@ -123,7 +109,7 @@ impl Session {
         memory_limit: Option<Bytes>,
         threads: Option<usize>,
         temp_dir: Option<PathBuf>,
-        statement_timeout: Option<Seconds>,
+        statement_timeout: Option<&Bound<'_, PyAny>>,
         read_only: bool,
         allowed_paths: Option<Vec<PathBuf>>,
         allow_local_files: bool,
@@ -139,8 +125,8 @@ impl Session {
         if let Some(path) = temp_dir {
             config = config.with_temp_dir(path);
         }
-        if let Some(Seconds(timeout)) = statement_timeout {
-            config = config.with_statement_timeout(timeout);
+        if let Some(timeout) = statement_timeout {
+            config = config.with_statement_timeout(seconds(timeout, "statement_timeout")?);
         }
         if read_only {
             config = config.with_read_only();
@@ -308,10 +294,166 @@ impl Session {
 
     /// Makes a frame known under a name; a view or table of that name is replaced.
     fn create_temp_view(&self, py: Python<'_>, name: &str, frame: &Bound<'_, PyAny>) -> PyResult<()> {
-        let Ok(frame) = frame.cast::<DataFrame>() else {
+        let session = self.open(py)?;
+        let made = if let Ok(frame) = frame.cast::<DataFrame>() {
+            session.create_temp_view(name, frame.get().frame())
+        } else if let Ok(frame) = frame.cast::<StreamingDataFrame>() {
+            session.create_stream_view(name, frame.get().frame())
+        } else {
             return Err(wrong_type(py, "create_temp_view expects a DataFrame or StreamingDataFrame"));
         };
-        self.open(py)?.create_temp_view(name, frame.get().frame()).map_err(|error| to_py(py, &error))
+        made.map_err(|error| to_py(py, &error))
+    }
+
+    /// A stream over Arrow data: each of its batches is one micro-batch.
+    fn create_stream_from_arrow(&self, py: Python<'_>, obj: &Bound<'_, PyAny>) -> PyResult<StreamingDataFrame> {
+        let session = self.open(py)?;
+        let (schema, batches) = arrow_in::table(obj)?;
+        let frame = session.create_stream_from_arrow(schema, batches).map_err(|error| to_py(py, &error))?;
+        Ok(StreamingDataFrame::new(frame))
+    }
+
+    /// A stream over the CSV files of a folder, those that are there and those that will come.
+    #[pyo3(signature = (path, delimiter=",", **options))]
+    fn read_stream_csv_dir(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        delimiter: &str,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<StreamingDataFrame> {
+        // For the words of the contract.
+        CsvOptions::default().with_delimiter(delimiter).map_err(|error| to_py(py, &error))?;
+        let options = self::options(py, options)?.with("delimiter", delimiter);
+        let (session, path) = (self.open(py)?, text_of(py, path)?);
+        plan(py, async move { session.read_stream_csv_dir(&path, &options) }).map(StreamingDataFrame::new)
+    }
+
+    /// A stream over the files of a folder. `columns` is an Arrow schema, or a dict or pairs of names and SQL types; without
+    /// it the columns are those of the first file.
+    #[pyo3(signature = (path, format="csv", columns=None, **options))]
+    fn read_stream(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        format: &str,
+        columns: Option<&Bound<'_, PyAny>>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<StreamingDataFrame> {
+        let options = self::options(py, options)?;
+        let (session, path) = (self.open(py)?, text_of(py, path)?);
+        let format = Format::named(format).map_err(|error| to_py(py, &error))?;
+        let columns = columns.map(|columns| declared_schema(&session, columns)).transpose()?;
+        let frame = plan(py, async move { session.read_stream(&path, Some(format), &options, columns.as_ref()) })?;
+        Ok(StreamingDataFrame::new(frame))
+    }
+
+    /// The stream that a SELECT over streams makes.
+    #[pyo3(signature = (text, **options))]
+    fn stream_sql(
+        &self,
+        py: Python<'_>,
+        text: &str,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<StreamingDataFrame> {
+        let (session, text, options) = (self.open(py)?, text.to_owned(), named(py, options)?);
+        plan(py, async move { session.stream_sql(&text, &options).await }).map(StreamingDataFrame::new)
+    }
+
+    /// What a stream query would do, in the sections `logical`, `physical` and `strategy`. Nothing runs.
+    #[pyo3(signature = (sql, trigger_interval_ms=1000, checkpoint_path=CheckpointPath::default(),
+        checkpoint_delivery_mode="at-least-once", execution_mode="single-process", local_workers=1,
+        max_inflight_partitions=0, **options))]
+    #[expect(clippy::too_many_arguments, reason = "the arguments are those of the contract")]
+    fn explain_stream_sql(
+        &self,
+        py: Python<'_>,
+        sql: &str,
+        trigger_interval_ms: i64,
+        checkpoint_path: CheckpointPath,
+        checkpoint_delivery_mode: &str,
+        execution_mode: &str,
+        local_workers: i64,
+        max_inflight_partitions: i64,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<String> {
+        let contract = Contract {
+            trigger_interval_ms,
+            checkpoint_path,
+            checkpoint_delivery_mode: Some(checkpoint_delivery_mode),
+            execution_mode: Some(execution_mode),
+            local_workers: Some(local_workers),
+            max_inflight_partitions: Some(max_inflight_partitions),
+        };
+        let (session, sql, options) = (self.open(py)?, sql.to_owned(), contract.with(py, options)?);
+        let explain = plan(py, async move { session.explain_stream_sql(&sql, &options).await })?;
+        Ok(explain.to_string())
+    }
+
+    /// Starts the query of an `INSERT INTO` a sink.
+    #[pyo3(signature = (sql, trigger_interval_ms=1000, checkpoint_path=CheckpointPath::default(),
+        checkpoint_delivery_mode="at-least-once", execution_mode="single-process", local_workers=1,
+        max_inflight_partitions=0, **options))]
+    #[expect(clippy::too_many_arguments, reason = "the arguments are those of the contract")]
+    fn start_stream_sql(
+        &self,
+        py: Python<'_>,
+        sql: &str,
+        trigger_interval_ms: i64,
+        checkpoint_path: CheckpointPath,
+        checkpoint_delivery_mode: &str,
+        execution_mode: &str,
+        local_workers: i64,
+        max_inflight_partitions: i64,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<StreamingQuery> {
+        let contract = Contract {
+            trigger_interval_ms,
+            checkpoint_path,
+            checkpoint_delivery_mode: Some(checkpoint_delivery_mode),
+            execution_mode: Some(execution_mode),
+            local_workers: Some(local_workers),
+            max_inflight_partitions: Some(max_inflight_partitions),
+        };
+        let (session, sql, options) = (self.open(py)?, sql.to_owned(), contract.with(py, options)?);
+        plan(py, async move { session.start_stream_sql(&sql, &options).await }).map(StreamingQuery::new)
+    }
+
+    /// A queue that the program feeds. `columns` is an Arrow schema, or a dict or pairs of names and SQL types.
+    fn create_realtime_stream_source(
+        &self,
+        py: Python<'_>,
+        columns: &Bound<'_, PyAny>,
+    ) -> PyResult<RealtimeStreamSource> {
+        let session = self.open(py)?;
+        let schema = declared_schema(&session, columns)?;
+        let source = session.create_realtime_stream_source(Arc::clone(&schema));
+        Ok(RealtimeStreamSource::new(source, schema))
+    }
+
+    /// The stream of what is pushed into a source.
+    fn read_realtime_stream_source(&self, py: Python<'_>, source: &Bound<'_, PyAny>) -> PyResult<StreamingDataFrame> {
+        let Ok(source) = source.cast::<RealtimeStreamSource>() else {
+            return Err(wrong_type(py, "source must be a RealtimeStreamSource"));
+        };
+        let frame = self.open(py)?.read_realtime_stream_source(source.get().source());
+        frame.map(StreamingDataFrame::new).map_err(|error| to_py(py, &error))
+    }
+
+    /// Makes a sink known under a name that is new, for `INSERT INTO`.
+    fn create_stream_sink(&self, py: Python<'_>, name: &str, sink: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Ok(sink) = sink.cast::<RealtimeStreamSink>() else {
+            return Err(wrong_type(py, "sink must be a RealtimeStreamSink"));
+        };
+        let table = Arc::new(sink.get().sink().clone());
+        self.open(py)?.create_stream_sink(name, table).map_err(|error| to_py(py, &error))
+    }
+
+    /// A queue that a query fills.
+    fn create_realtime_stream_sink(&self, py: Python<'_>) -> PyResult<RealtimeStreamSink> {
+        let session = self.open(py)?;
+        let sink = session.create_realtime_stream_sink();
+        Ok(RealtimeStreamSink::new(session, sink))
     }
 
     /// Runs one statement, with values for its parameters; names that the session does not have are variables of the

@@ -10,6 +10,8 @@ import velaria
 from support import ROOT, run, run_code
 from velaria import _velaria, errors
 
+STREAMS = ("StreamingDataFrame", "StreamingQuery", "RealtimeStreamSource", "RealtimeStreamSink")
+
 # Native names that the package offers in another form, and where.
 WRAPPED = {"cli_main": "velaria.__main__.main"}
 
@@ -51,7 +53,7 @@ def test_names_of_all_exist() -> None:
 
 
 def test_types_name_the_package_as_their_module() -> None:
-    for name in ("Session", "DataFrame", "Schema"):
+    for name in ("Session", "DataFrame", "Schema", *STREAMS):
         assert repr(getattr(velaria, name)) == "<class 'velaria.{}'>".format(name)
 
 
@@ -66,7 +68,7 @@ def test_every_native_class_is_frozen() -> None:
     sources = list((ROOT / "pybind" / "src").rglob("*.rs"))
     assert sources
     classes = [found for path in sources for found in re.findall(r"#\[pyclass(.*?)\]", path.read_text(encoding="utf-8"))]
-    assert len(classes) == len({"Session", "DataFrame", "Schema"})
+    assert len(classes) == len({"Session", "DataFrame", "Schema", *STREAMS})
     assert all("frozen" in arguments for arguments in classes)
 
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::jsonl::{Process, register_request};
-use super::{Connection, Surface, SurfaceError, Table};
+use super::{Connection, Directive, Surface, SurfaceError, Table};
 use crate::corpus::DataFile;
 
 /// The command line binary.
@@ -40,6 +40,10 @@ struct CliConnection {
 impl Connection for CliConnection {
     fn execute(&mut self, sql: &str) -> Result<Table, SurfaceError> {
         self.process.ask(&serde_json::json!({ "sql": sql }))?.table()
+    }
+
+    fn stream(&mut self, _directive: &Directive, _sql: &str) -> Result<Table, SurfaceError> {
+        Err(SurfaceError::Broken("the line protocol has no streams".to_owned()))
     }
 
     fn register(&mut self, file: &DataFile) -> Result<(), SurfaceError> {

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::directive::Verb;
 use super::jsonl::{Process, register_request};
-use super::{Connection, Surface, SurfaceError, Table};
+use super::{Connection, Directive, Surface, SurfaceError, Table};
 use crate::corpus::DataFile;
 
 /// The installed package of one interpreter.
@@ -76,9 +77,27 @@ impl Connection for PythonConnection {
         self.ask(&serde_json::json!({ "sql": sql }), |answer| answer.table())
     }
 
+    fn stream(&mut self, directive: &Directive, sql: &str) -> Result<Table, SurfaceError> {
+        self.ask(&stream_request(directive, sql), |answer| answer.table())
+    }
+
     fn register(&mut self, file: &DataFile) -> Result<(), SurfaceError> {
         self.ask(&register_request(file), |_| Ok(()))
     }
+}
+
+fn stream_request(directive: &Directive, sql: &str) -> serde_json::Value {
+    let (verb, argument) = match &directive.verb {
+        Verb::Stream(name) => ("stream", serde_json::json!(name)),
+        Verb::Run => ("run", serde_json::Value::Null),
+        Verb::Last => ("last", serde_json::Value::Null),
+        Verb::Progress(fields) => ("progress", serde_json::json!(fields)),
+        Verb::Explain => ("explain", serde_json::Value::Null),
+        Verb::Start => ("start", serde_json::Value::Null),
+    };
+    let options: serde_json::Map<String, serde_json::Value> =
+        directive.options.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+    serde_json::json!({ "stream": verb, "argument": argument, "options": options, "sql": sql })
 }
 
 impl Drop for PythonConnection {

@@ -17,6 +17,10 @@ fn repository(slt: &str) -> tempfile::TempDir {
         "conformance/suites/core.toml",
         "description = \"sample\"\nfolders = [\"select\"]\nsurfaces = [\"engine-1\", \"python\"]\n",
     );
+    write(
+        "conformance/suites/replay.toml",
+        "description = \"sample\"\nfolders = [\"select\"]\nsurfaces = [\"replay\"]\n",
+    );
     root
 }
 
@@ -111,4 +115,37 @@ fn records_that_reach_for_the_machine_are_refused() {
     let root = repository("system ok\necho hello\n\nquery I\nSELECT 1\n----\n1\n");
     let text = stdout(&run(root.path(), &["--surface", "engine-1"]));
     assert!(text.ends_with("conformance: 1 passed, 1 failed, 0 skipped\n"), "{text}");
+}
+
+#[test]
+fn a_line_above_the_sql_makes_a_stream_and_another_runs_it() {
+    let root = repository(
+        "statement ok\n--@ stream e\nSELECT * FROM (VALUES (1, 'a', 1), (3, 'a', 2)) AS t(batch, k, v)\n\n\
+         query TI\n--@ run\nSELECT k, SUM(v) AS s FROM e GROUP BY k\n----\na 1\na 3\n\n\
+         query TI\n--@ last\nSELECT k, SUM(v) AS s FROM e GROUP BY k\n----\na 3\n\n\
+         query TT\n--@ progress batches_processed, status: max_batches=2\nSELECT v FROM e\n----\n2 stopped\n\n\
+         query TI\n--@ run: checkpoint_path={tmp}/c\nSELECT k, v FROM e\n----\na 1\na 2\n",
+    );
+    let output = run(root.path(), &["--surface", "engine-1"]);
+    assert!(stdout(&output).ends_with("conformance: 5 passed, 0 failed, 0 skipped\n"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_line_that_is_no_directive_fails() {
+    let root = repository("query I\n--@ walk\nSELECT 1\n----\n1\n");
+    let text = stdout(&run(root.path(), &["--surface", "engine-1"]));
+    assert!(text.contains("not a directive of streams: --@ walk"), "{text}");
+    assert!(text.ends_with("conformance: 0 passed, 1 failed, 0 skipped\n"), "{text}");
+}
+
+#[test]
+fn replay_counts_what_ran_as_a_stream_and_finds_what_differs() {
+    let root = repository(
+        "query I\nSELECT SUM(id) AS s FROM people\n----\n3\n\nquery IT\nSELECT id, name FROM people ORDER BY id\n----\n1 Ada\n2 Bo\n\n\
+         query I\nSELECT 1\n----\n1\n\nquery I\nSELECT COUNT(*) AS n FROM people\n----\n9\n",
+    );
+    let text = stdout(&run(root.path(), &["--suite", "replay"]));
+    assert!(text.contains("replay: 3 statements ran as streams (seed 1)\n"), "{text}");
+    assert!(text.contains("replay: 1 statements did not: not a SELECT that reads a table by its name\n"), "{text}");
+    assert!(text.ends_with("conformance: 3 passed, 1 failed, 0 skipped\n"), "{text}");
 }

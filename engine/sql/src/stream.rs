@@ -56,3 +56,91 @@ fn last_options(tokens: &[TokenWithSpan]) -> Option<usize> {
     };
     (is_options && !begins_item).then_some(index)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{marked_window, parse, parse_stream};
+    use sqlparser::ast::{Query, Select, SetExpr, VisitMut, VisitorMut};
+    use std::ops::ControlFlow;
+
+    /// The windows in the order of the SELECTs that they belong to.
+    #[derive(Default)]
+    struct Marked(Vec<Option<usize>>);
+
+    impl VisitorMut for Marked {
+        type Break = ();
+
+        fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+            self.0.push(marked_window(select));
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn marked(text: &str) -> (Box<Query>, Vec<Option<usize>>) {
+        let mut read = match parse_stream(text).unwrap().statement {
+            Statement::Query(query) => query,
+            Statement::Insert(insert) => insert.source,
+            other => panic!("{other}"),
+        };
+        let mut marked = Marked::default();
+        let _: ControlFlow<()> = read.visit(&mut marked);
+        (read, marked.0)
+    }
+
+    #[test]
+    fn a_window_belongs_to_the_select_that_it_stands_in() {
+        let window = "WINDOW BY ts EVERY 10 AS w";
+        let one = [Some(0)];
+        assert_eq!(marked(&format!("SELECT * FROM s {window} GROUP BY w")).1, one);
+        assert_eq!(marked(&format!("FROM s {window}")).1, one);
+        assert_eq!(marked(&format!("FROM s SELECT w WHERE a IS DISTINCT FROM b {window}")).1, one);
+        assert_eq!(marked(&format!("INSERT INTO t SELECT extract(year FROM d) AS y FROM s {window}")).1, one);
+        assert_eq!(marked(&format!("SELECT a FROM (SELECT * FROM s {window}) AS x")).1, [None, Some(0)]);
+        assert_eq!(
+            marked(&format!("SELECT a FROM s {window} UNION ALL SELECT a FROM u {window}")).1,
+            [Some(0), Some(1)]
+        );
+    }
+
+    #[test]
+    fn without_its_clauses_the_statement_is_what_it_was() {
+        let (query, _) =
+            marked("SELECT a, w FROM s WHERE a > 1 WINDOW BY ts EVERY 10 SLIDE 5 AS w LIMIT 3 OPTIONS(x: 1)");
+        let Statement::Query(plain) = parse("SELECT a, w FROM s WHERE a > 1 LIMIT 3").unwrap() else { panic!() };
+        assert_eq!(query, plain);
+        assert!(matches!(query.body.as_ref(), SetExpr::Select(_)));
+    }
+
+    #[test]
+    fn options_stand_at_the_end_in_three_spellings() {
+        let options = |text: &str| {
+            let read = parse_stream(text).unwrap();
+            read.options.into_iter().map(|option| (option.key, option.value)).collect::<Vec<_>>()
+        };
+        let expected = vec![("a".to_owned(), "1".to_owned()), ("b".to_owned(), "x".to_owned())];
+        for text in ["OPTIONS(a: 1, b: 'x')", "OPTIONS (a = 1, b 'x')", "options(A 1, B = 'x');"] {
+            assert_eq!(options(&format!("SELECT * FROM s {text}")), expected, "{text}");
+        }
+        assert_eq!(options("SELECT a FROM s GROUP BY options(a)"), Vec::new());
+        assert_eq!(options("SELECT \"options\"(a) AS x FROM s"), Vec::new());
+    }
+
+    #[test]
+    fn a_window_without_a_from_or_a_second_one_is_refused() {
+        for text in
+            ["SELECT 1 WINDOW BY ts EVERY 10 AS w", "SELECT * FROM s WINDOW BY a EVERY 1 AS w WINDOW BY b EVERY 1 AS v"]
+        {
+            assert!(parse_stream(text).unwrap_err().position().is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_column_may_be_called_key() {
+        let text = "CREATE SOURCE TABLE s (key STRING, index INT, v INT) USING csv OPTIONS(path 'x')";
+        let Statement::CreateTable(create) = parse(text).unwrap() else { panic!() };
+        let names: Vec<&str> = create.columns.iter().map(|column| column.name.value.as_str()).collect();
+        assert_eq!(names, ["key", "index", "v"]);
+        assert!(parse("CREATE TABLE t (a INT, PRIMARY KEY (a))").is_ok());
+    }
+}

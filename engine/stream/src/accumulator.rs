@@ -37,6 +37,15 @@ pub(crate) enum Regime {
     Dense,
 }
 
+/// Where the state of groups is taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// From what was stored last: it was of the same groups in the same order.
+    LastStored,
+    /// From the columns.
+    Columns,
+}
+
 /// How the totals of a function are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StateClass {
@@ -142,9 +151,9 @@ impl Totals {
     }
 
     /// The results of `groups`.
-    pub(crate) fn evaluate(&mut self, groups: &[u32]) -> Result<ArrayRef> {
+    pub(crate) fn evaluate(&mut self, groups: &[u32], source: Source) -> Result<ArrayRef> {
         match self {
-            Self::Columnar(columnar) => columnar.evaluate(groups),
+            Self::Columnar(columnar) => columnar.evaluate(groups, source),
             Self::Resident(resident) => resident.evaluate(groups),
         }
     }

@@ -83,6 +83,8 @@ struct State {
     processed: u64,
     /// Of these, the ones that a call of `await_termination` has told of.
     told: u64,
+    /// Whether somebody waited for the end of this run, or stopped it.
+    end_told: bool,
     error: Option<Error>,
     thread: Option<JoinHandle<()>>,
     thread_id: Option<ThreadId>,
@@ -116,6 +118,7 @@ impl StreamingQuery {
             progress: StreamingQueryProgress::default(),
             processed: 0,
             told: 0,
+            end_told: false,
             error: None,
             thread: None,
             thread_id: None,
@@ -145,16 +148,20 @@ impl StreamingQuery {
     }
 
     /// Starts the query: its sources, its checkpoint and its sink are opened, and then rows move on threads of its own. A
-    /// query that runs already is left alone; one that has ended begins again, from its checkpoint if it has one and else
-    /// from the start with empty state.
+    /// query that runs already is left alone, and so is a run that has ended and that nobody has waited for yet: to start twice
+    /// is to start once, however fast the source ends. Any other query that has ended begins again, from its checkpoint if it
+    /// has one and else from the start with empty state.
     ///
     /// # Errors
-    /// Those of opening; the query is `failed` then.
+    /// Those of opening, and of a run that nobody has waited for; the query is `failed` then.
     pub fn start(&self) -> Result<()> {
         let control = self.control();
         let mut state = control.lock();
-        if matches!(state.phase, Phase::Created | Phase::Ended) {
-            self.spawn(&mut state)?;
+        match state.phase {
+            Phase::Created => self.spawn(&mut state)?,
+            Phase::Ended if state.end_told => self.spawn(&mut state)?,
+            Phase::Ended => state.end_told = state.error.is_some(),
+            Phase::Opening | Phase::Running => {}
         }
         while state.phase == Phase::Opening {
             state = control.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -169,6 +176,7 @@ impl StreamingQuery {
         let control = self.control();
         control.stopping.store(false, Ordering::SeqCst);
         (state.phase, state.processed, state.told, state.error) = (Phase::Opening, 0, 0, None);
+        state.end_told = false;
         state.progress = initial(&self.handle.query.plan, control);
         let query = Arc::clone(&self.handle.query);
         let thread = thread::Builder::new().name(control.id.clone()).spawn(move || query.run());
@@ -222,6 +230,7 @@ impl StreamingQuery {
             return Ok(None);
         }
         control.batches_max.store(control.options.max_batches, Ordering::SeqCst);
+        state.end_told = true;
         if let Some(error) = &state.error {
             return Err(error.clone());
         }
@@ -245,7 +254,10 @@ impl StreamingQuery {
             return;
         }
         let ended = control.changed.wait_while(state, |state| state.phase != Phase::Ended);
-        let thread = ended.unwrap_or_else(PoisonError::into_inner).thread.take();
+        let mut state = ended.unwrap_or_else(PoisonError::into_inner);
+        state.end_told = true;
+        let thread = state.thread.take();
+        drop(state);
         if let Some(thread) = thread {
             // A panic in it has become the error of the query.
             let _ = thread.join();

@@ -1,22 +1,18 @@
 //! How a query runs: decided once, told by explain and by progress.
 
-use arrow::datatypes::{DataType, Schema};
-use datafusion::physical_expr::PhysicalExpr;
+use std::collections::BTreeSet;
+
 use velaria_connector::SinkDescription;
 use velaria_contract::StreamStrategy;
 
-use crate::accumulator::StateClass;
+use crate::operator::aggregate::{StateEstimate, estimate_state};
 use crate::options::{ExecutionMode, StreamOptions, output_mode_name};
-use crate::plan::{AggregateSpec, NodeKind, StreamPlan};
+use crate::plan::{AggregateSpec, Node, NodeKind, StreamPlan};
 
 /// What a step costs at least.
 const STEP_COST: u64 = 64;
 /// What state costs at least.
 const STATE_COST: u64 = 256;
-/// What one key takes besides its values: its number, its place in the table of keys.
-const KEY_OVERHEAD_BYTES: u64 = 24;
-/// What a value of no fixed width is taken for.
-const VARIABLE_WIDTH_BYTES: usize = 16;
 
 /// Why local workers can or cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +26,8 @@ pub(crate) enum Eligibility {
 impl Eligibility {
     pub(crate) fn of(plan: &StreamPlan) -> Self {
         let aggregates = plan.nodes.iter().filter(|node| node.kind.is_stateful()).count();
-        let last = plan.nodes.last().map(|node| &node.kind);
+        // Steps without a line fit the rows to the sink; the statement does not know them.
+        let last = plan.nodes.iter().rfind(|node| !node.lines.is_empty()).map(|node| &node.kind);
         match (aggregates, last) {
             (1, Some(NodeKind::Aggregate(spec))) if is_simple(spec) => Self::Eligible,
             (1, Some(NodeKind::Aggregate(_))) | (0, _) => Self::NoAggregate,
@@ -100,6 +97,7 @@ fn reason_of_plan(plan: &StreamPlan, options: &StreamOptions) -> String {
 pub fn strategy(plan: &StreamPlan, sink: Option<&SinkDescription>, options: &StreamOptions) -> StreamStrategy {
     let stateful = plan.nodes.iter().any(|node| node.kind.is_stateful());
     let workers = options.workers();
+    let states = states(plan);
     StreamStrategy {
         requested_mode: options.execution_mode.name().to_owned(),
         selected_mode: options.execution_mode.name().to_owned(),
@@ -111,7 +109,7 @@ pub fn strategy(plan: &StreamPlan, sink: Option<&SinkDescription>, options: &Str
         has_stateful_ops: stateful,
         sink_is_blocking: sink.is_some_and(|sink| sink.blocking),
         source_is_bounded: plan.inputs.iter().all(|input| input.table.description().bounded),
-        estimated_state_size_bytes: state_bytes_per_key(plan),
+        estimated_state_size_bytes: states.iter().map(|state| state.key_bytes).sum(),
         estimated_batch_cost: plan_cost(plan),
         backpressure_max_queue_batches: options.max_inflight_batches.max(1),
         backpressure_high_watermark: options.backpressure_high_watermark,
@@ -126,7 +124,7 @@ pub fn strategy(plan: &StreamPlan, sink: Option<&SinkDescription>, options: &Str
         shared_memory_transport: options.shared_memory_transport,
         shared_memory_min_payload_bytes: options.shared_memory_min_payload_bytes,
         output_mode: output_mode_name(plan.output).to_owned(),
-        state_class: state_class(plan),
+        state_class: state_class(&states),
     }
 }
 
@@ -138,46 +136,18 @@ pub(crate) fn plan_cost(plan: &StreamPlan) -> u64 {
     STEP_COST * (steps as u64).max(1) + state
 }
 
-/// The bytes that one key takes in the state of `plan`.
-pub(crate) fn state_bytes_per_key(plan: &StreamPlan) -> u64 {
-    let of_node = |index: usize| {
-        let node = plan.nodes.get(index)?;
+/// What the state of each group by in `plan` is.
+fn states(plan: &StreamPlan) -> Vec<StateEstimate> {
+    let of_node = |node: &Node| {
         let NodeKind::Aggregate(spec) = &node.kind else { return None };
         let input = plan.nodes.get(*node.inputs.first()?)?;
-        spec.stateful.then(|| bytes_of(spec, &input.schema))
+        // What cannot be told here is the error of the query when it starts.
+        estimate_state(spec, &input.schema).ok()
     };
-    (0..plan.nodes.len()).filter_map(of_node).sum()
+    plan.nodes.iter().filter(|node| node.kind.is_stateful()).filter_map(of_node).collect()
 }
 
-fn bytes_of(spec: &AggregateSpec, input: &Schema) -> u64 {
-    let key =
-        |key: &std::sync::Arc<dyn PhysicalExpr>| key.data_type(input).map_or(VARIABLE_WIDTH_BYTES, |key| width(&key));
-    let state =
-        |fields: Vec<arrow::datatypes::FieldRef>| fields.iter().map(|field| width(field.data_type())).sum::<usize>();
-    let keys: usize = spec.keys.iter().map(key).sum();
-    let states: usize = spec.aggregates.iter().filter_map(|each| each.function.state_fields().ok()).map(state).sum();
-    KEY_OVERHEAD_BYTES + (keys + states) as u64
-}
-
-fn width(data_type: &DataType) -> usize {
-    match data_type {
-        DataType::Boolean => 1,
-        other => other.primitive_width().unwrap_or(VARIABLE_WIDTH_BYTES),
-    }
-}
-
-fn state_class(plan: &StreamPlan) -> String {
-    let mut classes: Vec<&'static str> = Vec::new();
-    for node in &plan.nodes {
-        if let NodeKind::Aggregate(spec) = &node.kind
-            && spec.stateful
-        {
-            let of_aggregates = spec.aggregates.iter().filter_map(|each| Some(StateClass::of(each).ok()?.name()));
-            // Keys alone are columns as well.
-            classes.extend(of_aggregates.chain(spec.aggregates.is_empty().then_some("columnar")));
-        }
-    }
-    classes.sort_unstable();
-    classes.dedup();
-    if classes.is_empty() { "none".to_owned() } else { classes.join(",") }
+fn state_class(states: &[StateEstimate]) -> String {
+    let classes: BTreeSet<&str> = states.iter().flat_map(|state| state.class.split(',')).collect();
+    if classes.is_empty() { "none".to_owned() } else { Vec::from_iter(classes).join(",") }
 }

@@ -189,8 +189,21 @@ impl StreamingDataFrame {
     /// `VEL-3001`, `VEL-2009` for what streams cannot do with these options, `VEL-7001` for options that do not fit each
     /// other, the source or the sink.
     pub fn write(&self, sink: Arc<dyn SinkTable>, options: &StreamOptions) -> Result<StreamingQuery> {
+        self.write_in(sink, options, Environment::default())
+    }
+
+    /// The same with clocks, files and an id that are not those of the system.
+    ///
+    /// # Errors
+    /// Those of [`StreamingDataFrame::write`].
+    pub fn write_in(
+        &self,
+        sink: Arc<dyn SinkTable>,
+        options: &StreamOptions,
+        environment: Environment,
+    ) -> Result<StreamingQuery> {
         let (plan, options) = self.planned(options)?;
-        StreamingQuery::new(plan, sink, options, Environment::default())
+        StreamingQuery::new(plan, sink, options, environment)
     }
 
     /// A query that appends the rows to the CSV file `path`. It is not started.

@@ -171,9 +171,24 @@ impl Session {
     /// Starts an `INSERT INTO sink SELECT`.
     ///
     /// # Errors
-    /// Those of [`Session::explain_stream_sql`], `VEL-6004` in a session that changes nothing, and those of
-    /// [`StreamingQuery::new`] and [`StreamingQuery::start`].
+    /// Those of [`Session::stream_query`] and [`StreamingQuery::start`].
     pub async fn start_stream_sql(&self, text: &str, options: &StreamOptions) -> Result<StreamingQuery> {
+        let query = self.stream_query(text, options, Environment::default()).await?;
+        query.start()?;
+        Ok(query)
+    }
+
+    /// An `INSERT INTO sink SELECT` that is not started yet, with the clocks and files that it shall use.
+    ///
+    /// # Errors
+    /// Those of [`Session::explain_stream_sql`], `VEL-6004` in a session that changes nothing, and those of
+    /// [`StreamingQuery::new`].
+    pub async fn stream_query(
+        &self,
+        text: &str,
+        options: &StreamOptions,
+        environment: Environment,
+    ) -> Result<StreamingQuery> {
         let read = stream::read(text, Takes::Insert)?;
         self.context().access.check_change("INSERT")?;
         let Some(sink) = read.sink.clone() else {
@@ -183,9 +198,7 @@ impl Session {
         let frame = self.frame_of(text, read).await?;
         let (mut plan, options) = frame.planned(options)?;
         stream::fit(self.context(), text, &mut plan, &target)?;
-        let query = StreamingQuery::new(plan, target.table(), options, Environment::default())?;
-        query.start()?;
-        Ok(query)
+        StreamingQuery::new(plan, target.table(), options, environment)
     }
 
     async fn frame_of(&self, text: &str, read: Read) -> Result<StreamingDataFrame> {

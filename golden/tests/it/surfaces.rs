@@ -1,13 +1,12 @@
-//! Every case file on its surfaces, against its snapshot.
+//! Every case file of a batch statement or of the command line on its surfaces, against its snapshot.
 
-use std::error::Error;
 use std::path::Path;
 
-use insta::{Settings, assert_snapshot, glob};
+use insta::assert_snapshot;
 use velaria::json::to_pretty;
 use velaria_golden::{CliCase, CliOutput, Folders, StatementCase, cli_error, explain, report, run_cli};
 
-type Outcome = Result<(), Box<dyn Error>>;
+use crate::snapshots::{Outcome, for_each, sections};
 
 #[test]
 fn explain_shows_three_sections() {
@@ -35,22 +34,9 @@ fn every_snapshot_belongs_to_a_case() {
     }
 }
 
-/// Runs every case that fits the pattern; the snapshots lie beside the cases, under their names.
-///
-/// A case that cannot be run does not hide the next one.
 fn run(pattern: &str, case: impl Fn(&Path, &Folders) -> Outcome) {
     let folders = Folders::find().unwrap();
-    let mut settings = Settings::clone_current();
-    settings.set_snapshot_path("../../snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    let mut failures = Vec::new();
-    settings.bind(|| {
-        glob!("../../cases", pattern, |path| {
-            failures.extend(case(path, &folders).err().map(|error| format!("{}: {error}", path.display())));
-        });
-    });
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    for_each(pattern, |path| case(path, &folders));
 }
 
 fn explain_case(path: &Path, folders: &Folders) -> Outcome {
@@ -89,8 +75,4 @@ fn cli_case(path: &Path, folders: &Folders) -> Outcome {
     let shown = sections(&[("exit code", &code), ("stdout", &stdout), ("stderr", &stderr)]);
     assert_snapshot!("cli", folders.redact(&shown));
     Ok(())
-}
-
-fn sections(sections: &[(&str, &str)]) -> String {
-    sections.iter().map(|(name, text)| format!("=== {name}\n{}\n", text.trim_end_matches('\n'))).collect()
 }

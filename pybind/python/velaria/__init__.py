@@ -6,8 +6,29 @@
 """
 
 from velaria._version import __version__
-from velaria._velaria import DataFrame, Schema, Session, sql
+from velaria._velaria import (
+    DataFrame,
+    RealtimeStreamSink,
+    RealtimeStreamSource,
+    Schema,
+    Session,
+    StreamingDataFrame,
+    StreamingQuery,
+    sql,
+)
 from velaria.errors import Error
 from velaria.excel import read_excel
 
-__all__ = ["__version__", "Session", "DataFrame", "Schema", "Error", "read_excel", "sql"]
+__all__ = [
+    "__version__",
+    "Session",
+    "DataFrame",
+    "StreamingDataFrame",
+    "StreamingQuery",
+    "RealtimeStreamSource",
+    "RealtimeStreamSink",
+    "Schema",
+    "Error",
+    "read_excel",
+    "sql",
+]

@@ -90,6 +90,10 @@ impl StreamSource for MemoryReader {
         self.next += 1;
         Ok(Pull::Batch(batch.clone(), SourceOffset(self.next.to_string())))
     }
+
+    fn at_end(&self) -> bool {
+        self.next >= self.batches.len()
+    }
 }
 
 #[cfg(test)]

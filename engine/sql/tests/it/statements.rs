@@ -49,3 +49,17 @@ fn what_is_printed_reads_as_the_same_statement() {
         assert_eq!(parse(&printed).unwrap(), first, "{text} printed as {printed}");
     }
 }
+
+#[test]
+fn a_column_may_be_called_key() {
+    let columns = |text: &str| match parse(text) {
+        Ok(Statement::CreateTable(create)) => create.columns.iter().map(|column| column.name.value.clone()).collect(),
+        _ => Vec::new(),
+    };
+    assert_eq!(columns("CREATE TABLE t (key STRING, v INT)"), ["key", "v"]);
+    assert_eq!(columns("CREATE SINK TABLE t (v INT, Key VARCHAR(9))"), ["v", "Key"]);
+    assert_eq!(columns("CREATE TABLE t (key INT)"), ["key"]);
+    assert_eq!(columns("CREATE TABLE t (k INT PRIMARY KEY, key DECIMAL(9, 2))"), ["k", "key"]);
+    // An index is no column.
+    assert!(!columns("CREATE TABLE t (a INT, KEY a_index (a))").contains(&"KEY".to_owned()));
+}

@@ -3,13 +3,15 @@
 //! DataFusion's accumulators give up what they hold when they are read. They are scratch here: for each micro-batch they get the
 //! old state of the groups that it touches, then its rows, and give back the new state.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::Result;
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 
-use super::{Regime, Rows};
+use super::{Regime, Rows, Source};
 use crate::plan::Aggregate;
 use crate::state::{StateColumn, column};
 
@@ -19,6 +21,8 @@ pub(crate) struct Columnar {
     scratch: Box<dyn GroupsAccumulator>,
     /// Turns state into results while the scratch accumulator is in use.
     reader: Box<dyn GroupsAccumulator>,
+    /// What a sparse micro-batch stored last, until it is read.
+    stored: Vec<ArrayRef>,
     merging: Merging,
     result: Reading,
     /// The numbers from 0 on.
@@ -52,6 +56,7 @@ impl Columnar {
             fields,
             scratch: function.create_groups_accumulator()?,
             reader: function.create_groups_accumulator()?,
+            stored: Vec::new(),
             merging: if exact { Merging::Exact } else { Merging::Rounding },
             result: if is_state { Reading::IsState } else { Reading::Evaluated },
             counting: Vec::new(),
@@ -98,7 +103,11 @@ impl Columnar {
     pub(super) fn store(&mut self, regime: Regime, groups: &[u32], count: usize) -> Result<()> {
         let states = typed(self.scratch.state(EmitTo::All)?, &self.fields)?;
         match regime {
-            Regime::Sparse => scatter(&mut self.columns, groups, &states, count),
+            Regime::Sparse => {
+                scatter(&mut self.columns, groups, &states, count)?;
+                self.stored = states;
+                Ok(())
+            }
             Regime::Dense => {
                 self.columns.iter_mut().zip(states).for_each(|(column, state)| column.replace(state));
                 Ok(())
@@ -106,15 +115,19 @@ impl Columnar {
         }
     }
 
-    pub(super) fn evaluate(&mut self, groups: &[u32]) -> Result<ArrayRef> {
-        if matches!(self.result, Reading::IsState)
-            && let [column] = self.columns.as_mut_slice()
-        {
-            return column.gather(groups);
+    pub(super) fn evaluate(&mut self, groups: &[u32], source: Source) -> Result<ArrayRef> {
+        let stored = std::mem::take(&mut self.stored);
+        let states = match source {
+            Source::LastStored if !stored.is_empty() => stored,
+            Source::LastStored | Source::Columns => self.frame(groups)?,
+        };
+        match (&self.result, states.as_slice()) {
+            (Reading::IsState, [state]) => Ok(Arc::clone(state)),
+            _ => {
+                self.reader.merge_batch(&states, count_up(&mut self.counting, groups.len()), groups.len())?;
+                self.reader.evaluate(EmitTo::All)
+            }
         }
-        let states = self.frame(groups)?;
-        self.reader.merge_batch(&states, count_up(&mut self.counting, groups.len()), groups.len())?;
-        self.reader.evaluate(EmitTo::All)
     }
 
     pub(super) fn retain(&mut self, groups: &[u32]) -> Result<()> {

@@ -90,6 +90,22 @@ fn waiting_again_tells_only_what_came_since() {
 }
 
 #[test]
+fn starting_twice_is_starting_once_however_fast_the_source_ends() {
+    let sink = Recorder::default();
+    let query = query(&Script::new(batches(3)), Vec::new(), &sink, options());
+    query.start().unwrap();
+    while query.progress().status != "stopped" {
+        thread::sleep(Duration::from_millis(1));
+    }
+    query.start().unwrap();
+    assert_eq!(query.await_termination(0, None).unwrap(), 3);
+    let once = sink.text().len();
+    query.start().unwrap();
+    assert_eq!(query.await_termination(0, None).unwrap(), 3);
+    assert_eq!(sink.text().len(), 2 * once);
+}
+
+#[test]
 fn a_number_of_micro_batches_is_kept_exactly() {
     in_both_ways(|pulling| {
         let source = Script { pulling, ..Script::new(batches(9)) };

@@ -31,7 +31,7 @@ pub(crate) use self::ends::{batch_options, csv_append, directory, sink};
 pub(crate) use self::leaf::StreamLeaf;
 pub(crate) use self::lower::conform;
 pub(crate) use self::marks::{Note, Noted, WindowAssign};
-pub(crate) use self::sink::{Target, fit, target};
+pub(crate) use self::sink::{fit, target};
 pub(crate) use self::window::window_type;
 
 /// The functions that only stream SQL has.

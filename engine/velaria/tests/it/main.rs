@@ -13,6 +13,7 @@ mod limits;
 mod plan_cache;
 mod session;
 mod stream_plan;
+mod stream_run;
 mod variables;
 
 use velaria::arrow::array::RecordBatch;

@@ -224,7 +224,7 @@ fn explain_says_the_statement_in_the_words_of_the_contract() {
         ("SELECT key FROM s WHERE FALSE", &["Scan source=s", "Filter condition=false", "Project columns=[key]"]),
         (
             "SELECT * FROM s WHERE v > (SELECT max(n) FROM t)",
-            &["Scan source=s", "Join type=left table=subquery on=[]", "Filter condition=v > max(n)"],
+            &["Scan source=s", "Join type=inner table=t on=[] filter=v > max(t.n)"],
         ),
         (
             "SELECT key, 1 AS one FROM s",
@@ -458,4 +458,14 @@ fn a_view_of_a_query_is_read_by_other_queries() {
             "Aggregate keys=[key] aggs=[SUM(v2) AS t] stateful=true",
         ]
     );
+}
+
+#[test]
+fn the_documentation_lists_every_option() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/streaming.md")).unwrap();
+    for option in velaria::STREAM_OPTIONS {
+        let default = if option.default.is_empty() { "-".to_owned() } else { format!("`{}`", option.default) };
+        let row = format!("| `{}` | {default} | {} |", option.name, option.meaning);
+        assert!(page.contains(&row), "docs/streaming.md lacks: {row}");
+    }
 }

@@ -15,6 +15,7 @@ pub(super) type Rank = (i64, u64);
 /// Rows with their ranks, in order.
 pub(super) struct Emission {
     pub(super) batch: RecordBatch,
+    /// Nobody asks for them once the rows of all workers are merged, except for a changelog.
     pub(super) ranks: Vec<Rank>,
     /// For a changelog, whether each row is the new one of its key.
     pub(super) news: Option<Vec<bool>>,
@@ -40,10 +41,11 @@ impl Emission {
         let order = merge_order(&emissions);
         let batches: Vec<&RecordBatch> = emissions.iter().map(|emission| &emission.batch).collect();
         let batch = interleave_record_batch(&batches, &order).map_err(from_arrow)?;
-        let ranks = order.iter().map(|&(from, row)| emissions[from].ranks[row]).collect();
         let news: Option<Vec<&Vec<bool>>> = emissions.iter().map(|emission| emission.news.as_ref()).collect();
-        let news = news.map(|news| order.iter().map(|&(from, row)| news[from][row]).collect());
-        Ok(Some(Self { batch, ranks, news }))
+        let Some(news) = news else { return Ok(Some(Self { batch, ranks: Vec::new(), news: None })) };
+        let news = order.iter().map(|&(from, row)| news[from][row]).collect();
+        let ranks = order.iter().map(|&(from, row)| emissions[from].ranks[row]).collect();
+        Ok(Some(Self { batch, ranks, news: Some(news) }))
     }
 
     /// The batch for the next operator; that of a changelog has two more columns.
@@ -80,13 +82,22 @@ fn key_numbers(ranks: &[Rank]) -> Int64Array {
 fn merge_order(emissions: &[Emission]) -> Vec<(usize, usize)> {
     let total = emissions.iter().map(|emission| emission.ranks.len()).sum();
     let mut next = vec![0; emissions.len()];
+    let head = |from: usize, row: usize| emissions[from].ranks.get(row).copied().unwrap_or(LAST);
+    let mut heads: Vec<Rank> = (0..emissions.len()).map(|from| head(from, 0)).collect();
     let mut order = Vec::with_capacity(total);
     while order.len() < total {
-        let heads = emissions.iter().zip(&next).enumerate();
-        let heads = heads.filter_map(|(from, (emission, &row))| emission.ranks.get(row).map(|rank| (*rank, from)));
-        let Some((_, from)) = heads.min() else { break };
+        let mut from = 0;
+        for other in 1..heads.len() {
+            if heads[other] < heads[from] {
+                from = other;
+            }
+        }
         order.push((from, next[from]));
         next[from] += 1;
+        heads[from] = head(from, next[from]);
     }
     order
 }
+
+/// The rank behind all rows.
+const LAST: Rank = (i64::MAX, u64::MAX);

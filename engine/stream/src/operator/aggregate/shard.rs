@@ -15,7 +15,7 @@ use super::keys::Keys;
 use super::program::{Arguments, Program, Window};
 use super::touched::Touched;
 use super::windows::{Windows, starts_ms};
-use crate::accumulator::{Regime, Rows, Totals};
+use crate::accumulator::{Regime, Rows, Source, Totals};
 use crate::error::{from_arrow, from_datafusion};
 use frames::Told;
 
@@ -236,7 +236,7 @@ impl Shard {
             return Ok(());
         }
         for (totals, previous) in self.totals.iter_mut().zip(&mut self.previous) {
-            previous.push(totals.evaluate(&old).map_err(from_datafusion)?);
+            previous.push(totals.evaluate(&old, Source::Columns).map_err(from_datafusion)?);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use arrow::array::RecordBatch;
 use proptest::prelude::*;
 use velaria_connector::EmissionKind;
+use velaria_stream::estimate_state;
 
 use super::equivalence::{rows, seeds};
 use super::support::{Query, by_key, query, settings, texts};
@@ -76,4 +77,37 @@ proptest! {
             prop_assert!(close(left, right), "{}: {} and {}", ROUNDED[statement], left, right);
         }
     }
+}
+
+#[test]
+fn the_class_of_the_state_follows_from_the_functions() {
+    let rows = rows(&[(1, 1), (2, 2)]);
+    let class = |sql: &str| {
+        let query = query(sql, &rows);
+        let estimate = estimate_state(&query.spec, &query.input).unwrap();
+        assert!(estimate.key_bytes > 0);
+        estimate.class
+    };
+    assert_eq!(class("SELECT k, SUM(v), MIN(s), stddev(x), AVG(m) FROM t GROUP BY k"), "columnar");
+    assert_eq!(class("SELECT k FROM t GROUP BY k"), "columnar");
+    assert_eq!(class("SELECT k, median(v), approx_distinct(v), string_agg(s, ',') FROM t GROUP BY k"), "resident");
+    assert_eq!(class("SELECT k, COUNT(DISTINCT v), COUNT(v) FROM t GROUP BY k"), "columnar,resident");
+    let mut query = query("SELECT k, SUM(v) FROM t GROUP BY k", &rows);
+    query.spec.stateful = false;
+    assert_eq!(estimate_state(&query.spec, &query.input).unwrap().class, "none");
+}
+
+#[test]
+fn the_state_of_resident_functions_is_measured() {
+    let seeds: Vec<(u8, i32)> = (0..20_000).map(|n| (1, n)).collect();
+    let query = query("SELECT k, array_agg(v) FROM t GROUP BY k", &rows(&seeds));
+    let mut run = query.start(&settings(EmissionKind::Update));
+    let mut last = 0;
+    for batch in query.split(&[100]) {
+        run.step(&batch);
+        let bytes = run.operator.state().unwrap().bytes();
+        assert!(bytes >= last, "{bytes} after {last}");
+        last = bytes;
+    }
+    assert!((160_000..3_200_000).contains(&last), "{last} bytes for 20000 numbers");
 }

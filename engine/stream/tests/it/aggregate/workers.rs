@@ -1,6 +1,12 @@
 //! The law: local workers give the rows of one thread, in the same order.
 
-use arrow::array::RecordBatch;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field};
+use datafusion::common::config::ConfigOptions;
+use datafusion::logical_expr::{Volatility, create_udf};
+use datafusion::physical_expr::ScalarFunctionExpr;
 use proptest::prelude::*;
 use velaria_connector::EmissionKind;
 use velaria_contract::ErrorCode;
@@ -48,19 +54,29 @@ proptest! {
 }
 
 #[test]
-fn the_error_of_a_worker_is_that_of_the_operator_and_threads_end() {
+fn the_error_of_a_worker_is_that_of_the_operator() {
     let seeds: Vec<(u8, i32)> = (0..50).map(|n| (n, i32::from(n))).collect();
-    let query = query("SELECT k, SUM(CAST(s AS BIGINT)) FROM t GROUP BY k", &rows(&seeds[..0]));
-    let workers = AggregateSettings { workers: 3, ..settings(EmissionKind::Update) };
-    let mut run = query.start(&workers);
-    let broken = arrow::compute::cast(
-        &RecordBatch::column_by_name(&rows(&seeds), "s").unwrap().clone(),
-        &query.input.field(1).data_type().clone(),
-    );
-    let columns = vec![rows(&seeds).column_by_name("k").unwrap().clone(), broken.unwrap()];
-    let batch = RecordBatch::try_new(query.input.clone(), columns).unwrap();
-    assert_eq!(run.try_step(&batch).unwrap_err().code(), ErrorCode::Cast);
-    drop(run);
+    let query = query("SELECT k, SUM(100 / (n - 70)) FROM t GROUP BY k", &rows(&seeds));
+    let mut run = query.start(&AggregateSettings { workers: 3, ..settings(EmissionKind::Update) });
+    run.step(&query.rows);
+    let zero: ArrayRef = Arc::new(Int64Array::from(vec![70; 50]));
+    let batch = RecordBatch::try_new(query.input.clone(), vec![query.rows.column(0).clone(), zero]).unwrap();
+    assert_eq!(run.try_step(&batch).unwrap_err().code(), ErrorCode::DivisionByZero);
+}
+
+#[test]
+fn a_worker_that_panics_is_an_error_and_not_a_hang() {
+    let seeds: Vec<(u8, i32)> = (0..50).map(|n| (n, i32::from(n))).collect();
+    let mut query = query("SELECT k, COUNT(*) FROM t GROUP BY k", &rows(&seeds));
+    let panics =
+        create_udf("panics", vec![], DataType::Boolean, Volatility::Volatile, Arc::new(|_| panic!("on purpose")));
+    let result = Arc::new(Field::new("panics", DataType::Boolean, true));
+    let config = Arc::new(ConfigOptions::new());
+    query.spec.aggregates[0].filter =
+        Some(Arc::new(ScalarFunctionExpr::new("panics", Arc::new(panics), vec![], result, config)));
+    let mut run = query.start(&AggregateSettings { workers: 2, ..settings(EmissionKind::Update) });
+    assert_eq!(run.try_step(&query.rows).unwrap_err().code(), ErrorCode::Internal);
+    assert_eq!(run.try_step(&query.rows).unwrap_err().code(), ErrorCode::Internal);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use datafusion::common::Column;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::logical_expr::expr::AggregateFunction;
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction};
+use datafusion::logical_expr::{Aggregate, BinaryExpr, Expr, LogicalPlan, Operator, binary_expr};
 use datafusion::scalar::ScalarValue;
 
 use crate::plan::rewrite::shown_name;
@@ -24,6 +24,20 @@ impl Shown {
         shown
     }
 
+    /// These names, and those of the groups and totals that `plan` gives, where it is a group by.
+    pub(super) fn with_groups(&self, plan: &LogicalPlan) -> Self {
+        let mut shown = self.clone();
+        if let Some(aggregate) = groups(plan) {
+            let exprs = aggregate.group_expr.iter().chain(&aggregate.aggr_expr);
+            for (column, expr) in aggregate.schema.columns().into_iter().zip(exprs) {
+                if let Expr::AggregateFunction(function) = unalias(expr) {
+                    shown.0.entry(column).or_insert_with(|| Self::default().call(function));
+                }
+            }
+        }
+        shown
+    }
+
     /// The name of the statement, if it gives one.
     pub(super) fn given(&self, column: &Column) -> Option<&str> {
         self.0.get(column).map(String::as_str)
@@ -38,6 +52,7 @@ impl Shown {
         let named = expr.clone().transform(|part| {
             Ok(match part {
                 Expr::Column(column) => Transformed::yes(Expr::Column(Column::new_unqualified(self.name(&column)))),
+                Expr::ScalarFunction(call) => Transformed::yes(as_operator(call)),
                 other => Transformed::no(other),
             })
         });
@@ -65,8 +80,8 @@ impl Shown {
     /// One aggregate, with the name of its column where the statement gives one.
     pub(super) fn aggregate(&self, expr: &Expr, output: &Column) -> String {
         let text = match unalias(expr) {
-            Expr::AggregateFunction(function) => self.call(function),
-            other => self.sql(other),
+            Expr::AggregateFunction(function) => Self::default().call(function),
+            other => Self::default().sql(other),
         };
         match self.given(output) {
             Some(name) => format!("{text} AS {name}"),
@@ -76,8 +91,13 @@ impl Shown {
 
     fn call(&self, function: &AggregateFunction) -> String {
         let params = &function.params;
-        let args: Vec<String> = params.args.iter().map(|arg| self.sql(unalias(arg))).collect();
         let name = function.func.name().to_uppercase();
+        // The average of whole numbers is one of their values as DOUBLE, which the statement does not say.
+        let written = |arg| match unalias(arg) {
+            Expr::Cast(cast) if name == "AVG" => self.sql(&cast.expr),
+            other => self.sql(other),
+        };
+        let args: Vec<String> = params.args.iter().map(written).collect();
         let args = match (name.as_str(), args.as_slice()) {
             ("COUNT", [one]) if one == "1" => "*".to_owned(),
             (_, args) => args.join(", "),
@@ -92,11 +112,37 @@ impl Shown {
 
     /// One key, with the name of its column where the statement gives another.
     pub(super) fn key(&self, expr: &Expr, output: &Column) -> String {
-        let text = self.sql(unalias(expr));
+        let text = Self::default().sql(unalias(expr));
         match self.given(output) {
             Some(name) if name != text => format!("{text} AS {name}"),
             _ => text,
         }
+    }
+}
+
+/// Operators that check for overflow are functions inside.
+fn as_operator(mut call: ScalarFunction) -> Expr {
+    let op = match call.func.name() {
+        "checked_add" => Operator::Plus,
+        "checked_subtract" => Operator::Minus,
+        "checked_multiply" => Operator::Multiply,
+        "checked_divide" => Operator::Divide,
+        "checked_modulo" => Operator::Modulo,
+        _ => return Expr::ScalarFunction(call),
+    };
+    match (call.args.pop(), call.args.pop()) {
+        (Some(right), Some(left)) => binary_expr(left, op, right),
+        (Some(only), None) => only,
+        (None, _) => Expr::ScalarFunction(call),
+    }
+}
+
+/// The group by that gives the rows of `plan`.
+fn groups(plan: &LogicalPlan) -> Option<&Aggregate> {
+    match plan {
+        LogicalPlan::Aggregate(aggregate) => Some(aggregate),
+        LogicalPlan::Filter(filter) => groups(&filter.input),
+        _ => None,
     }
 }
 

@@ -150,7 +150,7 @@ impl Lowering<'_> {
             return Ok(rows);
         }
         let condition = self.bound(&filter.predicate, &rows.schema)?;
-        let line = shown.filter(&filter.predicate);
+        let line = shown.with_groups(&filter.input).filter(&filter.predicate);
         Ok(self.above(&rows, NodeKind::Filter(condition), vec![line]))
     }
 

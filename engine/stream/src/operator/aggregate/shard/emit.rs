@@ -7,6 +7,7 @@ use velaria_contract::Result;
 
 use super::super::emission::{Emission, Rank};
 use super::Shard;
+use crate::accumulator::{Regime, Source};
 use crate::error::{from_arrow, from_datafusion};
 
 impl Shard {
@@ -83,7 +84,9 @@ impl Shard {
     }
 
     fn results_of(&mut self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        self.totals.iter_mut().map(|totals| totals.evaluate(groups).map_err(from_datafusion)).collect()
+        let was_stored = !groups.is_empty() && self.regime == Regime::Sparse && self.touched.placed() == groups;
+        let source = if was_stored { Source::LastStored } else { Source::Columns };
+        self.totals.iter_mut().map(|totals| totals.evaluate(groups, source).map_err(from_datafusion)).collect()
     }
 
     /// For each group the row before the micro-batch, when there was one, and the row after it.

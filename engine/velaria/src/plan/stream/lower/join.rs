@@ -147,20 +147,17 @@ fn line(sides: &Sides<'_>, on: &[(Expr, Expr)], filter: Option<&Expr>, shown: &S
     format!("Join type={word} table={} on=[{}]{filter}", table_name(sides.table), keys.join(", "))
 }
 
+/// The first name that the statement has for the table.
 fn table_name(plan: &LogicalPlan) -> String {
-    let name = |plan: &LogicalPlan| match plan {
-        LogicalPlan::TableScan(scan) => Some(scan.table_name.table().to_owned()),
-        LogicalPlan::SubqueryAlias(alias) => Some(alias.alias.table().to_owned()),
+    let name = match plan {
+        LogicalPlan::TableScan(scan) => Some(scan.table_name.table()),
+        // Subqueries get names that no statement has.
+        LogicalPlan::SubqueryAlias(alias) => Some(alias.alias.table()).filter(|name| !name.starts_with("__")),
         _ => None,
     };
-    let mut plan = plan;
-    loop {
-        if let Some(name) = name(plan) {
-            return if name.starts_with("__") { "subquery".to_owned() } else { name };
-        }
-        match plan.inputs().first() {
-            Some(input) => plan = input,
-            None => return "subquery".to_owned(),
-        }
+    match (name, plan.inputs().first()) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some(input)) => table_name(input),
+        (None, None) => "values".to_owned(),
     }
 }

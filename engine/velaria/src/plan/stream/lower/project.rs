@@ -58,7 +58,8 @@ impl Lowering<'_> {
                 _ => None,
             },
             _ => None,
-        }));
+        }))
+        .with_groups(&projection.input);
         let computed = outputs.iter().zip(&projection.expr).filter_map(|(output, expr)| {
             let name = shown.name(output);
             match unalias(expr) {

@@ -1,0 +1,193 @@
+//! Stream SQL from the text to the rows in a sink.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use velaria::arrow::array::{Float64Array, Int64Array, RecordBatch, StringArray};
+use velaria::arrow::datatypes::{DataType, Field, Schema};
+use velaria::arrow::util::pretty::pretty_format_batches;
+use velaria::stream::MemorySinkTable;
+use velaria::{Result, Session, StreamOptions, Totals, wait};
+
+fn at_once() -> StreamOptions {
+    StreamOptions { trigger_interval_ms: 0, ..StreamOptions::default() }
+}
+
+/// A session with the stream `s` of the batches {(a,1),(b,2),(a,3)} and {(a,10),(c,20)}.
+fn two_batches() -> Session {
+    let session = crate::session(1);
+    let schema =
+        Arc::new(Schema::new(vec![Field::new("key", DataType::Utf8, true), Field::new("v", DataType::Int64, true)]));
+    let batch = |keys: Vec<&str>, values: Vec<i64>| {
+        let columns = vec![Arc::new(StringArray::from(keys)) as _, Arc::new(Int64Array::from(values)) as _];
+        RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()
+    };
+    let batches = vec![batch(vec!["a", "b", "a"], vec![1, 2, 3]), batch(vec!["a", "c"], vec![10, 20])];
+    let frame = session.create_stream_from_arrow(Arc::clone(&schema), batches).unwrap();
+    session.create_stream_view("s", &frame).unwrap();
+    session
+}
+
+fn run(session: &Session, text: &str) -> Result<u64> {
+    let (session, text) = (session.clone(), text.to_owned());
+    let query = wait(async move { session.start_stream_sql(&text, &at_once()).await }, || Ok(()))?;
+    query.await_termination(0, Some(Duration::from_secs(30)))
+}
+
+/// The rows that a query puts into the memory sink `out`, without the frame of the table.
+fn rows(session: &Session, columns: &str, query: &str) -> Vec<String> {
+    crate::sql(session, &format!("CREATE OR REPLACE SINK TABLE out ({columns}) USING memory")).unwrap();
+    if let Err(error) = run(session, &format!("INSERT INTO out {query}")) {
+        panic!("{query}\n{}", error.report());
+    }
+    shown(&session.memory_sink("out").unwrap())
+}
+
+fn shown(sink: &MemorySinkTable) -> Vec<String> {
+    let text = pretty_format_batches(&sink.batches()).unwrap().to_string();
+    let cells = |line: &str| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>().join(",");
+    text.lines().filter(|line| line.starts_with('|')).skip(1).map(cells).collect()
+}
+
+#[test]
+fn totals_go_on_from_one_micro_batch_to_the_next() {
+    let session = two_batches();
+    assert_eq!(
+        rows(&session, "key STRING, s INT", "SELECT key, SUM(v) AS s FROM s GROUP BY key"),
+        ["a,4", "b,2", "a,14", "c,20"]
+    );
+    assert_eq!(
+        rows(&session, "key STRING, d INT", "SELECT key, SUM(v) * 2 AS d FROM s GROUP BY key HAVING SUM(v) > 3"),
+        ["a,8", "a,28", "c,40"]
+    );
+    assert_eq!(rows(&session, "n INT", "SELECT COUNT(*) AS n FROM s"), ["3", "5"]);
+    assert_eq!(rows(&session, "n INT", "SELECT SUM(v) AS n FROM s WHERE v > 2"), ["3", "33"]);
+    let complete = "SELECT COUNT(*) AS n FROM s OPTIONS(output_mode: 'complete')";
+    assert_eq!(rows(&session, "n INT", complete), ["3", "5"]);
+    assert_eq!(rows(&session, "k STRING", "SELECT DISTINCT key FROM s"), ["a", "b", "c"]);
+    assert_eq!(
+        rows(
+            &session,
+            "key STRING, s INT",
+            "SELECT key, SUM(v) AS s FROM s GROUP BY key ORDER BY s DESC LIMIT 2 OPTIONS(output_mode: 'complete')"
+        ),
+        ["a,4", "b,2", "c,20", "a,14"]
+    );
+}
+
+#[test]
+fn rows_are_filtered_computed_joined_and_counted_off() {
+    let session = two_batches();
+    crate::sql(&session, "CREATE TABLE t (id STRING, name STRING)").unwrap();
+    crate::sql(&session, "INSERT INTO t VALUES ('a', 'Anna'), ('c', 'Carl'), (NULL, 'Nobody')").unwrap();
+    assert_eq!(
+        rows(&session, "a STRING, b INT", "SELECT upper(key) AS u, v + 1 AS w FROM s WHERE v > 2"),
+        ["A,4", "A,11", "C,21"]
+    );
+    assert_eq!(
+        rows(&session, "a STRING, b INT", "SELECT t.name, s.v FROM t JOIN s ON s.key = t.id"),
+        ["Anna,1", "Anna,3", "Anna,10", "Carl,20"]
+    );
+    assert_eq!(rows(&session, "a INT", "SELECT v FROM s WHERE key IN (SELECT id FROM t)"), ["1", "3", "10", "20"]);
+    assert_eq!(
+        rows(&session, "a INT", "SELECT v FROM s WHERE key NOT IN (SELECT id FROM t WHERE id IS NOT NULL)"),
+        ["2"]
+    );
+    assert_eq!(rows(&session, "a INT", "SELECT v FROM s WHERE key NOT IN (SELECT id FROM t)"), Vec::<String>::new());
+    assert_eq!(rows(&session, "a INT", "SELECT v FROM s WHERE v > (SELECT count(*) FROM t)"), ["10", "20"]);
+    assert_eq!(rows(&session, "a INT", "SELECT v FROM s LIMIT 2 OFFSET 2"), ["3", "10"]);
+    assert_eq!(rows(&session, "a INT", "SELECT v FROM s UNION ALL SELECT -v AS v FROM s WHERE v > 5").len(), 7);
+}
+
+#[test]
+fn windows_multiply_rows_and_group_them() {
+    let session = two_batches();
+    let query = "SELECT w, COUNT(*) AS c FROM s WINDOW BY v EVERY 10 SLIDE 5 AS w GROUP BY w";
+    assert_eq!(rows(&session, "w INT, c INT", query), ["-5,3", "0,3", "5,1", "10,1", "15,1", "20,1"]);
+    let query = "SELECT w, v FROM s WHERE v >= 10 WINDOW BY v EVERY 100 AS w";
+    assert_eq!(rows(&session, "w INT, v INT", query), ["0,10", "0,20"]);
+    let query = "SELECT w, COUNT(*) AS c FROM s WINDOW BY v EVERY 5 AS w GROUP BY w \
+                 OPTIONS(output_mode: 'append', watermark_column: 'v', watermark_delay_ms: 0)";
+    assert_eq!(rows(&session, "w INT, c INT", query), ["0,3", "10,1", "20,1"]);
+}
+
+#[test]
+fn a_sink_of_csv_has_the_declared_names_and_keeps_types_that_would_lose() {
+    let session = two_batches();
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("out.csv");
+    let text = format!(
+        "CREATE SINK TABLE c (name STRING, half INT) USING csv OPTIONS(path: '{}', delimiter ';')",
+        path.display()
+    );
+    crate::sql(&session, &text).unwrap();
+    run(&session, "INSERT INTO c SELECT key, CAST(v AS DOUBLE) / 2 AS h FROM s WHERE v = 3").unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "name;half\na;1.5\n");
+    assert!(session.take_notices().iter().any(|note| note.contains("half")), "the type is told");
+    crate::sql(&session, "CREATE SINK TABLE m (name STRING, half INT) USING memory").unwrap();
+    let error = run(&session, "INSERT INTO m SELECT key, CAST(v AS DOUBLE) / 2 AS h FROM s").unwrap_err();
+    assert_eq!(error.message(), "cannot insert DOUBLE into column half of type INT");
+    let error = run(&session, "INSERT INTO m SELECT key FROM s").unwrap_err();
+    assert_eq!(error.message(), "INSERT SELECT column count mismatch");
+}
+
+#[test]
+fn a_source_table_is_a_table_in_batch_and_a_stream_in_stream_sql() {
+    let session = crate::session(1);
+    let dir = TempDir::new().unwrap();
+    std::fs::write(dir.path().join("1.csv"), "key,v\na,1\nb,2\n").unwrap();
+    std::fs::write(dir.path().join("2.csv"), "key,v\na,3\n").unwrap();
+    let text = format!(
+        "CREATE SOURCE TABLE f (key STRING, v INT) USING csv OPTIONS(path '{}', settle_ms: 0, rows_per_batch: 1)",
+        dir.path().display()
+    );
+    crate::sql(&session, &text).unwrap();
+    let frame = crate::sql(&session, "SELECT count(*) AS c FROM f").unwrap();
+    assert!(crate::text(&frame).contains("| 3 "));
+    crate::sql(&session, "CREATE SINK TABLE out (key STRING, s INT) USING memory").unwrap();
+    let started = session.clone();
+    let query = wait(
+        async move {
+            started.start_stream_sql("INSERT INTO out SELECT key, SUM(v) AS s FROM f GROUP BY key", &at_once()).await
+        },
+        || Ok(()),
+    )
+    .unwrap();
+    assert_eq!(query.await_termination(3, Some(Duration::from_secs(30))).unwrap(), 3);
+    assert_eq!(shown(&session.memory_sink("out").unwrap()), ["a,1", "b,2", "a,4"]);
+}
+
+#[test]
+fn frames_write_to_queues_and_files() {
+    let session = crate::session(1);
+    let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Float64, true)]));
+    let source = session.create_realtime_stream_source(Arc::clone(&schema));
+    let sink = session.create_realtime_stream_sink();
+    let frame = session.read_realtime_stream_source(&source).unwrap();
+    let counted = frame.group_count(&[], Totals::PerBatch, "n").unwrap();
+    let query = counted.write_stream_queue_sink(&sink, &at_once()).unwrap();
+    query.start().unwrap();
+    let batch = RecordBatch::try_new(schema, vec![Arc::new(Float64Array::from(vec![1.0, 2.0]))]).unwrap();
+    source.push(batch.clone()).unwrap();
+    source.push(batch).unwrap();
+    source.close();
+    assert_eq!(query.await_termination(0, Some(Duration::from_secs(30))).unwrap(), 2);
+    let mut counts = Vec::new();
+    while let Some(batch) = sink.poll() {
+        counts.push(pretty_format_batches(&[batch]).unwrap().to_string());
+    }
+    assert_eq!(counts.len(), 2);
+    assert!(counts.iter().all(|text| text.contains("| 2 ")), "{counts:?}");
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("x.csv");
+    let again = two_batches();
+    let text = "SELECT key FROM s LIMIT 1";
+    let frame = {
+        let again = again.clone();
+        wait(async move { again.stream_sql(text, &StreamOptions::default()).await }, || Ok(())).unwrap()
+    };
+    let query = frame.write_stream_csv(path.to_str().unwrap(), ",", &at_once()).unwrap();
+    query.await_termination(0, Some(Duration::from_secs(30))).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "key\na\n");
+}

@@ -1,0 +1,119 @@
+//! `velaria.StreamingQuery`.
+
+use std::time::Duration;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use velaria::{Error, ErrorCode};
+
+use super::count;
+use crate::runtime::{Check, enter};
+use crate::seconds::seconds;
+
+/// How often a wait looks for Ctrl-C.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A stream query: what it has done, and the means to wait for it and to stop it.
+#[pyclass(frozen, module = "velaria")]
+pub(crate) struct StreamingQuery {
+    query: velaria::StreamingQuery,
+}
+
+impl StreamingQuery {
+    pub(crate) fn new(query: velaria::StreamingQuery) -> Self {
+        Self { query }
+    }
+}
+
+/// Waits in ticks, so that a signal handler runs in between.
+fn wait(
+    query: &velaria::StreamingQuery,
+    max_batches: u64,
+    timeout: Option<Duration>,
+    check: Check<'_>,
+) -> velaria::Result<u64> {
+    // Ticks are counted instead of reading a clock: a wait is never shorter than it was asked for.
+    let mut left = timeout;
+    loop {
+        let tick = left.map_or(TICK, |left| left.min(TICK));
+        if let Some(batches) = query.wait(max_batches, Some(tick))? {
+            return Ok(batches);
+        }
+        check()?;
+        left = left.map(|left| left.saturating_sub(tick));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(Error::new(ErrorCode::Timeout, "the stream query goes on after the timeout")
+                .with_hint("wait again, or stop() it"));
+        }
+    }
+}
+
+#[pymethods]
+impl StreamingQuery {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn py_new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        Err(PyTypeError::new_err("cannot create 'velaria.StreamingQuery' instances"))
+    }
+
+    /// The name of the query in this process.
+    #[getter]
+    fn id(&self) -> String {
+        self.query.id().to_owned()
+    }
+
+    /// `created`, `running`, `backpressure`, `restored`, `stopped` or `failed`.
+    #[getter]
+    fn status(&self, py: Python<'_>) -> String {
+        py.detach(|| self.query.progress().status)
+    }
+
+    /// Starts the query on threads of its own, unless it runs already.
+    fn start<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        let query = &slf.get().query;
+        enter(slf.py(), |_| query.start())?;
+        Ok(slf.clone())
+    }
+
+    /// Waits until the source ends, `max_batches` more micro-batches are written, or the query is stopped, and gives the
+    /// number of micro-batches that were written meanwhile. `timeout` is in seconds, or a `timedelta`.
+    #[pyo3(signature = (max_batches=0, timeout=None))]
+    fn await_termination(&self, py: Python<'_>, max_batches: i64, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<u64> {
+        let max_batches = count(py, "max_batches", max_batches)?;
+        let timeout = timeout.map(|timeout| seconds(timeout, "timeout")).transpose()?;
+        enter(py, |check| wait(&self.query, max_batches, timeout, check))
+    }
+
+    /// Ends the query after the micro-batch that it works on, and waits for that.
+    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+        enter(py, |_| {
+            self.query.stop();
+            Ok(())
+        })
+    }
+
+    /// What the query has done, as a dict.
+    fn progress<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let document = enter(py, |_| velaria::json::to_line(&self.query.progress()))?;
+        py.import("json")?.call_method1("loads", (document,))
+    }
+
+    /// The same as one line of JSON.
+    fn snapshot_json(&self, py: Python<'_>) -> PyResult<String> {
+        enter(py, |_| self.query.snapshot_json())
+    }
+
+    fn __enter__<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {
+        slf.clone()
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
+        self.stop(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("<velaria.StreamingQuery {} {}>", self.query.id(), self.status(py))
+    }
+}

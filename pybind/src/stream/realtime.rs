@@ -1,0 +1,235 @@
+//! `velaria.RealtimeStreamSource` and `velaria.RealtimeStreamSink`: queues between the program and its queries.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{Field, Schema as ArrowSchema, SchemaRef};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyCapsule, PyDict, PyList, PyString, PyTuple};
+use velaria::{Error, ErrorCode};
+
+use crate::arrow_in;
+use crate::columns;
+use crate::dataframe::DataFrame;
+use crate::error::{to_py, wrong_type};
+use crate::runtime::{enter, plan};
+use crate::schema::Schema;
+
+/// A stream that the program feeds: each batch that is pushed is one micro-batch.
+#[pyclass(frozen, module = "velaria")]
+pub(crate) struct RealtimeStreamSource {
+    source: velaria::stream::RealtimeStreamSource,
+    schema: SchemaRef,
+}
+
+impl RealtimeStreamSource {
+    pub(crate) fn new(source: velaria::stream::RealtimeStreamSource, schema: SchemaRef) -> Self {
+        Self { source, schema }
+    }
+
+    pub(crate) fn source(&self) -> &velaria::stream::RealtimeStreamSource {
+        &self.source
+    }
+
+    fn push(&self, py: Python<'_>, batch: RecordBatch) -> PyResult<()> {
+        enter(py, |_| self.source.push(batch))
+    }
+
+    /// The columns of one row after the other; what a row does not name is NULL.
+    fn columns_of<'py>(&self, rows: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyList>>> {
+        let py = rows.py();
+        let columns: Vec<Bound<'py, PyList>> = self.schema.fields().iter().map(|_| PyList::empty(py)).collect();
+        let items = rows.try_iter().map_err(|_| wrong_type(py, "rows must contain dicts or sequences"))?;
+        for row in items {
+            for (column, value) in columns.iter().zip(self.cells(&row?)?) {
+                column.append(value)?;
+            }
+        }
+        Ok(columns)
+    }
+
+    fn cells<'py>(&self, row: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let py = row.py();
+        if let Ok(dict) = row.cast::<PyDict>() {
+            return self.cells_by_name(dict);
+        }
+        if row.is_instance_of::<PyString>() || !row.hasattr("__getitem__")? {
+            return Err(wrong_type(py, "rows must contain dicts or sequences"));
+        }
+        let cells: Vec<Bound<'py, PyAny>> = row.try_iter()?.collect::<PyResult<_>>()?;
+        match cells.len() == self.schema.fields().len() {
+            true => Ok(cells),
+            false => {
+                let error = Error::new(ErrorCode::SchemaMismatch, "row width does not match realtime source schema");
+                Err(to_py(py, &error.with_hint(self.declared())))
+            }
+        }
+    }
+
+    fn cells_by_name<'py>(&self, row: &Bound<'py, PyDict>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let py = row.py();
+        for name in row.keys() {
+            let known = name.extract::<String>().is_ok_and(|name| self.schema.index_of(&name).is_ok());
+            if !known {
+                let message = format!("the realtime source has no column {}", name.repr()?);
+                let error = Error::new(ErrorCode::SchemaMismatch, message).with_hint(self.declared());
+                return Err(to_py(py, &error));
+            }
+        }
+        let cell = |field: &Arc<Field>| Ok(row.get_item(field.name())?.unwrap_or_else(|| py.None().into_bound(py)));
+        self.schema.fields().iter().map(cell).collect()
+    }
+
+    fn declared(&self) -> String {
+        let names: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
+        format!("its columns are {}", names.join(", "))
+    }
+
+    /// Values of Python have a type of their own: they are cast to the declared one, and refused when they do not fit.
+    fn typed(&self, arrays: Vec<ArrayRef>) -> velaria::Result<RecordBatch> {
+        let options = CastOptions { safe: false, ..CastOptions::default() };
+        let fields = self.schema.fields().iter().zip(arrays);
+        let arrays = fields
+            .map(|(field, array)| {
+                cast_with_options(&array, field.data_type(), &options)
+                    .map_err(|error| Error::new(ErrorCode::Cast, format!("column {}: {error}", field.name())))
+            })
+            .collect::<velaria::Result<Vec<_>>>()?;
+        RecordBatch::try_new(Arc::clone(&self.schema), arrays)
+            .map_err(|error| Error::new(ErrorCode::SchemaMismatch, error.to_string()))
+    }
+}
+
+#[pymethods]
+impl RealtimeStreamSource {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn py_new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        Err(PyTypeError::new_err("cannot create 'velaria.RealtimeStreamSource' instances"))
+    }
+
+    /// The names and types of the columns.
+    #[getter]
+    fn schema(&self) -> Schema {
+        Schema::new(Arc::clone(&self.schema))
+    }
+
+    /// Gives Arrow data to the queries that read this source: each of its batches is one micro-batch.
+    fn push_arrow(&self, py: Python<'_>, obj: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (schema, batches) = arrow_in::table(obj)?;
+        let names = |schema: &SchemaRef| schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+        if names(&schema) != names(&self.schema) {
+            let error = Error::new(ErrorCode::SchemaMismatch, "queue stream source schema mismatch");
+            return Err(to_py(py, &error.with_hint(self.declared())));
+        }
+        for batch in batches {
+            let typed = self.typed(batch.columns().to_vec()).map_err(|error| to_py(py, &error))?;
+            self.push(py, typed)?;
+        }
+        Ok(())
+    }
+
+    /// Gives rows, which are dicts or sequences, as one micro-batch.
+    fn push_rows(&self, py: Python<'_>, rows: &Bound<'_, PyAny>) -> PyResult<()> {
+        let columns = self.columns_of(rows)?;
+        if columns.first().is_none_or(|column| column.is_empty()) {
+            return Ok(());
+        }
+        let fields = self.schema.fields().iter().zip(columns);
+        let arrays: Vec<ArrayRef> =
+            fields.map(|(field, values)| columns::column(field.name(), values.as_any())).collect::<PyResult<_>>()?;
+        let batch = self.typed(arrays).map_err(|error| to_py(py, &error))?;
+        self.push(py, batch)
+    }
+
+    /// Says that nothing more will come.
+    fn close(&self) {
+        self.source.close();
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<velaria.RealtimeStreamSource: {}>", self.declared())
+    }
+}
+
+/// Where a query puts its rows for the program to take.
+#[pyclass(frozen, module = "velaria")]
+pub(crate) struct RealtimeStreamSink {
+    session: velaria::Session,
+    sink: velaria::stream::RealtimeStreamSink,
+}
+
+impl RealtimeStreamSink {
+    pub(crate) fn new(session: velaria::Session, sink: velaria::stream::RealtimeStreamSink) -> Self {
+        Self { session, sink }
+    }
+
+    pub(crate) fn sink(&self) -> &velaria::stream::RealtimeStreamSink {
+        &self.sink
+    }
+}
+
+#[pymethods]
+impl RealtimeStreamSink {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn py_new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        Err(PyTypeError::new_err("cannot create 'velaria.RealtimeStreamSink' instances"))
+    }
+
+    /// The next batch of rows as a `DataFrame`, or `None` when none is there now.
+    fn poll(&self, py: Python<'_>) -> PyResult<Option<DataFrame>> {
+        let Some(batch) = self.sink.poll() else { return Ok(None) };
+        let frame = self.session.create_dataframe_from_arrow(batch.schema(), vec![batch]);
+        frame.map(DataFrame::new).map(Some).map_err(|error| to_py(py, &error))
+    }
+
+    /// The next batch of rows as a `pyarrow.Table`, or `None` when none is there now.
+    fn poll_arrow<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let pyarrow = py.import("pyarrow")?;
+        self.poll(py)?.map(|frame| pyarrow.call_method1("table", (frame,))).transpose()
+    }
+
+    /// Whether the query has ended and all of its rows were taken.
+    fn closed(&self) -> bool {
+        self.sink.closed()
+    }
+
+    fn __repr__(&self) -> &'static str {
+        "<velaria.RealtimeStreamSink>"
+    }
+}
+
+/// The columns that a program declares: an Arrow schema, or a dict or pairs of names and the type words of SQL.
+pub(crate) fn declared_schema(session: &velaria::Session, columns: &Bound<'_, PyAny>) -> PyResult<SchemaRef> {
+    let py = columns.py();
+    if columns.hasattr("__arrow_c_schema__")? {
+        let capsule = columns.call_method0("__arrow_c_schema__")?;
+        let capsule = capsule.cast::<PyCapsule>().map_err(|_| untyped(py))?;
+        return arrow_in::schema_of(capsule).map(Arc::new);
+    }
+    let pairs = match columns.cast::<PyDict>() {
+        Ok(dict) => dict.items().into_any(),
+        Err(_) => columns.clone(),
+    };
+    let fields = pairs.try_iter().map_err(|_| untyped(py))?.map(|pair| field(session, &pair?));
+    Ok(Arc::new(ArrowSchema::new(fields.collect::<PyResult<Vec<Field>>>()?)))
+}
+
+fn field(session: &velaria::Session, pair: &Bound<'_, PyAny>) -> PyResult<Field> {
+    let py = pair.py();
+    let Ok((name, word)) = pair.extract::<(String, String)>() else { return Err(untyped(py)) };
+    // The words are those of CAST; planning it says what they mean, and runs nothing.
+    let (session, text) = (session.clone(), format!("SELECT CAST(NULL AS {word})"));
+    let schema = plan(py, async move { session.sql(&text).await.map(|frame| frame.schema()) })?;
+    match schema.fields().iter().as_slice() {
+        [field] => Ok(Field::new(name, field.data_type().clone(), true)),
+        _ => Err(untyped(py)),
+    }
+}
+
+fn untyped(py: Python<'_>) -> PyErr {
+    wrong_type(py, "columns must be an Arrow schema, or a dict or pairs of names and SQL types")
+}
