@@ -8,7 +8,7 @@ pub mod simulated;
 use std::any::Any;
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// A file that is being written.
@@ -40,6 +40,13 @@ pub trait DurableFs: fmt::Debug + Send + Sync {
     /// The whole content of `path`.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
+    /// The bytes of `path` from `start` to before `end`, or fewer when the file ends there.
+    fn read_range(&self, path: &Path, start: u64, end: u64) -> io::Result<Vec<u8>> {
+        let content = self.read(path)?;
+        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(content.len());
+        Ok(content.get(place(start)..place(end)).unwrap_or_default().to_vec())
+    }
+
     /// The length of the file `path` in bytes; `None` when there is no such file.
     fn length(&self, path: &Path) -> io::Result<Option<u64>>;
 
@@ -63,6 +70,39 @@ pub trait DurableFs: fmt::Debug + Send + Sync {
 
     /// Locks `path` against other processes and other queries; `None` when it is locked.
     fn lock(&self, path: &Path) -> io::Result<Option<LockGuard>>;
+}
+
+/// Creates `dir` and the folders above it, and returns when their names are on the disk.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn create_dir_durably(fs: &dyn DurableFs, dir: &Path) -> io::Result<()> {
+    let levels: Vec<&Path> = dir.ancestors().filter(|level| !level.as_os_str().is_empty()).collect();
+    let missing = levels.iter().take_while(|level| matches!(fs.length(level), Ok(None))).count();
+    if let Some(known) = levels.get(missing) {
+        sync_known(fs, known)?;
+    }
+    for level in levels.iter().take(missing).rev() {
+        fs.create_dir_all(level)?;
+        fs.sync_dir(above(level))?;
+    }
+    Ok(())
+}
+
+/// The folder that a name is in.
+fn above(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A crash may have come between making the folder and syncing its name. Who may not read the folder above it has not made it.
+fn sync_known(fs: &dyn DurableFs, dir: &Path) -> io::Result<()> {
+    if dir.parent().is_none() {
+        return Ok(());
+    }
+    match fs.sync_dir(above(dir)) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
+    }
 }
 
 /// The files of the operating system.
@@ -90,6 +130,14 @@ impl DurableFs for OsFs {
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         std::fs::read(path)
+    }
+
+    fn read_range(&self, path: &Path, start: u64, end: u64) -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        file.take(end.saturating_sub(start)).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn length(&self, path: &Path) -> io::Result<Option<u64>> {

@@ -43,7 +43,7 @@ pub use csv::{
 };
 pub use decode::DecodedTable;
 pub use durable_fs::simulated as testing;
-pub use durable_fs::{DurableFile, DurableFs, LockGuard, OsFs};
+pub use durable_fs::{DurableFile, DurableFs, LockGuard, OsFs, create_dir_durably};
 pub use excel::{EXCEL_OPTIONS, ExcelSheet, ExcelSheetName, ExcelWriter, excel_sheets, open_excel, read_excel};
 pub use file::LocalFile;
 pub use files::{Differences, FilesTable};
@@ -61,8 +61,8 @@ pub use parquet::PARQUET_OPTIONS;
 pub use probe::{Probe, ProbeCalls, ProbeCandidate, ProbeField, ProbeMapping, probe};
 pub use registry::{FILE_OPTIONS, Format, Opened, Source, TypeOf, find, open, open_located};
 pub use sink::{
-    Durability, EmissionKind, Epoch, Prepared, SinkContext, SinkDescription, SinkGuarantee, SinkPosition, SinkTable,
-    StreamSink,
+    CommittedRows, Durability, EmissionKind, Epoch, Prepared, SinkContext, SinkDescription, SinkGuarantee,
+    SinkPosition, SinkTable, StreamSink,
 };
 pub use source::{
     CheckpointMarker, Pull, Pulling, Replay, Signal, SourceContext, SourceDescription, SourceNotes, SourceOffset,

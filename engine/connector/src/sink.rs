@@ -1,6 +1,6 @@
 //! Where the rows of a stream go.
 //!
-//! The order of calls is: `open`, `recover` once; then for each epoch (one micro-batch) `write` for every batch of rows, and `prepare`;
+//! The order of calls is: `open`, `recover` once, `begin` when there is no commit yet; then for each epoch (one micro-batch) `write` for every batch of rows, and `prepare`;
 //! then the commit is made with the position that `prepare` gave; then `commit`; `close` once. A crash may come between any two.
 
 use std::path::PathBuf;
@@ -110,6 +110,16 @@ pub trait StreamSink: Send {
         Ok(())
     }
 
+    /// Called once before the first epoch of a query that keeps commits: where the sink stands before any row of the query. It is
+    /// remembered as epoch 0, so that rows of a first epoch that was never committed can be taken back. `None` when the sink takes
+    /// nothing back.
+    ///
+    /// # Errors
+    /// Those of writing.
+    fn begin(&mut self) -> Result<Option<SinkPosition>> {
+        Ok(None)
+    }
+
     /// Takes rows of an epoch.
     ///
     /// # Errors
@@ -140,6 +150,19 @@ pub trait StreamSink: Send {
     }
 }
 
+/// The rows of one commit.
+#[derive(Debug, Clone, Copy)]
+pub struct CommittedRows<'a> {
+    /// The file system.
+    pub fs: &'a dyn DurableFs,
+    /// The number of the commit.
+    pub epoch: Epoch,
+    /// What [`StreamSink::prepare`] gave.
+    pub position: &'a SinkPosition,
+    /// When files have to be on the disk.
+    pub durability: Durability,
+}
+
 /// A place that queries can write to.
 pub trait SinkTable: std::fmt::Debug + Send + Sync {
     /// What is known before it is written.
@@ -150,6 +173,17 @@ pub trait SinkTable: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// `VEL-7001` when the sink takes one query at a time and has one.
     fn writer(&self) -> Result<Box<dyn StreamSink>>;
+
+    /// Whether the rows that were committed with `position` are there as they were written. With a durability other than
+    /// [`Durability::Never`] they are on the disk afterwards. Asked before a writer is opened, for the commits that a power failure
+    /// may have kept while it took their rows, in the order of the commits.
+    ///
+    /// # Errors
+    /// Those of reading.
+    fn holds(&self, at: &CommittedRows<'_>) -> Result<bool> {
+        let _ = at;
+        Ok(true)
+    }
 
     /// The query is told to stop: a writer that waits in another thread comes back with `VEL-8002`.
     fn interrupt(&self) {}

@@ -20,7 +20,7 @@ use velaria_contract::StreamingQueryProgress;
 
 pub use frame::FORMAT_VERSION;
 pub use identity::Identity;
-pub use store::{CheckpointStore, Committed, Recovered};
+pub use store::{CheckpointStore, CommitCheck, Committed, Recovered};
 
 /// The head of a commit: everything of a micro-batch but the state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -60,7 +60,10 @@ impl<'a> Driver<'a> {
         let timeout = options.idle_timeout_ms.map(Duration::from_millis);
         let mut watermark = Watermark::new(&plan.inputs, timeout, control.environment.clock.monotonic());
         let head = resume(resumed, &mut pipeline, &mut watermark, &mut tally)?;
-        let sink = open_sink(control, &pipeline, &durable, head.as_ref())?;
+        durable.resumed_at(head.as_ref());
+        let sink = open_sink(control, &pipeline, &mut durable, head.as_ref())?;
+        // Commit 0 tells only where the sink stood.
+        let head = head.filter(|head| head.epoch > 0);
         let mut driver = Self {
             control,
             clock: Arc::clone(&control.environment.clock),
@@ -71,10 +74,7 @@ impl<'a> Driver<'a> {
             watermark,
             offsets: head.as_ref().map(|head| head.offsets.clone()).unwrap_or_default(),
             epoch: head.as_ref().map_or(0, |head| head.epoch),
-            durable: {
-                durable.resumed_at(head.as_ref());
-                durable
-            },
+            durable,
             tally,
         };
         driver.publish(driver.tally.opened_status());
@@ -86,6 +86,10 @@ impl<'a> Driver<'a> {
         // Also after a panic the ends are closed.
         let ran = catch_unwind(AssertUnwindSafe(|| self.process_all())).unwrap_or_else(|_| Err(panicked()));
         let synced = if ran.is_ok() { self.settle() } else { Ok(()) };
+        if let Some((epoch, position)) = self.durable.doubtful_after() {
+            // The error that the query fails with is the one to tell.
+            let _ = self.sink.recover(Some((epoch, &position)));
+        }
         let closed = self.feed.close().and(self.sink.close());
         self.publish("stopped");
         ran.and(synced).and(closed)
@@ -271,6 +275,10 @@ fn resume(
     tally: &mut Tally,
 ) -> Result<Option<CommitHead>> {
     let Some(Resumed { head, frames, warning }) = resumed else { return Ok(None) };
+    if head.epoch == 0 {
+        tally.warn(warning);
+        return Ok(Some(head));
+    }
     for frame in &frames {
         pipeline.restore(frame)?;
     }
@@ -284,7 +292,7 @@ fn resume(
 fn open_sink(
     control: &Control,
     pipeline: &Pipeline,
-    durable: &Durable,
+    durable: &mut Durable,
     head: Option<&CommitHead>,
 ) -> Result<Box<dyn StreamSink>> {
     let context = SinkContext {
@@ -296,14 +304,27 @@ fn open_sink(
         durability: durable.durability(),
     };
     let mut sink = control.sink.writer()?;
-    let opened = sink.open(&context).and_then(|()| sink.recover(head.map(|head| (head.epoch, &head.sink))));
-    match opened {
+    let last = head.map(|head| (head.epoch, &head.sink));
+    let opened = sink.open(&context).and_then(|()| sink.recover(last));
+    let begun = match opened {
+        Ok(()) if last.is_none() && durable.is_kept() => begin(sink.as_mut(), durable),
+        opened => opened,
+    };
+    match begun {
         Ok(()) => Ok(sink),
         Err(error) => {
             // The error of opening is the one to tell.
             let _ = sink.close();
             Err(error)
         }
+    }
+}
+
+/// Remembers where the rows of the query begin.
+fn begin(sink: &mut dyn StreamSink, durable: &mut Durable) -> Result<()> {
+    match sink.begin()? {
+        Some(position) => durable.begin(position),
+        None => Ok(()),
     }
 }
 

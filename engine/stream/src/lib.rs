@@ -23,7 +23,7 @@ mod watermark;
 mod window;
 
 // The public interface.
-pub use checkpoint::{CheckpointStore, CommitHead, Committed, FORMAT_VERSION, Identity, Recovered};
+pub use checkpoint::{CheckpointStore, CommitCheck, CommitHead, Committed, FORMAT_VERSION, Identity, Recovered};
 pub use explain::explain;
 pub use operator::aggregate::{AggregateSettings, StateEstimate, aggregate, estimate_state};
 pub use operator::join::join as join_operator;

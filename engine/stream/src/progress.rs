@@ -95,6 +95,11 @@ impl Tally {
         own.last_warning = warning;
     }
 
+    /// What users should know about how the checkpoint was read.
+    pub(crate) fn warn(&mut self, warning: Option<String>) {
+        self.progress.last_warning = warning;
+    }
+
     /// Micro-batches that are written, over all runs.
     pub(crate) fn processed(&self) -> u64 {
         self.progress.batches_processed

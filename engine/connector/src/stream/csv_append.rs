@@ -16,9 +16,10 @@ use velaria_contract::{Error, ErrorCode, Result};
 
 use super::fault::{cannot_write, no_position};
 use super::options::EndOption;
+use crate::durable_fs::create_dir_durably;
 use crate::{
-    CsvStyle, CsvWriter, Durability, DurableFile, DurableFs, Epoch, LockGuard, Prepared, SinkContext, SinkDescription,
-    SinkGuarantee, SinkPosition, SinkTable, StreamSink,
+    CommittedRows, CsvStyle, CsvWriter, Durability, DurableFile, DurableFs, Epoch, LockGuard, Prepared, SinkContext,
+    SinkDescription, SinkGuarantee, SinkPosition, SinkTable, StreamSink,
 };
 
 /// The options of the sink.
@@ -70,6 +71,24 @@ impl SinkTable for CsvAppendTable {
         }
     }
 
+    fn holds(&self, at: &CommittedRows<'_>) -> Result<bool> {
+        let committed = Position::read(at.position)?;
+        let refused = |error| cannot_write(&self.path, error);
+        let found = at.fs.length(&self.path).map_err(refused)?.unwrap_or_default();
+        if found < committed.length {
+            return Ok(false);
+        }
+        let rows = at.fs.read_range(&self.path, committed.start, committed.length);
+        if committed.start < committed.length && crc32fast::hash(&rows.map_err(refused)?) != committed.checksum {
+            return Ok(false);
+        }
+        if at.durability != Durability::Never && found > 0 {
+            at.fs.sync_file(&self.path).map_err(refused)?;
+            self.path.parent().map_or(Ok(()), |parent| at.fs.sync_dir(parent)).map_err(refused)?;
+        }
+        Ok(true)
+    }
+
     fn writer(&self) -> Result<Box<dyn StreamSink>> {
         Ok(Box::new(CsvAppend { table: self.clone(), rows: Vec::new(), writes_header: false, open: None }))
     }
@@ -81,6 +100,9 @@ struct Position {
     path: String,
     length: u64,
     header: bool,
+    /// Where the rows of the last epoch begin, and what they are.
+    start: u64,
+    checksum: u32,
 }
 
 struct CsvAppend {
@@ -99,7 +121,7 @@ struct Open {
     file: Option<Box<dyn DurableFile>>,
     length: u64,
     header: bool,
-    /// Whether the name of the file may not be on the disk yet.
+    /// Whether the name of the file may not be on the disk yet: a run before may have made it and stopped there.
     is_new: bool,
     failed: bool,
     _lock: LockGuard,
@@ -121,15 +143,17 @@ impl CsvAppend {
         }
     }
 
-    fn position(&self, length: u64, header: bool) -> Result<SinkPosition> {
-        let position = Position { path: self.table.path.to_string_lossy().into_owned(), length, header };
+    fn position(&self, rows: &[u8], length: u64, header: bool) -> Result<SinkPosition> {
+        let path = self.table.path.to_string_lossy().into_owned();
+        let start = length.saturating_sub(rows.len() as u64);
+        let position = Position { path, length, header, start, checksum: crc32fast::hash(rows) };
         let value = serde_json::to_value(position);
         Ok(SinkPosition(value.map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))?))
     }
 
     /// Cuts the file to what is committed.
     fn take_back(&mut self, position: &SinkPosition) -> Result<()> {
-        let committed = Position::deserialize(&position.0).map_err(|_| no_position("a CSV file"))?;
+        let committed = Position::read(position)?;
         let path = self.table.path.clone();
         if Path::new(&committed.path) != path {
             let message = format!("the checkpoint belongs to {}, not {}", committed.path, path.display());
@@ -157,21 +181,20 @@ impl StreamSink for CsvAppend {
         let (fs, path) = (Arc::clone(&context.fs), &self.table.path);
         let refused = |error| cannot_write(path, error);
         if let Some(parent) = path.parent() {
-            fs.create_dir_all(parent).map_err(refused)?;
+            create_dir_durably(fs.as_ref(), parent).map_err(refused)?;
         }
-        let before = fs.length(path).map_err(refused)?;
         let Some(lock) = fs.lock(path).map_err(refused)? else {
             return Err(Error::new(ErrorCode::InvalidArgument, format!("another query writes to {}", path.display()))
                 .with_hint("give each query a file of its own"));
         };
-        let length = before.unwrap_or_default();
+        let length = fs.length(path).map_err(refused)?.unwrap_or_default();
         self.open = Some(Open {
             fs,
             durability: context.durability,
             file: None,
             length,
             header: length > 0,
-            is_new: before.is_none(),
+            is_new: true,
             failed: false,
             _lock: lock,
         });
@@ -183,6 +206,16 @@ impl StreamSink for CsvAppend {
             Some((_, position)) => self.take_back(position),
             None => Ok(()),
         }
+    }
+
+    fn begin(&mut self) -> Result<Option<SinkPosition>> {
+        let path = self.table.path.clone();
+        let open = self.opened()?;
+        if open.length > 0 && open.durability != Durability::Never {
+            open.fs.sync_file(&path).map_err(|error| cannot_write(&path, error))?;
+        }
+        let (length, header) = (open.length, open.header);
+        Ok(Some(self.position(&[], length, header)?))
     }
 
     fn write(&mut self, _: Epoch, batch: &RecordBatch) -> Result<()> {
@@ -213,14 +246,21 @@ impl StreamSink for CsvAppend {
         };
         open.header |= writes_header;
         let (length, header) = (open.length, open.header);
+        let position = self.position(&rows, length, header)?;
         self.rows = rows;
         self.rows.clear();
-        Ok(Prepared { position: self.position(length, header)?, unsynced })
+        Ok(Prepared { position, unsynced })
     }
 
     fn close(&mut self) -> Result<()> {
         self.open = None;
         Ok(())
+    }
+}
+
+impl Position {
+    fn read(position: &SinkPosition) -> Result<Self> {
+        Self::deserialize(&position.0).map_err(|_| no_position("a CSV file"))
     }
 }
 
@@ -361,7 +401,9 @@ mod tests {
         let error = case.writer(Some((1, &position))).err().unwrap();
         assert_eq!(error.code(), ErrorCode::CheckpointCorrupt);
         assert_eq!(case.text(), "v\n0\n");
-        let other = SinkPosition(serde_json::json!({"path": "/elsewhere", "length": 1, "header": true}));
+        let other = SinkPosition(
+            serde_json::json!({"path": "/elsewhere", "length": 1, "header": true, "start": 1, "checksum": 0}),
+        );
         assert_eq!(case.writer(Some((1, &other))).err().unwrap().code(), ErrorCode::CheckpointMismatch);
         let none = SinkPosition::default();
         assert_eq!(case.writer(Some((1, &none))).err().unwrap().code(), ErrorCode::CheckpointCorrupt);

@@ -18,9 +18,10 @@ use velaria_contract::{Error, ErrorCode, Result};
 
 use super::fault::{cannot_write, no_position};
 use super::options::EndOption;
+use crate::durable_fs::create_dir_durably;
 use crate::{
-    CsvStyle, CsvWriter, Durability, DurableFs, Epoch, JsonLayout, JsonWriter, LockGuard, Prepared, SinkContext,
-    SinkDescription, SinkGuarantee, SinkPosition, SinkTable, StreamSink,
+    CommittedRows, CsvStyle, CsvWriter, Durability, DurableFs, Epoch, JsonLayout, JsonWriter, LockGuard, Prepared,
+    SinkContext, SinkDescription, SinkGuarantee, SinkPosition, SinkTable, StreamSink,
 };
 
 /// The options of the sink.
@@ -96,8 +97,36 @@ impl PartFilesTable {
         &self.dir
     }
 
+    fn staging(&self) -> PathBuf {
+        self.dir.join(STAGING)
+    }
+
+    fn staged(&self, owner: &str, epoch: Epoch) -> PathBuf {
+        self.staging().join(format!("{epoch:020}-{owner}"))
+    }
+
     fn published(&self, number: u64) -> PathBuf {
         self.dir.join(format!("part-{number:020}.{}", self.format.ending()))
+    }
+}
+
+impl PartFilesTable {
+    /// Returns when a file and its name are on the disk.
+    fn sync(&self, fs: &dyn DurableFs, path: &Path) -> Result<()> {
+        let synced =
+            fs.sync_file(path).and_then(|()| fs.sync_dir(&self.staging())).and_then(|()| fs.sync_dir(&self.dir));
+        synced.map_err(|error| cannot_write(path, error))
+    }
+}
+
+impl Position {
+    fn written(&self) -> Result<SinkPosition> {
+        let value = serde_json::to_value(self);
+        Ok(SinkPosition(value.map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))?))
+    }
+
+    fn read(position: &SinkPosition) -> Result<Self> {
+        Self::deserialize(&position.0).map_err(|_| no_position("a folder of files"))
     }
 }
 
@@ -109,6 +138,24 @@ impl SinkTable for PartFilesTable {
             guarantee: SinkGuarantee::Transactional,
             schema: self.schema.clone(),
         }
+    }
+
+    fn holds(&self, at: &CommittedRows<'_>) -> Result<bool> {
+        let position = Position::read(at.position)?;
+        if !position.has_file {
+            return Ok(true);
+        }
+        let paths = [self.staged(&position.owner, at.epoch), self.published(position.base + at.epoch)];
+        for path in &paths {
+            match at.fs.read(path) {
+                Ok(bytes) if crc32fast::hash(&bytes) != position.checksum => return Ok(false),
+                Ok(_) if at.durability == Durability::Never => return Ok(true),
+                Ok(_) => return self.sync(at.fs, path).map(|()| true),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(cannot_write(path, error)),
+            }
+        }
+        Ok(false)
     }
 
     fn writer(&self) -> Result<Box<dyn StreamSink>> {
@@ -124,6 +171,8 @@ struct Position {
     base: u64,
     /// Whether the epoch has a file.
     has_file: bool,
+    /// What is in it.
+    checksum: u32,
 }
 
 struct PartFiles {
@@ -161,11 +210,7 @@ impl PartFiles {
     }
 
     fn staging(&self) -> PathBuf {
-        self.table.dir.join(STAGING)
-    }
-
-    fn staged(&self, owner: &str, epoch: Epoch) -> PathBuf {
-        self.staging().join(format!("{epoch:020}-{owner}"))
+        self.table.staging()
     }
 
     /// Begins in a folder that may have files of others.
@@ -193,17 +238,22 @@ impl PartFiles {
 
     /// Makes the folder what it was after `last`.
     fn go_on(&mut self, last: Epoch, position: &SinkPosition) -> Result<()> {
-        let committed = Position::deserialize(&position.0).map_err(|_| no_position("a folder of files"))?;
+        let committed = Position::read(position)?;
         self.check_owner(&committed.owner)?;
         if let Some(open) = &mut self.open {
             (open.owner, open.base) = (committed.owner.clone(), committed.base);
         }
         self.publish(last, &committed)?;
-        let later = |epoch: &Epoch| *epoch > last;
         for name in self.list(&self.staging())? {
-            let own = name.split_once('-').filter(|(_, owner)| *owner == committed.owner);
-            if own.and_then(|(epoch, _)| epoch.parse().ok()).as_ref().is_some_and(later) {
-                self.remove(&self.staging().join(name))?;
+            let path = self.staging().join(&name);
+            match name.split_once('-').and_then(|(epoch, owner)| Some((epoch.parse::<Epoch>().ok()?, owner))) {
+                // A power failure may have taken several names that were given.
+                Some((epoch, owner)) if owner == committed.owner && epoch <= last => {
+                    self.rename(&path, &self.table.published(committed.base + epoch))?;
+                }
+                // What another query left was never committed, or that query would own the folder.
+                Some(_) => self.remove(&path)?,
+                None => {}
             }
         }
         let names = self.list(&self.table.dir)?;
@@ -239,10 +289,10 @@ impl PartFiles {
             return Ok(());
         }
         let fs = &self.opened()?.fs;
-        let (from, to) = (self.staged(&position.owner, epoch), self.table.published(position.base + epoch));
+        let (from, to) = (self.table.staged(&position.owner, epoch), self.table.published(position.base + epoch));
         let refused = |error| cannot_write(&to, error);
         if fs.length(&from).map_err(refused)?.is_some() {
-            return fs.rename(&from, &to).map_err(refused);
+            return self.rename(&from, &to);
         }
         match fs.length(&to).map_err(refused)? {
             Some(_) => Ok(()),
@@ -255,6 +305,10 @@ impl PartFiles {
 
     fn list(&self, dir: &Path) -> Result<Vec<String>> {
         self.opened()?.fs.list(dir).map_err(|error| cannot_write(dir, error))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.opened()?.fs.rename(from, to).map_err(|error| cannot_write(to, error))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
@@ -272,8 +326,8 @@ impl PartFiles {
         }
     }
 
-    /// Writes the rows of the epoch to a staged file.
-    fn stage(&self, path: &Path) -> Result<()> {
+    /// Writes the rows of the epoch to a staged file, and gives its checksum.
+    fn stage(&self, path: &Path) -> Result<u32> {
         let bytes = encode(self.table.format, &self.rows)?;
         let open = self.opened()?;
         let write = || -> io::Result<()> {
@@ -290,7 +344,8 @@ impl PartFiles {
                 Durability::Later | Durability::Never => Ok(()),
             }
         };
-        write().map_err(|error| cannot_write(path, error))
+        write().map_err(|error| cannot_write(path, error))?;
+        Ok(crc32fast::hash(&bytes))
     }
 }
 
@@ -299,7 +354,7 @@ impl StreamSink for PartFiles {
         super::csv_append::check_width(self.table.schema.as_deref(), &context.schema)?;
         let (fs, staging) = (Arc::clone(&context.fs), self.staging());
         let refused = |error| cannot_write(&staging, error);
-        fs.create_dir_all(&staging).map_err(refused)?;
+        create_dir_durably(fs.as_ref(), &staging).map_err(refused)?;
         let Some(lock) = fs.lock(&staging.join(LOCK)).map_err(refused)? else {
             let message = format!("another query writes to {}", self.table.dir.display());
             return Err(
@@ -318,6 +373,12 @@ impl StreamSink for PartFiles {
         }
     }
 
+    fn begin(&mut self) -> Result<Option<SinkPosition>> {
+        let open = self.opened()?;
+        let position = Position { owner: open.owner.clone(), base: open.base, has_file: false, checksum: 0 };
+        Ok(Some(position.written()?))
+    }
+
     fn write(&mut self, _: Epoch, batch: &RecordBatch) -> Result<()> {
         self.opened()?;
         if batch.num_rows() > 0 {
@@ -328,27 +389,26 @@ impl StreamSink for PartFiles {
 
     fn prepare(&mut self, epoch: Epoch) -> Result<Prepared> {
         let open = self.opened()?;
-        let position = Position { owner: open.owner.clone(), base: open.base, has_file: !self.rows.is_empty() };
+        let (owner, has_file) = (open.owner.clone(), !self.rows.is_empty());
+        let mut position = Position { owner, base: open.base, has_file, checksum: 0 };
         let durability = open.durability;
         if position.has_file {
-            let staged = self.stage(&self.staged(&position.owner, epoch));
+            let staged = self.stage(&self.table.staged(&position.owner, epoch));
             if let (Err(_), Some(open)) = (&staged, &mut self.open) {
                 open.failed = true;
             }
-            staged?;
+            position.checksum = staged?;
             self.rows.clear();
         }
         let unsynced = match durability {
             Durability::Later if position.has_file => vec![self.staging(), self.table.dir.clone()],
             Durability::Now | Durability::Later | Durability::Never => Vec::new(),
         };
-        let value = serde_json::to_value(position);
-        let value = value.map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))?;
-        Ok(Prepared { position: SinkPosition(value), unsynced })
+        Ok(Prepared { position: position.written()?, unsynced })
     }
 
     fn commit(&mut self, epoch: Epoch, position: &SinkPosition) -> Result<()> {
-        let position = Position::deserialize(&position.0).map_err(|_| no_position("a folder of files"))?;
+        let position = Position::read(position)?;
         if !position.has_file {
             return Ok(());
         }

@@ -22,6 +22,11 @@ fn replace(fs: &dyn DurableFs, path: &Path, text: &str) -> io::Result<()> {
     fs.rename(&temporary, path)
 }
 
+/// Whether a file of this name is a manifest that was never finished.
+pub(super) fn is_temporary(name: &str) -> bool {
+    Path::new(name) == file::temporary(Path::new(NAME))
+}
+
 /// The epoch that the manifest tells of, if there is one that can be read.
 pub(super) fn epoch(fs: &dyn DurableFs, dir: &Path) -> Option<u64> {
     let text = fs.read(&dir.join(NAME)).ok()?;

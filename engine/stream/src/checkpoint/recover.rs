@@ -68,7 +68,10 @@ fn read_chain(
         check_end(dir, base, &log, until)?;
         chain.add(log);
     }
-    Ok(chain)
+    match chain.fell_back && chain.epoch() == 0 {
+        true => Err(fault::lost(dir, chain.warnings.join("; "))),
+        false => Ok(chain),
+    }
 }
 
 /// A log ends before the next one only by damage.
@@ -108,6 +111,16 @@ impl Chain {
         let warnings =
             damage.map(|damage| format!("{damage}; went on from the snapshot before it")).into_iter().collect();
         Self { base, snapshot, commits: Vec::new(), log_bytes: 0, logs: 0, warnings, fell_back }
+    }
+
+    /// Gives up all but the first `kept` commits.
+    pub(super) fn cut(&mut self, kept: usize) {
+        let lost = self.commits.len() - kept;
+        self.commits.truncate(kept);
+        let epoch = self.epoch();
+        self.warnings.push(format!(
+            "went back to commit {epoch}: a power failure took rows that {lost} later commits had written to the sink"
+        ));
     }
 
     fn add(&mut self, log: Log) {

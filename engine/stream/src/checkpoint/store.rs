@@ -4,11 +4,10 @@
 //! Each start begins a log of its own: what the last one holds beyond what was surely synced is written once more, since after a
 //! failed sync the system may show bytes that the disk never got.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use velaria_connector::{Durability, DurableFs, LockGuard};
+use velaria_connector::{Durability, DurableFs, LockGuard, SinkPosition, create_dir_durably};
 use velaria_contract::{CheckpointManifest, Error, ErrorCode, Result};
 
 use super::file::{self, FileKind};
@@ -66,6 +65,9 @@ pub struct Recovered {
     pub warning: Option<String>,
 }
 
+/// Whether a commit, of which is told whether it was surely on the disk, can be gone on from.
+pub type CommitCheck<'a> = dyn Fn(&CommitHead, bool) -> Result<bool> + 'a;
+
 /// A commit that was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Committed {
@@ -80,14 +82,31 @@ impl CheckpointStore {
     /// `VEL-6101` when another query has it open; `VEL-6102` when it is damaged and commits would be lost; `VEL-6103` when it
     /// is that of another query, of another version, or no folder; `VEL-6003` when it cannot be read or written.
     pub fn open(fs: Arc<dyn DurableFs>, dir: &Path, identity: &Identity) -> Result<(Self, Option<Recovered>)> {
+        Self::open_checked(fs, dir, identity, &|_, _| Ok(true))
+    }
+
+    /// The same, with a check of the commits in their order: from the first one of which it says `false` on, they are given up.
+    /// It is told as well whether the commit was surely on the disk.
+    ///
+    /// # Errors
+    /// Those of [`CheckpointStore::open`], and those of the check.
+    pub fn open_checked(
+        fs: Arc<dyn DurableFs>,
+        dir: &Path,
+        identity: &Identity,
+        check: &CommitCheck<'_>,
+    ) -> Result<(Self, Option<Recovered>)> {
         create_dir(fs.as_ref(), dir)?;
         let lock_path = dir.join(LOCK_NAME);
         let lock = fs.lock(&lock_path).map_err(|error| fault::refused("lock", &lock_path, error))?;
         let lock = lock.ok_or_else(|| fault::locked(dir))?;
-        let chain = recover::recover(fs.as_ref(), dir, identity)?;
+        let mut chain = recover::recover(fs.as_ref(), dir, identity)?;
+        if let Some(chain) = &mut chain {
+            give_up(fs.as_ref(), dir, chain, check)?;
+        }
         // They go before new ones of the same name are made: where renames are not atomic, one may be the same file as a
         // finished one.
-        remove_files(fs.as_ref(), dir, file::is_temporary);
+        remove_files(fs.as_ref(), dir, |name| file::is_temporary(name) || manifest::is_temporary(name));
         let log = begin_log(fs.as_ref(), dir, chain.as_ref(), identity)?;
         let store = Self {
             dir: dir.to_path_buf(),
@@ -117,6 +136,25 @@ impl CheckpointStore {
         }
         let written = self.append(head, frames, sync);
         self.remember(written)
+    }
+
+    /// Remembers where the sink stands before the first commit, as commit 0. A checkpoint that has commits is left alone.
+    ///
+    /// # Errors
+    /// Those of [`CheckpointStore::commit`].
+    pub fn begin(&mut self, sink: SinkPosition) -> Result<()> {
+        self.check_whole()?;
+        if self.epoch > 0 {
+            return Ok(());
+        }
+        let head = CommitHead { sink, ..CommitHead::default() };
+        let written = self.write_first(&head);
+        self.remember(written)
+    }
+
+    fn write_first(&self, head: &CommitHead) -> Result<()> {
+        snapshot::write(self.fs.as_ref(), &self.dir, head, &[], &self.identity)?.publish(self.fs.as_ref())?;
+        sync_dir(self.fs.as_ref(), &self.dir)
     }
 
     fn append(&mut self, head: &CommitHead, frames: &[StateFrame], sync: Durability) -> Result<Committed> {
@@ -237,36 +275,35 @@ fn create_dir(fs: &dyn DurableFs, dir: &Path) -> Result<()> {
     if matches!(fs.length(dir), Ok(Some(_))) {
         return Err(fault::mismatch(dir, "it is a file and not a folder"));
     }
-    let levels: Vec<&Path> = dir.ancestors().filter(|level| !level.as_os_str().is_empty()).collect();
-    let missing = levels.iter().take_while(|level| matches!(fs.length(level), Ok(None))).count();
-    if let Some(known) = levels.get(missing) {
-        sync_known(fs, known)?;
-    }
-    for level in levels.iter().take(missing).rev() {
-        fs.create_dir_all(level).map_err(|error| fault::refused("create", level, error))?;
-        sync_dir(fs, above(level))?;
-    }
-    Ok(())
-}
-
-/// The folder that a name is in.
-fn above(path: &Path) -> &Path {
-    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// A crash may have come between making the folder and syncing its name. Who may not read the folder above it has not made it.
-fn sync_known(fs: &dyn DurableFs, dir: &Path) -> Result<()> {
-    if dir.parent().is_none() {
-        return Ok(());
-    }
-    match fs.sync_dir(above(dir)) {
-        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(fault::refused("sync", above(dir), error)),
-        _ => Ok(()),
-    }
+    create_dir_durably(fs, dir).map_err(|error| fault::refused("create", dir, error))
 }
 
 fn sync_dir(fs: &dyn DurableFs, dir: &Path) -> Result<()> {
     fs.sync_dir(dir).map_err(|error| fault::refused("sync", dir, error))
+}
+
+/// Gives up the commits from the first one on that does not pass the check.
+fn give_up(fs: &dyn DurableFs, dir: &Path, chain: &mut Chain, check: &CommitCheck<'_>) -> Result<()> {
+    let mut kept = 0;
+    for commit in &chain.commits {
+        if !check(&commit.head, commit.durable)? {
+            break;
+        }
+        kept += 1;
+    }
+    if kept == chain.commits.len() {
+        return Ok(());
+    }
+    chain.cut(kept);
+    // A log that begins after the last commit would be taken for the one that follows the next commits.
+    let last = chain.epoch();
+    for name in fs.list(dir).map_err(|error| fault::refused("list", dir, error))? {
+        if FileKind::Log.base(&name).is_some_and(|base| base > last) {
+            let path = dir.join(name);
+            fs.remove(&path).map_err(|error| fault::refused("remove", &path, error))?;
+        }
+    }
+    sync_dir(fs, dir)
 }
 
 /// Begins the log of this start, with the commits that may not be on the disk.

@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use velaria_connector::{Durability, DurableFs, Prepared, SourceOffset};
+use velaria_connector::{CommittedRows, Durability, DurableFs, Prepared, SinkPosition, SinkTable, SourceOffset};
 use velaria_contract::{CheckpointManifest, Clock, Error, ErrorCode, Result};
 
 use crate::checkpoint::{CheckpointStore, CommitHead};
@@ -42,6 +42,10 @@ pub(crate) struct Durable {
     waiting: VecDeque<(u64, usize, SourceOffset)>,
     epoch: u64,
     durable_epoch: u64,
+    /// Where the sink stood at the last commit that is on the disk, and at those after it.
+    positions: VecDeque<(u64, SinkPosition)>,
+    /// Whether the disk has failed to take something.
+    failed_to_sync: bool,
 }
 
 struct Kept {
@@ -64,28 +68,40 @@ impl Durable {
     pub(crate) fn open(plan: &StreamPlan, control: &Control) -> Result<(Self, Option<Resumed>)> {
         let options = &control.options;
         let mode = options.checkpoint_delivery_mode;
-        let nothing = Self { mode, kept: None, waiting: VecDeque::new(), epoch: 0, durable_epoch: 0 };
+        let nothing = Self {
+            mode,
+            kept: None,
+            waiting: VecDeque::new(),
+            epoch: 0,
+            durable_epoch: 0,
+            positions: VecDeque::new(),
+            failed_to_sync: false,
+        };
         if options.checkpoint_path.is_empty() {
             return Ok((nothing, None));
         }
         let fs = Arc::clone(&control.environment.fs);
         let identity = identity(plan, &control.sink.description());
         let fingerprint = identity.fingerprint();
-        let (store, recovered) =
-            CheckpointStore::open(Arc::clone(&fs), Path::new(&options.checkpoint_path), &identity)?;
+        let durability = durability(mode);
+        let check =
+            |head: &CommitHead, durable: bool| holds(control.sink.as_ref(), fs.as_ref(), head, durable, durability);
+        let path = Path::new(&options.checkpoint_path);
+        let (store, recovered) = CheckpointStore::open_checked(Arc::clone(&fs), path, &identity, &check)?;
         let background = mode == DeliveryMode::AtLeastOnce && control.environment.syncing == Syncing::Background;
         let kept = Kept {
             store,
             clock: Arc::clone(&control.environment.clock),
-            fingerprint,
             interval: Duration::from_millis(options.checkpoint_interval_ms),
             syncer: background.then(|| Syncer::start(Arc::clone(&fs), &control.id)).transpose()?,
             fs,
             unsynced: Vec::new(),
             synced_at: None,
             manifest_at: None,
-            last: None,
+            // The one that is there may be older than the last commit.
+            last: recovered.as_ref().map(|found| manifest(&found.head, &fingerprint)),
             bytes: 0,
+            fingerprint,
         };
         let resumed = recovered.map(|recovered| Resumed {
             head: recovered.head,
@@ -102,16 +118,28 @@ impl Durable {
 
     /// When the files of the sink have to be on the disk.
     pub(crate) fn durability(&self) -> Durability {
-        match (&self.kept, self.mode) {
-            (None, _) | (_, DeliveryMode::BestEffort) => Durability::Never,
-            (_, DeliveryMode::AtLeastOnce) => Durability::Later,
-            (_, DeliveryMode::ExactlyOnce) => Durability::Now,
-        }
+        if self.is_kept() { durability(self.mode) } else { Durability::Never }
     }
 
+    /// The run goes on from a commit, or from where the sink stood before the first.
     pub(crate) fn resumed_at(&mut self, head: Option<&CommitHead>) {
         self.epoch = head.map_or(0, |head| head.epoch);
         self.durable_epoch = self.epoch;
+        self.positions.extend(head.map(|head| (head.epoch, head.sink.clone())));
+    }
+
+    /// The run begins: `sink` is where rows of it begin.
+    pub(crate) fn begin(&mut self, sink: SinkPosition) -> Result<()> {
+        self.positions.push_back((0, sink.clone()));
+        self.kept.as_mut().map_or(Ok(()), |kept| kept.store.begin(sink))
+    }
+
+    /// Where the sink has to go back to, after the disk has failed to take its rows: a later sync may tell that they are there
+    /// when they are not.
+    pub(crate) fn doubtful_after(&mut self) -> Option<(u64, SinkPosition)> {
+        let durable = self.durable_epoch;
+        let known = self.positions.iter().rev().find(|(epoch, _)| *epoch <= durable);
+        known.filter(|_| self.failed_to_sync && self.mode == DeliveryMode::AtLeastOnce).cloned()
     }
 
     /// Makes an epoch durable, or on its way to be.
@@ -119,11 +147,27 @@ impl Durable {
         let durability = self.durability();
         let Some(kept) = &mut self.kept else { return Ok(()) };
         kept.write(head, pipeline, durability)?;
-        kept.unsynced.extend(prepared.unsynced.iter().cloned());
+        for path in &prepared.unsynced {
+            // A file that grows is told of in every epoch.
+            if !kept.unsynced.contains(path) {
+                kept.unsynced.push(path.clone());
+            }
+        }
         self.epoch = head.epoch;
-        match self.mode {
-            DeliveryMode::ExactlyOnce | DeliveryMode::BestEffort => self.durable_epoch = head.epoch,
-            DeliveryMode::AtLeastOnce => self.durable_epoch = kept.sync_soon(head.epoch, self.durable_epoch)?,
+        self.positions.push_back((head.epoch, head.sink.clone()));
+        let durable = match self.mode {
+            DeliveryMode::ExactlyOnce | DeliveryMode::BestEffort => Ok(head.epoch),
+            DeliveryMode::AtLeastOnce => kept.sync_soon(head.epoch, self.durable_epoch),
+        };
+        self.note_durable(durable)
+    }
+
+    fn note_durable(&mut self, durable: Result<u64>) -> Result<()> {
+        self.failed_to_sync |= durable.is_err();
+        let durable = durable?;
+        self.durable_epoch = self.durable_epoch.max(durable);
+        while self.positions.get(1).is_some_and(|(epoch, _)| *epoch <= durable) {
+            self.positions.pop_front();
         }
         Ok(())
     }
@@ -141,11 +185,11 @@ impl Durable {
         if let Some(kept) = &mut self.kept
             && let Some(syncer) = &mut kept.syncer
         {
-            let done = syncer.done()?;
-            if done > self.durable_epoch {
-                kept.store.note_durable(done);
-                self.durable_epoch = done;
+            let done = syncer.done();
+            if let Ok(done) = &done {
+                kept.store.note_durable(*done);
             }
+            self.note_durable(done)?;
         }
         let mut durable = Vec::new();
         while let Some((epoch, _, _)) = self.waiting.front()
@@ -158,15 +202,16 @@ impl Durable {
 
     /// Waits until everything is on the disk, as far as the mode waits for that, and says so in the manifest.
     pub(crate) fn settle(&mut self) -> Result<()> {
+        if let Some(syncer) = self.kept.as_mut().and_then(|kept| kept.syncer.take()) {
+            self.note_durable(syncer.finish())?;
+        }
+        let is_behind = self.mode == DeliveryMode::AtLeastOnce && self.durable_epoch < self.epoch;
         let Some(kept) = &mut self.kept else { return Ok(()) };
-        if let Some(syncer) = kept.syncer.take() {
-            self.durable_epoch = self.durable_epoch.max(syncer.finish()?);
+        if is_behind {
+            let synced = kept.sync_now(self.epoch).map(|()| self.epoch);
+            self.note_durable(synced)?;
         }
-        if self.mode == DeliveryMode::AtLeastOnce && self.durable_epoch < self.epoch {
-            kept.sync_now(self.epoch)?;
-            self.durable_epoch = self.epoch;
-        }
-        kept.write_manifest()
+        self.kept.as_ref().map_or(Ok(()), Kept::write_manifest)
     }
 
     /// The bytes of the last commit.
@@ -182,11 +227,7 @@ impl Kept {
         if self.store.wants_snapshot() {
             self.rotate(head, pipeline)?;
         }
-        let mut manifest = CheckpointManifest::of(&head.progress);
-        manifest.format_version = crate::checkpoint::FORMAT_VERSION;
-        manifest.offsets = head.offsets.iter().map(|(name, offset)| (name.clone(), offset.0.clone())).collect();
-        manifest.plan_fingerprint.clone_from(&self.fingerprint);
-        self.last = Some(manifest);
+        self.last = Some(manifest(head, &self.fingerprint));
         let now = self.clock.monotonic();
         if self.manifest_at.is_none_or(|at| now.saturating_sub(at) >= MANIFEST_INTERVAL) {
             self.manifest_at = Some(now);
@@ -240,6 +281,40 @@ impl Kept {
         }
         Ok(())
     }
+}
+
+fn manifest(head: &CommitHead, fingerprint: &str) -> CheckpointManifest {
+    CheckpointManifest {
+        format_version: crate::checkpoint::FORMAT_VERSION,
+        offsets: head.offsets.iter().map(|(name, offset)| (name.clone(), offset.0.clone())).collect(),
+        plan_fingerprint: fingerprint.to_owned(),
+        ..CheckpointManifest::of(&head.progress)
+    }
+}
+
+/// When the files of a sink have to be on the disk.
+fn durability(mode: DeliveryMode) -> Durability {
+    match mode {
+        DeliveryMode::BestEffort => Durability::Never,
+        DeliveryMode::AtLeastOnce => Durability::Later,
+        DeliveryMode::ExactlyOnce => Durability::Now,
+    }
+}
+
+/// Whether the sink has the rows of a commit. They are known to be on the disk when `exactly-once` made the commit, and when
+/// `at-least-once` knows of it that it is on the disk.
+fn holds(
+    sink: &dyn SinkTable,
+    fs: &dyn DurableFs,
+    head: &CommitHead,
+    durable: bool,
+    durability: Durability,
+) -> Result<bool> {
+    let made_with = head.progress.checkpoint_delivery_mode.as_str();
+    if made_with == DeliveryMode::ExactlyOnce.name() || (durable && made_with == DeliveryMode::AtLeastOnce.name()) {
+        return Ok(true);
+    }
+    sink.holds(&CommittedRows { fs, epoch: head.epoch, position: &head.sink, durability })
 }
 
 /// A thread that waits for the disk.

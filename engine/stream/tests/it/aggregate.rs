@@ -4,6 +4,6 @@ mod emission;
 mod equivalence;
 mod functions;
 mod restore;
-mod support;
+pub(crate) mod support;
 mod windows;
 mod workers;

@@ -5,6 +5,7 @@ mod checkpoint;
 mod doubles;
 mod join;
 mod query;
+mod recovery;
 mod rows;
 mod watermark;
 mod window;

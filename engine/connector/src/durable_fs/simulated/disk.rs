@@ -39,6 +39,22 @@ impl Edit {
     }
 }
 
+impl Edit {
+    /// Whether something of a lost write can still be seen after a later change that is on the disk.
+    fn outlives(&mut self, later: &Self) -> bool {
+        match (self, later) {
+            (Self::Write { at, bytes }, Self::Truncate(length)) => {
+                bytes.truncate(length.saturating_sub(*at));
+                !bytes.is_empty()
+            }
+            (Self::Write { at, bytes }, Self::Write { at: start, bytes: new }) => {
+                *at < *start || *at + bytes.len() > *start + new.len()
+            }
+            (Self::Truncate(_), _) => false,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 pub(super) struct Inode {
     seen: Vec<u8>,
@@ -241,10 +257,17 @@ impl Disk {
 
     pub(super) fn sync_content(&mut self, id: InodeId) -> io::Result<()> {
         let inode = self.inode_mut(id)?;
-        for change in inode.pending.iter().filter(|change| !change.doubtful) {
-            change.edit.apply(&mut inode.durable);
+        let mut lost: Vec<Change> = Vec::new();
+        for change in std::mem::take(&mut inode.pending) {
+            match &change.edit {
+                Edit::Write { .. } if change.doubtful => lost.push(change),
+                edit => {
+                    edit.apply(&mut inode.durable);
+                    lost.retain_mut(|lost| lost.edit.outlives(edit));
+                }
+            }
         }
-        inode.pending.retain(|change| change.doubtful);
+        inode.pending = lost;
         Ok(())
     }
 
