@@ -83,9 +83,9 @@ pub use velaria_stream::{
 /// Streams and sinks that callers define, and those that there are.
 pub mod stream {
     pub use velaria_connector::{
-        CSV_APPEND_OPTIONS, CheckpointMarker, ConsoleOutput, ConsoleSinkTable, CsvAppendTable, DIRECTORY_OPTIONS,
-        Durability, DurableFile, DurableFs, EmissionKind, EndOption, Epoch, LockGuard, MemorySinkTable, MemoryStream,
-        OsFs, PART_FILES_OPTIONS, PartFilesTable, PartFormat, Prepared, Pull, Pulling,
+        CSV_APPEND_OPTIONS, CheckpointMarker, CommittedRows, ConsoleOutput, ConsoleSinkTable, CsvAppendTable,
+        DIRECTORY_OPTIONS, Durability, DurableFile, DurableFs, EmissionKind, EndOption, Epoch, LockGuard,
+        MemorySinkTable, MemoryStream, OsFs, PART_FILES_OPTIONS, PartFilesTable, PartFormat, Prepared, Pull, Pulling,
         QueueSinkTable as RealtimeStreamSink, QueueStream as RealtimeStreamSource, Replay, Signal, SinkContext,
         SinkDescription, SinkGuarantee, SinkPosition, SinkTable, SourceContext, SourceDescription, SourceNotes,
         SourceOffset, StreamSink, StreamSource, StreamTable,

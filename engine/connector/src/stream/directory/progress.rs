@@ -149,6 +149,8 @@ impl Progress {
         let newest_ns = self.before_ns.max(born_ns);
         let hidden = round.filter(|entry| entry.name <= bound && entry.stamp.born_ns <= newest_ns);
         self.open.extend(hidden.chain(unready).map(|entry| (entry.name.clone(), entry.stamp.born_ns)));
+        // A file that a run before had begun comes first whatever its name is; what follows it may have a smaller one.
+        self.before_ns = newest_ns;
     }
 
     /// Forgets files that are gone: one that comes back is a new one.
