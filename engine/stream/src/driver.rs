@@ -90,6 +90,7 @@ impl<'a> Driver<'a> {
             // The error that the query fails with is the one to tell.
             let _ = self.sink.recover(Some((epoch, &position)));
         }
+        self.control.hold_sink(false);
         let closed = self.feed.close().and(self.sink.close());
         self.publish("stopped");
         ran.and(synced).and(closed)

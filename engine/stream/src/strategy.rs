@@ -82,10 +82,10 @@ fn reason_of_plan(plan: &StreamPlan, options: &StreamOptions) -> String {
     let configured = "configured local-workers execution";
     match (options.execution_mode, Eligibility::of(plan)) {
         (ExecutionMode::SingleProcess, _) => "configured single-process execution".to_owned(),
-        (ExecutionMode::LocalWorkers, Eligibility::Eligible) if options.local_workers > 1 => {
+        (ExecutionMode::LocalWorkers, Eligibility::Eligible) if workers(plan, options) > 1 => {
             format!("{configured}; credit-based scheduling is available for the eligible hot path")
         }
-        (ExecutionMode::LocalWorkers, Eligibility::Eligible) => {
+        (ExecutionMode::LocalWorkers, Eligibility::Eligible) if options.local_workers <= 1 => {
             format!("{configured}; credit acceleration requires local_workers > 1")
         }
         (ExecutionMode::LocalWorkers, _) => configured.to_owned(),
