@@ -80,6 +80,8 @@ pub(crate) struct Control {
 
 struct State {
     phase: Phase,
+    /// Whether everything could be opened.
+    opened: bool,
     /// The number of the run: who waits for one does not wait for the next.
     run: u64,
     progress: StreamingQueryProgress,
@@ -122,6 +124,7 @@ impl StreamingQuery {
         let id = environment.query_id.clone().unwrap_or_else(|| format!("stream-query-{}", number()));
         let state = State {
             phase: Phase::Created,
+            opened: false,
             run: 0,
             progress: StreamingQueryProgress::default(),
             processed: 0,
@@ -149,6 +152,7 @@ impl StreamingQuery {
             return Err(Error::new(ErrorCode::InvalidArgument, message)
                 .with_hint("each is a thread: more than the machine has cores seldom helps"));
         }
+        check_retention(&control)?;
         check_delivery(&plan, &control)?;
         control.lock().progress = initial(&plan, &control);
         let query = Arc::new(Query { plan, control });
@@ -167,7 +171,7 @@ impl StreamingQuery {
     /// has one and else from the start with empty state.
     ///
     /// # Errors
-    /// Those of opening, and of a run that nobody has waited for; the query is `failed` then.
+    /// Those of opening; the query is `failed` then. What fails later is told by [`StreamingQuery::await_termination`].
     pub fn start(&self) -> Result<()> {
         let control = self.control();
         let mut state = control.lock();
@@ -180,6 +184,8 @@ impl StreamingQuery {
             state = control.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         match state.error.clone() {
+            // What fails later is told to those who wait.
+            Some(_) if state.opened => Ok(()),
             Some(error) => {
                 state.end_told = true;
                 Err(error)
@@ -198,7 +204,7 @@ impl StreamingQuery {
         })?;
         control.stopping.store(false, Ordering::SeqCst);
         (state.phase, state.processed, state.told, state.error) = (Phase::Opening, 0, 0, None);
-        (state.run, state.end_told) = (state.run + 1, false);
+        (state.run, state.opened, state.end_told) = (state.run + 1, false, false);
         state.progress = initial(&self.handle.query.plan, control);
         state.thread_id = Some(thread.thread().id());
         state.thread = Some(thread);
@@ -321,6 +327,15 @@ impl StreamingQuery {
     }
 }
 
+/// A window is emitted once in append mode: it cannot be forgotten before, and begin again after.
+fn check_retention(control: &Control) -> Result<()> {
+    if control.output != EmissionKind::Append || control.options.max_retained_windows == 0 {
+        return Ok(());
+    }
+    let message = "max_retained_windows cannot be used with output_mode 'append'";
+    Err(Error::new(ErrorCode::InvalidArgument, message).with_hint("the watermark closes and forgets windows"))
+}
+
 impl fmt::Debug for StreamingQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = self.control().lock().progress.status.clone();
@@ -397,7 +412,9 @@ impl Control {
     }
 
     fn opened(&self) {
-        self.lock().phase = Phase::Running;
+        let mut state = self.lock();
+        (state.phase, state.opened) = (Phase::Running, true);
+        drop(state);
         self.changed.notify_all();
     }
 

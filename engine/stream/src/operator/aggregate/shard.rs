@@ -173,7 +173,11 @@ impl Shard {
     fn intern(&mut self, push: &Push, rows: usize) -> Result<()> {
         let first_rows = self.keys.intern(&push.keys, rows, &mut self.groups)?;
         let before = self.sequences.len();
-        self.sequences.extend(first_rows.iter().map(|&row| push.numbers.of(row as usize)));
+        for &row in &first_rows {
+            let sequence = push.numbers.of(row as usize);
+            self.in_sequence &= self.sequences.last().is_none_or(|last| *last < sequence);
+            self.sequences.push(sequence);
+        }
         self.dead.resize(self.keys.count(), false);
         self.open_windows(before)?;
         if self.dead_count > 0 && self.groups.iter().any(|&group| self.dead[group]) {
@@ -306,7 +310,7 @@ impl Shard {
             return Ok(());
         }
         let live = self.live_groups();
-        self.keys.retain(&live)?;
+        let live = self.keys.retain(&live)?;
         for totals in &mut self.totals {
             totals.retain(&live).map_err(from_datafusion)?;
         }
@@ -323,6 +327,7 @@ impl Shard {
             }
         }
         self.sequences = live.iter().map(|&group| self.sequences[group as usize]).collect();
+        self.in_sequence = self.sequences.is_sorted();
         self.dead = vec![false; live.len()];
         self.dead_count = 0;
         self.dead_windows.clear();
