@@ -240,7 +240,9 @@ fn shown_batches(batches: &[RecordBatch]) -> Result<String, Box<dyn Error>> {
 /// The text of a file, or of the files of a folder below their names.
 fn shown_file(path: &Path) -> String {
     let Ok(entries) = fs::read_dir(path) else { return fs::read_to_string(path).unwrap_or_default() };
+    // The others belong to the sink: its lock, and rows that are not committed.
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some());
     paths.sort();
     let shown = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();

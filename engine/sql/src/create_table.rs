@@ -32,13 +32,7 @@ pub(crate) fn take(text: &str, tokens: &mut Vec<TokenWithSpan>) -> Result<Outsid
     if !cursor.word("TABLE") {
         return Ok(Outside::default());
     }
-    let columns = cursor.index();
-    for place in columns_called_key(tokens, columns) {
-        if let Some(Token::Word(word)) = tokens.get_mut(place).map(|token| &mut token.token) {
-            word.keyword = Keyword::NoKeyword;
-        }
-    }
-    if let Some(start) = after_columns(tokens, columns) {
+    if let Some(start) = after_columns(tokens, cursor.index()) {
         let mut cursor = Cursor::new(text, tokens, start);
         if cursor.word("USING") {
             outside.provider = Some(cursor.name()?.to_lowercase());
@@ -92,39 +86,6 @@ fn kind(cursor: &mut Cursor<'_>) -> TableKind {
     } else {
         TableKind::Regular
     }
-}
-
-/// The words KEY that begin a column, `key STRING` or `key VARCHAR(9)`, and not an index: `KEY name (column)`. The parser
-/// takes all of them for an index.
-fn columns_called_key(tokens: &[TokenWithSpan], start: usize) -> Vec<usize> {
-    let meaningful: Vec<(usize, &Token)> = tokens
-        .iter()
-        .enumerate()
-        .skip(start)
-        .map(|(index, token)| (index, &token.token))
-        .filter(|(_, token)| !matches!(token, Token::Whitespace(_)))
-        .collect();
-    let mut depth = 0_usize;
-    let mut found = Vec::new();
-    for (at, (_, token)) in meaningful.iter().enumerate() {
-        match token {
-            Token::LParen => depth += 1,
-            Token::RParen => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        let begins = depth == 1 && matches!(token, Token::LParen | Token::Comma);
-        let after = meaningful.get(at + 1..).unwrap_or_default();
-        found.extend(after.first().filter(|_| begins && is_key_with_type(after)).map(|(index, _)| *index));
-    }
-    found
-}
-
-fn is_key_with_type(tokens: &[(usize, &Token)]) -> bool {
-    let token = |at: usize| tokens.get(at).map(|(_, token)| *token);
-    let is_key =
-        matches!(token(0), Some(Token::Word(word)) if word.keyword == Keyword::KEY && word.quote_style.is_none());
-    let is_sized = matches!(token(3), Some(Token::Number(..)));
-    is_key && matches!(token(1), Some(Token::Word(_))) && (token(2) != Some(&Token::LParen) || is_sized)
 }
 
 /// The index of USING or OPTIONS after name and columns, before any AS.

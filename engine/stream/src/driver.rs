@@ -127,15 +127,16 @@ impl<'a> Driver<'a> {
         self.commit(of, Some((input, offset)), passed, begun)
     }
 
-    /// All sources have ended: in append mode nothing can come any more for the windows that are open.
+    /// All sources have ended: what was held back for rows that might still come is emitted. In append mode these are also the
+    /// windows that are open.
     fn end(&mut self) -> Result<()> {
-        if self.control.output != EmissionKind::Append {
-            return Ok(());
-        }
         let begun = self.clock.monotonic();
         let of = MicroBatch { epoch: self.epoch + 1, watermark_ms: self.watermark.current_ms() };
         let mut passed = Passed::default();
-        self.pipeline.advance(i64::MAX, of, self.clock.as_ref(), &mut passed)?;
+        if self.control.output == EmissionKind::Append {
+            self.pipeline.advance(i64::MAX, of, self.clock.as_ref(), &mut passed)?;
+        }
+        self.pipeline.end(of, self.clock.as_ref(), &mut passed)?;
         if passed.batches.is_empty() {
             return Ok(());
         }
@@ -284,6 +285,7 @@ fn resume(
     pipeline.restore_limits(&head.limits);
     watermark.restore(&head);
     tally.restore(&head, warning);
+    tally.hold(&pipeline.totals());
     Ok(Some(head))
 }
 

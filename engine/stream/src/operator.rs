@@ -51,6 +51,15 @@ pub trait Operator: Send {
         Ok(())
     }
 
+    /// All sources have ended, and nothing will be pushed any more: adds what was held back until then.
+    ///
+    /// # Errors
+    /// Those of the values.
+    fn end(&mut self, of: MicroBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
+        let _ = (of, out);
+        Ok(())
+    }
+
     /// Whether no more rows can follow, whatever is pushed.
     fn is_done(&self) -> bool {
         false

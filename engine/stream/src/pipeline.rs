@@ -118,10 +118,26 @@ impl Pipeline {
         clock: &dyn Clock,
         passed: &mut Passed,
     ) -> Result<()> {
+        self.tell(of, clock, passed, |operator, out| operator.advance(watermark_ms, of, out))
+    }
+
+    /// Tells all operators, from the sources up, that nothing will come any more.
+    pub(crate) fn end(&mut self, of: MicroBatch, clock: &dyn Clock, passed: &mut Passed) -> Result<()> {
+        self.tell(of, clock, passed, |operator, out| operator.end(of, out))
+    }
+
+    /// Tells every operator something, and passes on what it gives for that.
+    fn tell(
+        &mut self,
+        of: MicroBatch,
+        clock: &dyn Clock,
+        passed: &mut Passed,
+        what: impl Fn(&mut dyn Operator, &mut Vec<RecordBatch>) -> Result<()>,
+    ) -> Result<()> {
         for index in 0..self.stages.len() {
             let Some(stage) = self.stages.get_mut(index) else { break };
             let mut out = Vec::new();
-            stage.operator.advance(watermark_ms, of, &mut out)?;
+            what(stage.operator.as_mut(), &mut out)?;
             match stage.parent {
                 _ if out.is_empty() => {}
                 Some(parent) => self.pass(parent, out, of, clock, passed)?,

@@ -159,14 +159,20 @@ impl Tally {
         self.count(totals);
     }
 
-    fn count(&mut self, totals: Totals) {
+    /// The state that the operators hold.
+    pub(crate) fn hold(&mut self, totals: &Totals) {
         let own = &mut self.progress;
-        own.late_rows = self.late_rows_before + totals.counts.late_rows;
         own.state_rows = totals.state_rows;
         own.state_bytes = totals.state_bytes;
         if own.has_stateful_ops && totals.state_rows > 0 {
             own.estimated_state_size_bytes = totals.state_bytes;
         }
+    }
+
+    fn count(&mut self, totals: Totals) {
+        self.hold(&totals);
+        let own = &mut self.progress;
+        own.late_rows = self.late_rows_before + totals.counts.late_rows;
         let spread = self.workers > 1;
         own.used_actor_runtime = spread;
         own.used_shared_memory = spread;

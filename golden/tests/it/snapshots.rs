@@ -1,7 +1,7 @@
 //! How case files find their snapshots, and how a snapshot is laid out.
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use insta::{Settings, glob};
 
@@ -22,6 +22,14 @@ pub(crate) fn for_each(pattern: &str, case: impl Fn(&Path) -> Outcome) {
         });
     });
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The case files of a folder, for tests without snapshots.
+pub(crate) fn cases(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(folder);
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
 }
 
 pub(crate) fn sections(sections: &[(&str, &str)]) -> String {
