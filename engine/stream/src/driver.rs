@@ -97,10 +97,10 @@ impl<'a> Driver<'a> {
     }
 
     fn process_all(&mut self) -> Result<()> {
-        while !self.control.is_stopping()
-            && !self.pipeline.is_done()
-            && self.control.may_process(self.tally.processed_now())
-        {
+        while !self.control.is_stopping() && self.control.may_process(self.tally.processed_now()) {
+            if self.pipeline.is_done() {
+                return self.end();
+            }
             let seen = self.control.signal.count();
             match self.feed.next()? {
                 Next::Item(item) => self.process(item)?,
@@ -128,7 +128,7 @@ impl<'a> Driver<'a> {
         self.commit(of, Some((input, offset)), passed, begun)
     }
 
-    /// All sources have ended: what was held back for rows that might still come is emitted. In append mode these are also the
+    /// All sources have ended, or nothing that they have can matter: what was held back for rows that might still come is emitted. In append mode these are also the
     /// windows that are open.
     fn end(&mut self) -> Result<()> {
         let begun = self.clock.monotonic();
