@@ -3,7 +3,7 @@
 //! The order of calls is: `open`, `recover` once, `begin` when there is no commit yet; then for each epoch (one micro-batch) `write` for every batch of rows, and `prepare`;
 //! then the commit is made with the position that `prepare` gave; then `commit`; `close` once. A crash may come between any two.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -183,6 +183,11 @@ pub trait SinkTable: std::fmt::Debug + Send + Sync {
     fn holds(&self, at: &CommittedRows<'_>) -> Result<bool> {
         let _ = at;
         Ok(true)
+    }
+
+    /// The file or folder that it writes, for the rules of the session; `None` when it writes none.
+    fn place(&self) -> Option<&Path> {
+        None
     }
 
     /// The query is told to stop: a writer that waits in another thread comes back with `VEL-8002`.

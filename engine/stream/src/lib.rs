@@ -24,6 +24,7 @@ mod window;
 
 // The public interface.
 pub use checkpoint::{CheckpointStore, CommitCheck, CommitHead, Committed, FORMAT_VERSION, Identity, Recovered};
+pub use error::ErrorTranslator;
 pub use explain::explain;
 pub use operator::aggregate::{AggregateSettings, StateEstimate, aggregate, estimate_state};
 pub use operator::join::join as join_operator;

@@ -14,6 +14,8 @@ use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 use velaria_connector::{EmissionKind, StreamTable};
 use velaria_contract::Result;
 
+use crate::error::ErrorTranslator;
+
 /// A stream query.
 #[derive(Debug, Clone)]
 pub struct StreamPlan {
@@ -29,6 +31,8 @@ pub struct StreamPlan {
     pub output: EmissionKind,
     /// The text that names the query: of its statement or of its calls.
     pub statement: String,
+    /// Puts what goes wrong with a row into the words of the statement.
+    pub translator: ErrorTranslator,
 }
 
 /// One source of a query.

@@ -364,7 +364,7 @@ impl Query {
             Ok(Ok(())) => None,
             // A sink that waited for room gave up; what it was given is not committed.
             Ok(Err(error)) if error.code() == ErrorCode::Cancelled && self.control.is_stopping() => None,
-            Ok(Err(error)) => Some(error),
+            Ok(Err(error)) => Some(self.plan.translator.translate(error)),
             Err(_) => Some(panicked()),
         };
         self.control.end(error);

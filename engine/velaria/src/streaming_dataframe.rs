@@ -17,7 +17,7 @@ use crate::error::Translator;
 use crate::output::plain_schema;
 use crate::plan::query::analyze;
 use crate::plan::rewrite::shown_name;
-use crate::plan::stream::{self, Note, Noted, WindowAssign, window_type};
+use crate::plan::stream::{self, Names, Note, Noted, WindowAssign, window_type};
 
 /// Whether the totals of a group by go on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -187,7 +187,7 @@ impl StreamingDataFrame {
     ///
     /// # Errors
     /// `VEL-3001`, `VEL-2009` for what streams cannot do with these options, `VEL-7001` for options that do not fit each
-    /// other, the source or the sink.
+    /// other, the source or the sink; `VEL-6004` when the session may not write the files of sink and checkpoint.
     pub fn write(&self, sink: Arc<dyn SinkTable>, options: &StreamOptions) -> Result<StreamingQuery> {
         self.write_in(sink, options, Environment::default())
     }
@@ -202,7 +202,8 @@ impl StreamingDataFrame {
         options: &StreamOptions,
         environment: Environment,
     ) -> Result<StreamingQuery> {
-        let (plan, options) = self.planned(options)?;
+        let (plan, options) = self.planned(options, Names::OfQuery)?;
+        stream::check_access(&self.context.access, sink.as_ref(), &options)?;
         StreamingQuery::new(plan, sink, options, environment)
     }
 
@@ -238,14 +239,14 @@ impl StreamingDataFrame {
     /// # Errors
     /// Those of [`StreamingDataFrame::write`] that have nothing to do with the sink.
     pub fn explain(&self, options: &StreamOptions) -> Result<StreamExplain> {
-        let (plan, options) = self.planned(options)?;
+        let (plan, options) = self.planned(options, Names::OfQuery)?;
         Ok(explain(&plan, None, &options))
     }
 
     /// The nodes of the query, and its options with those of its statement.
-    pub(crate) fn planned(&self, options: &StreamOptions) -> Result<(StreamPlan, StreamOptions)> {
+    pub(crate) fn planned(&self, options: &StreamOptions, names: Names) -> Result<(StreamPlan, StreamOptions)> {
         let options = stream::options(&self.text, &self.options, options)?;
-        let plan = stream::plan(&self.context, &self.text, &self.plan, &options)?;
+        let plan = stream::plan(&self.context, &self.text, &self.plan, &options, names)?;
         Ok((plan, options))
     }
 

@@ -17,7 +17,7 @@ use velaria_stream::{Environment, StreamOptions, StreamingQuery, explain};
 
 use crate::catalog::{Entry, SinkEntry, Strictness, check_name, table_exists};
 use crate::error::Translator;
-use crate::plan::stream::{self, Read, StreamLeaf, Takes};
+use crate::plan::stream::{self, Names, Read, StreamLeaf, Takes, Target};
 use crate::session::Session;
 use crate::stack::Roomy;
 use crate::streaming_dataframe::StreamingDataFrame;
@@ -147,7 +147,7 @@ impl Session {
         let read = stream::read(text, Takes::Query)?;
         let frame = self.frame_of(text, read).await?;
         // What streams cannot do is said now, and not when the query starts.
-        frame.planned(options)?;
+        frame.planned(options, Names::OfQuery)?;
         Ok(frame)
     }
 
@@ -158,11 +158,12 @@ impl Session {
     pub async fn explain_stream_sql(&self, text: &str, options: &StreamOptions) -> Result<StreamExplain> {
         let read = stream::read(text, Takes::Both)?;
         let target = match &read.sink {
-            Some(sink) => Some(stream::target(self.context(), text, sink)?),
+            Some(sink) => Some(stream::target(self.context(), text, sink, &read.query)?),
             None => None,
         };
         let frame = self.frame_of(text, read).await?;
-        let (mut plan, options) = frame.planned(options)?;
+        let names = target.as_ref().map_or(Names::OfQuery, Target::names);
+        let (mut plan, options) = frame.planned(options, names)?;
         let Some(target) = target else { return Ok(explain(&plan, None, &options)) };
         stream::fit(self.context(), text, &mut plan, &target)?;
         Ok(explain(&plan, Some((&target.name, &target.description())), &options))
@@ -181,8 +182,8 @@ impl Session {
     /// An `INSERT INTO sink SELECT` that is not started yet, with the clocks and files that it shall use.
     ///
     /// # Errors
-    /// Those of [`Session::explain_stream_sql`], `VEL-6004` in a session that changes nothing, and those of
-    /// [`StreamingQuery::new`].
+    /// Those of [`Session::explain_stream_sql`], `VEL-6004` in a session that changes nothing or may not write the
+    /// files of sink and checkpoint, and those of [`StreamingQuery::new`].
     pub async fn stream_query(
         &self,
         text: &str,
@@ -194,11 +195,13 @@ impl Session {
         let Some(sink) = read.sink.clone() else {
             return Err(Error::new(ErrorCode::Internal, "an INSERT without a sink"));
         };
-        let target = stream::target(self.context(), text, &sink)?;
+        let target = stream::target(self.context(), text, &sink, &read.query)?;
         let frame = self.frame_of(text, read).await?;
-        let (mut plan, options) = frame.planned(options)?;
+        let (mut plan, options) = frame.planned(options, target.names())?;
         stream::fit(self.context(), text, &mut plan, &target)?;
-        StreamingQuery::new(plan, target.table(), options, environment)
+        let table = target.table();
+        stream::check_access(&self.context().access, table.as_ref(), &options)?;
+        StreamingQuery::new(plan, table, options, environment)
     }
 
     async fn frame_of(&self, text: &str, read: Read) -> Result<StreamingDataFrame> {

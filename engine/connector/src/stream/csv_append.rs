@@ -89,6 +89,10 @@ impl SinkTable for CsvAppendTable {
         Ok(true)
     }
 
+    fn place(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
     fn writer(&self) -> Result<Box<dyn StreamSink>> {
         Ok(Box::new(CsvAppend { table: self.clone(), rows: Vec::new(), writes_header: false, open: None }))
     }

@@ -158,6 +158,10 @@ impl SinkTable for PartFilesTable {
         Ok(false)
     }
 
+    fn place(&self) -> Option<&Path> {
+        Some(&self.dir)
+    }
+
     fn writer(&self) -> Result<Box<dyn StreamSink>> {
         Ok(Box::new(PartFiles { table: self.clone(), rows: Vec::new(), open: None }))
     }

@@ -218,5 +218,6 @@ pub(crate) fn plan(source: &Script, steps: Vec<NodeKind>) -> StreamPlan {
         schema: schema(),
         output: velaria_connector::EmissionKind::Update,
         statement: "SELECT * FROM s".to_owned(),
+        translator: velaria_stream::ErrorTranslator::default(),
     }
 }

@@ -29,9 +29,9 @@ use crate::plan::query;
 
 pub(crate) use self::ends::{batch_options, csv_append, directory, sink};
 pub(crate) use self::leaf::StreamLeaf;
-pub(crate) use self::lower::conform;
+pub(crate) use self::lower::{Names, conform};
 pub(crate) use self::marks::{Note, Noted, WindowAssign};
-pub(crate) use self::sink::{fit, target};
+pub(crate) use self::sink::{Target, check_access, fit, target};
 pub(crate) use self::window::window_type;
 
 /// The functions that only stream SQL has.
@@ -159,6 +159,7 @@ pub(crate) fn plan(
     text: &str,
     plan: &LogicalPlan,
     options: &StreamOptions,
+    names: Names,
 ) -> Result<StreamPlan> {
-    crate::stack::with_room(text, || lower::lower(context, text, plan, options))
+    crate::stack::with_room(text, || lower::lower(context, text, plan, options, names))
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use velaria::arrow::array::RecordBatch;
 use velaria::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use velaria::stream::{Pulling, Replay, SourceDescription, StreamSource, StreamTable};
+use velaria::stream::{
+    Pulling, Replay, SourceDescription, StreamSource, StreamStrategy, StreamTable, StreamingQueryProgress,
+};
 use velaria::{Error, ErrorCode, Parameter, Result, Session, StreamOptions, StreamingDataFrame, Totals, wait};
 
 /// A stream that is planned and never read.
@@ -47,13 +49,16 @@ fn streams() -> Session {
     crate::sql(&session, "CREATE TABLE t (id STRING, name STRING, n INT)").unwrap();
     crate::sql(&session, "INSERT INTO t VALUES ('a', 'A', 1)").unwrap();
     crate::sql(&session, "CREATE SINK TABLE kept (a STRING)").unwrap();
+    crate::sql(&session, "CREATE SINK TABLE shown (a STRING, b INT) USING memory").unwrap();
+    crate::sql(&session, "CREATE SINK TABLE file (a STRING, b INT) USING csv OPTIONS(path: 'never.csv')").unwrap();
     session
 }
 
 fn logical_of(session: &Session, text: &str, options: &StreamOptions) -> Result<Vec<String>> {
     let (session, text, options) = (session.clone(), text.to_owned(), options.clone());
     let explained = wait(async move { session.explain_stream_sql(&text, &options).await }, || Ok(()))?;
-    Ok(explained.logical.into_iter().skip(1).map(|line| line.split_once(". ").unwrap().1.to_owned()).collect())
+    let steps = explained.logical.iter().filter_map(|line| line.split_once(". "));
+    Ok(steps.map(|(_, step)| step.to_owned()).collect())
 }
 
 fn logical(text: &str) -> Vec<String> {
@@ -242,6 +247,7 @@ fn explain_says_the_statement_in_the_words_of_the_contract() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
+/// RC-STREAM-1
 #[test]
 fn what_streams_cannot_do_is_refused_with_its_words() {
     let cases = [
@@ -300,6 +306,9 @@ fn what_streams_cannot_do_is_refused_with_its_words() {
             "stream SQL does not support GROUP BY over GROUP BY",
         ),
         ("SELECT key, SUM(v) AS s, SUM(x) AS s FROM s GROUP BY key", "duplicate aggregate alias: s"),
+        ("SELECT v, v FROM s", "duplicate column: v"),
+        ("SELECT DISTINCT ON (key) key, v FROM s", "stream SQL does not support DISTINCT ON"),
+        ("SELECT * FROM (SELECT DISTINCT ON (key) key, v FROM s) AS a", "stream SQL does not support DISTINCT ON"),
         ("SELECT now() AS n, key FROM s", "stream SQL does not support now"),
         ("SELECT random() AS n, key FROM s", "stream SQL does not support random"),
         ("SELECT key FROM s EXCEPT SELECT key FROM u", "stream SQL does not support EXCEPT"),
@@ -318,6 +327,18 @@ fn what_streams_cannot_do_is_refused_with_its_words() {
             "SELECT w, COUNT(*) AS c FROM s WINDOW BY ts EVERY 10 AS w GROUP BY w OPTIONS(output_mode 'append')",
             "output_mode 'append' requires a watermark",
         ),
+        (
+            "SELECT w, COUNT(*) AS c FROM s WINDOW BY ts EVERY 10 AS w GROUP BY w \
+             OPTIONS(output_mode 'append', watermark_column: 'd')",
+            "output_mode 'append' requires a watermark of ts, that of s is d",
+        ),
+        (
+            "SELECT w, COUNT(*) AS c FROM (SELECT ts AS t FROM s UNION ALL SELECT d FROM u) AS a \
+             WINDOW BY t EVERY 10 AS w GROUP BY w OPTIONS(output_mode 'append', watermark_column: 'ts')",
+            "output_mode 'append' requires a watermark of t, that of u is ts",
+        ),
+        ("INSERT INTO shown SELECT key, key FROM s", "cannot insert STRING into column b of type INT"),
+        ("INSERT INTO file SELECT key, key FROM s", "cannot insert STRING into column b of type INT"),
         ("SELECT * FROM s OPTIONS(watermark_column: 'tss')", "watermark column not found in s: tss"),
     ];
     let mut wrong = Vec::new();
@@ -340,6 +361,9 @@ fn errors_point_at_their_place() {
         ("SELECT * FROM s WINDOW BY x EVERY 10 AS w", "x"),
         ("INSERT INTO nope SELECT * FROM s", "nope"),
         ("SELECT * FROM s OPTIONS(nope: 1)", "nope"),
+        ("INSERT INTO shown SELECT key, upper(key) AS b FROM s", "upper(key) AS b"),
+        ("INSERT INTO shown SELECT key FROM s", "shown"),
+        ("INSERT INTO shown SELECT * FROM (SELECT key, Label FROM s) AS a", "shown"),
     ] {
         let error = refused(text);
         let place = error.position().unwrap_or_else(|| panic!("{text}: {}", error.report())).clone();
@@ -351,6 +375,36 @@ fn errors_point_at_their_place() {
         assert_eq!(found, marked, "{text}");
     }
     assert_eq!(refused("SELECT kye FROM s").hint(), Some("did you mean \"key\"?"));
+}
+
+#[test]
+fn append_takes_the_watermark_of_the_column_that_the_windows_are_made_of() {
+    for text in [
+        "SELECT w, COUNT(*) AS c FROM s WINDOW BY ts EVERY 10 AS w GROUP BY w",
+        "SELECT w, COUNT(*) AS c FROM (SELECT v, ts AS t FROM s JOIN t ON s.key = t.id WHERE v > 0) AS a \
+         WINDOW BY t EVERY 10 AS w GROUP BY w",
+        "SELECT w, COUNT(*) AS c FROM (SELECT date_trunc('second', ts) AS t FROM s UNION ALL SELECT ts FROM u) AS a \
+         WINDOW BY t EVERY 10 AS w GROUP BY w",
+    ] {
+        let text = format!("{text} OPTIONS(output_mode 'append', watermark_column: 'ts')");
+        logical(&text);
+    }
+}
+
+/// RC-STREAM-10
+#[test]
+fn a_sink_with_columns_takes_those_of_the_query_by_position() {
+    let last = |text: &str| logical(text).pop().unwrap();
+    assert_eq!(last("INSERT INTO shown SELECT v, v FROM s"), "Project columns=[v, v]");
+    assert_eq!(
+        last("INSERT INTO shown SELECT key, COUNT(*) AS key FROM s GROUP BY key"),
+        "Aggregate keys=[key] aggs=[COUNT(*) AS key] stateful=true"
+    );
+    assert_eq!(refused("SELECT v, v FROM s").hint(), Some("give one of them another name"));
+    assert_eq!(
+        refused("SELECT key, COUNT(*) AS key FROM s GROUP BY key").hint(),
+        Some("give one of them another name")
+    );
 }
 
 #[test]
@@ -468,4 +522,19 @@ fn the_documentation_lists_every_option() {
         let row = format!("| `{}` | {default} | {} |", option.name, option.meaning);
         assert!(page.contains(&row), "docs/streaming.md lacks: {row}");
     }
+}
+
+/// RC-STREAM-12, RC-STREAM-13
+#[test]
+fn the_contract_lists_every_field_of_explain_and_progress() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/runtime-contract.md")).unwrap();
+    let streams = page.split_once("## Streams").unwrap().1;
+    let listed = |table: &str| -> Vec<&str> {
+        let rows = streams.split_once(&format!("| field of `{table}` |")).unwrap().1.lines().skip(2);
+        rows.take_while(|line| line.starts_with('|')).map(|row| row.split('`').nth(1).unwrap()).collect()
+    };
+    assert_eq!(listed("progress"), StreamingQueryProgress::FIELDS);
+    let lines = StreamStrategy::default().lines();
+    let fields: Vec<&str> = lines.iter().map(|line| line.split('=').next().unwrap()).collect();
+    assert_eq!(listed("strategy"), fields);
 }

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use velaria::arrow::array::{Float64Array, Int64Array, RecordBatch, StringArray};
 use velaria::arrow::datatypes::{DataType, Field, Schema};
 use velaria::arrow::util::pretty::pretty_format_batches;
-use velaria::stream::MemorySinkTable;
-use velaria::{Result, Session, StreamOptions, Totals, wait};
+use velaria::stream::{MemorySinkTable, PartFilesTable, PartFormat};
+use velaria::{ErrorCode, ReadOptions, Result, Session, SessionConfig, StreamOptions, Totals, wait};
 
 fn at_once() -> StreamOptions {
     StreamOptions { trigger_interval_ms: 0, ..StreamOptions::default() }
@@ -110,6 +110,96 @@ fn windows_multiply_rows_and_group_them() {
     let query = "SELECT w, COUNT(*) AS c FROM s WINDOW BY v EVERY 5 AS w GROUP BY w \
                  OPTIONS(output_mode: 'append', watermark_column: 'v', watermark_delay_ms: 0)";
     assert_eq!(rows(&session, "w INT, c INT", query), ["0,3", "10,1", "20,1"]);
+}
+
+#[test]
+fn values_of_subqueries_are_told_from_totals_of_the_same_name() {
+    let session = two_batches();
+    crate::sql(&session, "CREATE TABLE m (key STRING, v INT)").unwrap();
+    crate::sql(&session, "INSERT INTO m VALUES ('a', 13), ('a', 14), ('b', 2), ('b', 1)").unwrap();
+    let of = |query: &str| rows(&session, "key STRING, s INT", query);
+    let having = |condition: &str| format!("SELECT key, SUM(v) AS s FROM s AS m GROUP BY key HAVING {condition}");
+    assert_eq!(of(&having("SUM(v) = (SELECT MAX(v) FROM m)")), ["a,14"]);
+    assert_eq!(of(&having("MAX(v) = (SELECT MAX(v) - 4 FROM m)")), ["a,14"]);
+    assert_eq!(of(&having("SUM(v) > (SELECT SUM(v) - 29 FROM m)")), ["a,4", "b,2", "a,14", "c,20"]);
+    assert_eq!(
+        of("SELECT key, MAX(v) - (SELECT MAX(v) FROM m) AS s FROM s AS m GROUP BY key"),
+        ["a,-11", "b,-12", "a,-4", "c,6"]
+    );
+    assert_eq!(of("SELECT key, v FROM s WHERE v = (SELECT MAX(v) FROM m WHERE m.key = s.key)"), ["b,2"]);
+    let distinct =
+        "SELECT s.key, t.v FROM s JOIN (SELECT DISTINCT ON (key) key, v FROM m ORDER BY key, v) AS t ON t.key = s.key";
+    assert_eq!(of(distinct), ["a,13", "b,1", "a,13", "a,13"]);
+}
+
+/// RC-STREAM-9
+#[test]
+fn what_goes_wrong_with_a_row_is_said_as_in_batch() {
+    let session = two_batches();
+    crate::sql(&session, "CREATE SINK TABLE out (a INT) USING memory").unwrap();
+    let failed = |query: &str| run(&session, &format!("INSERT INTO out {query}")).unwrap_err().report().to_string();
+    assert_eq!(
+        failed("SELECT CAST(key AS INT) AS a FROM s"),
+        "cannot read 'a' as INT [VEL-5003]\nhint: TRY_CAST gives NULL for values that cannot be converted"
+    );
+    assert_eq!(
+        failed("SELECT 1 / (v - 2) AS a FROM s"),
+        "division by zero [VEL-5005]\nhint: NULLIF(divisor, 0) gives NULL instead"
+    );
+    let sum = failed("SELECT SUM(v * 900000000000000000) AS a FROM s");
+    assert!(sum.starts_with("overflow happened on: ") && sum.contains("[VEL-5004]"), "{sum}");
+}
+
+/// RC-STREAM-11
+#[test]
+fn a_session_writes_only_the_files_that_it_may() {
+    let dir = TempDir::new().unwrap();
+    let (inside, outside) = (dir.path().join("in"), dir.path().join("out"));
+    std::fs::create_dir(&inside).unwrap();
+    std::fs::create_dir(&outside).unwrap();
+    let path = |folder: &std::path::Path, name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let limited = |read_only| {
+        let config = SessionConfig::default().with_allowed_paths([&inside]);
+        let session = Session::new(if read_only { config.with_read_only() } else { config }).unwrap();
+        let batch = RecordBatch::try_from_iter([("v", Arc::new(Int64Array::from(vec![1])) as _)]).unwrap();
+        let frame = session.create_stream_from_arrow(batch.schema(), vec![batch]).unwrap();
+        (session, frame)
+    };
+    let denied = |result: Result<()>, what: &str| match result {
+        Err(error) => assert_eq!(error.code(), ErrorCode::AccessDenied, "{what}: {}", error.report()),
+        Ok(()) => panic!("{what} is allowed"),
+    };
+    let checkpoint = |folder: &std::path::Path| StreamOptions { checkpoint_path: path(folder, "state"), ..at_once() };
+    let source = |folder: &std::path::Path, options: &str| {
+        format!("CREATE SOURCE TABLE f (v INT) USING csv OPTIONS(path: '{}'{options})", folder.display())
+    };
+    for read_only in [false, true] {
+        let (session, frame) = limited(read_only);
+        let sql = |text: &str| crate::sql(&session, text).map(drop);
+        for (using, name) in [("csv", "x.csv"), ("csv", "x/"), ("json", "x"), ("parquet", "x")] {
+            let text = format!("CREATE SINK TABLE o (v INT) USING {using} OPTIONS(path: '{}')", path(&outside, name));
+            denied(sql(&text), &text);
+        }
+        let memory = Arc::new(MemorySinkTable::new());
+        denied(frame.write_stream_csv(&path(&outside, "x.csv"), ",", &at_once()).map(drop), "a file");
+        let parts = || PartFilesTable::new(&path(&outside, "x"), PartFormat::named("csv").unwrap(), None).unwrap();
+        denied(frame.write(Arc::new(parts()), &at_once()).map(drop), "a folder");
+        denied(frame.write(memory.clone(), &checkpoint(&outside)).map(drop), "a checkpoint");
+        denied(session.read_stream_csv_dir(outside.to_str().unwrap(), &ReadOptions::new()).map(drop), "a source");
+        let quarantine =
+            ReadOptions::new().with("quarantine_path", &path(&outside, "bad")).with("on_bad_row", "quarantine");
+        denied(session.read_stream_csv_dir(inside.to_str().unwrap(), &quarantine).map(drop), "a quarantine");
+        if read_only {
+            denied(frame.write_stream_csv(&path(&inside, "x.csv"), ",", &at_once()).map(drop), "a change");
+            denied(frame.write(memory.clone(), &checkpoint(&inside)).map(drop), "a kept checkpoint");
+        } else {
+            denied(sql(&source(&outside, "")).and_then(|()| sql("SELECT * FROM f")), "a source table");
+            frame.write_stream_csv(&path(&inside, "x.csv"), ",", &checkpoint(&inside)).unwrap();
+        }
+        // What stays in memory is nobody's file.
+        frame.write(memory, &at_once()).unwrap();
+    }
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
 }
 
 #[test]

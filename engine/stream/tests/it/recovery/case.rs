@@ -302,6 +302,7 @@ fn plan(shape: Shape, source: &Witness) -> StreamPlan {
         nodes,
         output: if shape == Shape::Windows { EmissionKind::Append } else { EmissionKind::Update },
         statement: format!("{shape:?}"),
+        translator: velaria_stream::ErrorTranslator::default(),
     }
 }
 

@@ -40,6 +40,7 @@ fn crash_everywhere_in_all(target: Target) {
     assert!(simulations > 6_000, "{simulations}");
 }
 
+/// RC-STREAM-5, RC-STREAM-6
 #[test]
 fn a_csv_file_is_the_same_after_any_crash() {
     crash_everywhere_in_all(Target::Csv);

@@ -22,6 +22,7 @@ fn refused(case: &Case, fs: &SimulatedFs) -> velaria_contract::Error {
     error
 }
 
+/// RC-STREAM-7
 #[test]
 fn the_checkpoint_of_another_query_is_refused_with_what_differs() {
     let limited = Case::new(Shape::Limited, Target::Csv, Promise::ExactlyOnce);

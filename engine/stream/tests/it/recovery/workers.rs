@@ -4,6 +4,7 @@ use velaria_connector::testing::SimulatedFs;
 
 use super::case::{Case, Ledger, Promise, Shape, Target};
 
+/// RC-STREAM-8
 #[test]
 fn a_restart_with_other_workers_goes_on_the_same() {
     for shape in [Shape::Totals, Shape::Windows] {

@@ -1,6 +1,7 @@
 //! A logical plan to the nodes that run: one node after the other from the streams up, every expression bound.
 
 mod aggregate;
+mod emission;
 mod join;
 mod output;
 pub(crate) use self::output::conform;
@@ -19,7 +20,7 @@ use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr, create_physical_
 use velaria_connector::EmissionKind;
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_stream::{
-    Aggregate, Input, Node, NodeKind, SortScope, StreamOptions, StreamPlan, WatermarkSpec, WindowSpec,
+    Aggregate, ErrorTranslator, Input, Node, NodeKind, SortScope, StreamOptions, StreamPlan, WatermarkSpec, WindowSpec,
 };
 
 use crate::context::{Context, Spread};
@@ -36,17 +37,20 @@ pub(super) fn lower(
     text: &str,
     plan: &LogicalPlan,
     options: &StreamOptions,
+    names: Names,
 ) -> Result<StreamPlan> {
     let mut lowering = Lowering {
         context,
         text,
         state: context.state(Spread::Serial),
         options,
+        names,
         inputs: Vec::new(),
         nodes: Vec::new(),
         totals: Totals::Running,
     };
     lowering.check_source(plan)?;
+    refuse_distinct_on(plan)?;
     let optimized = optimize(lowering.state, plan.clone()).map_err(|error| Translator::new(text).translate(&error))?;
     let shown = Shown::of(optimized.schema().columns().into_iter().map(|column| {
         let name = shown_name(&column.name).to_owned();
@@ -54,6 +58,15 @@ pub(super) fn lower(
     }));
     let root = lowering.node(&optimized, &shown)?;
     lowering.finish(&root)
+}
+
+/// Who names the columns that leave a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// The query: each name stands once.
+    OfQuery,
+    /// The sink, by position.
+    OfSink,
 }
 
 /// Whether totals go on from one micro-batch to the next.
@@ -68,6 +81,7 @@ struct Lowering<'a> {
     text: &'a str,
     state: &'a SessionState,
     options: &'a StreamOptions,
+    names: Names,
     inputs: Vec<Input>,
     nodes: Vec<Node>,
     totals: Totals,
@@ -104,8 +118,6 @@ impl Lowering<'_> {
             LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => Err(no_from()),
             LogicalPlan::Window(_) => Err(unsupported("stream SQL does not support window functions")
                 .with_hint("WINDOW BY groups rows by time; window functions need all rows at once")),
-            LogicalPlan::Distinct(Distinct::On(_)) => Err(unsupported("stream SQL does not support DISTINCT ON")
-                .with_hint("group by the columns and take FIRST_VALUE of the others")),
             LogicalPlan::RecursiveQuery(_) => Err(unsupported("stream SQL does not support WITH RECURSIVE")),
             LogicalPlan::Unnest(_) => Err(unsupported("stream SQL does not support unnest")),
             other => Err(unsupported(format!("unsupported streaming operator {}", operator_name(other)))),
@@ -373,6 +385,17 @@ fn watermark_column(schema: &Schema, stream: &str, column: &str) -> Result<usize
     }
 }
 
+/// The optimizer would make a group by of it, whose rows change with later ones.
+fn refuse_distinct_on(plan: &LogicalPlan) -> Result<()> {
+    match plan {
+        LogicalPlan::Distinct(Distinct::On(_)) if reads_stream(plan) => {
+            Err(unsupported("stream SQL does not support DISTINCT ON")
+                .with_hint("group by the columns and take FIRST_VALUE of the others"))
+        }
+        other => other.inputs().into_iter().try_for_each(refuse_distinct_on),
+    }
+}
+
 fn holds_limit(plan: &LogicalPlan) -> bool {
     matches!(plan, LogicalPlan::Limit(_)) || plan.inputs().into_iter().any(holds_limit)
 }
@@ -396,57 +419,17 @@ fn unsupported(message: impl Into<String>) -> Error {
     Error::new(ErrorCode::Unsupported, message)
 }
 
-/// The emission of a plan; what an option asks for may not be possible.
-fn emission(options: &StreamOptions, nodes: &[Node], inputs: &[Input]) -> Result<EmissionKind> {
-    let groups: Vec<_> = nodes
-        .iter()
-        .filter_map(|node| match &node.kind {
-            NodeKind::Aggregate(spec) => Some(spec),
-            _ => None,
-        })
-        .collect();
-    let needs_groups = |mode: &str| {
-        Err(Error::new(ErrorCode::InvalidStatement, format!("output_mode '{mode}' requires GROUP BY"))
-            .with_hint("rows without groups never change: leave output_mode out"))
-    };
-    match (options.output_mode, groups.is_empty()) {
-        (EmissionKind::Complete, true) => needs_groups("complete"),
-        (EmissionKind::Changelog, true) => needs_groups("changelog"),
-        (EmissionKind::Append | EmissionKind::Update, true) => Ok(EmissionKind::Append),
-        (EmissionKind::Append, false) => {
-            let windowed = groups.iter().all(|spec| spec.window.is_some());
-            let watched = inputs.iter().any(|input| input.watermark.is_some());
-            match (windowed, watched) {
-                (true, true) => Ok(EmissionKind::Append),
-                (false, _) => {
-                    Err(Error::new(ErrorCode::InvalidStatement, "output_mode 'append' requires a window in GROUP BY")
-                        .with_hint("a group is final when its window is closed: WINDOW BY … AS w … GROUP BY w"))
-                }
-                (true, false) => Err(Error::new(
-                    ErrorCode::InvalidStatement,
-                    "output_mode 'append' requires a watermark",
-                )
-                .with_hint(
-                    "set watermark_column and watermark_delay_ms: a window is closed when the watermark passes its end",
-                )),
-            }
-        }
-        (mode, false) if groups.iter().any(|spec| !spec.stateful) && mode != EmissionKind::Update => {
-            Err(Error::new(ErrorCode::InvalidStatement, "totals of one micro-batch have output_mode 'update' only"))
-        }
-        (mode, false) => Ok(mode),
-    }
-}
-
 impl Lowering<'_> {
     /// The plan whose last rows are `root`.
     fn finish(mut self, root: &Rows) -> Result<StreamPlan> {
         self.plain_output(root)?;
         self.check_watermark()?;
-        let output = emission(self.options, &self.nodes, &self.inputs)?;
+        let output = emission::emission(self.options, &self.nodes, &self.inputs)?;
         let schema = self.nodes.last().map_or_else(|| Arc::new(Schema::empty()), |node| Arc::clone(&node.schema));
         let view = self.inputs.first().map(|input| input.name.clone()).unwrap_or_default();
-        Ok(StreamPlan { view, inputs: self.inputs, nodes: self.nodes, schema, output, statement: self.text.to_owned() })
+        let statement = self.text.to_owned();
+        let translator = translator(&statement);
+        Ok(StreamPlan { view, inputs: self.inputs, nodes: self.nodes, schema, output, statement, translator })
     }
 
     /// The column of the option must be one of some stream.
@@ -460,6 +443,12 @@ impl Lowering<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// What goes wrong while the query runs is said as in batch.
+fn translator(text: &str) -> ErrorTranslator {
+    let text = text.to_owned();
+    ErrorTranslator::new(move |error| Translator::new(&text).translate(error))
 }
 
 /// Whether an aggregate is one that local workers have always been able to take.

@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use datafusion::common::Column;
+use datafusion::common::alias::AliasGenerator;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::config::ConfigOptions;
 use datafusion::error::Result as DataFusionResult;
-use datafusion::execution::SessionState;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::execution::{FunctionRegistry, SessionState};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery};
 use datafusion::optimizer::optimizer::Optimizer;
-use datafusion::optimizer::{OptimizerContext, OptimizerRule};
+use datafusion::optimizer::{OptimizerConfig, OptimizerContext, OptimizerRule};
 
 use crate::bounded;
 
@@ -32,9 +38,73 @@ pub(super) fn optimize(state: &SessionState, plan: LogicalPlan) -> DataFusionRes
     let mut options = state.config_options().as_ref().clone();
     // A subquery that stays an expression has no table that could be read once.
     options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
-    let context = OptimizerContext::new_with_config_options(Arc::new(options));
+    let config = Config { context: OptimizerContext::new_with_config_options(Arc::new(options)), state };
     let optimizer = Optimizer::with_rules(rules());
-    bounded::planning(|| optimizer.optimize(plan, &context, |_, _| {}))
+    let plan = name_values(plan)?;
+    bounded::planning(|| optimizer.optimize(plan, &config, |_, _| {}))
+}
+
+/// The options of streams, and the functions of the session.
+struct Config<'a> {
+    context: OptimizerContext,
+    state: &'a SessionState,
+}
+
+impl OptimizerConfig for Config<'_> {
+    fn query_execution_start_time(&self) -> Option<DateTime<Utc>> {
+        self.context.query_execution_start_time()
+    }
+
+    fn alias_generator(&self) -> &Arc<AliasGenerator> {
+        self.context.alias_generator()
+    }
+
+    fn options(&self) -> Arc<ConfigOptions> {
+        self.context.options()
+    }
+
+    fn function_registry(&self) -> Option<&dyn FunctionRegistry> {
+        Some(self.state)
+    }
+}
+
+/// Gives the value of a subquery a name of its own where a column without a table has the same: it becomes the column of a join, and
+/// `MAX(v) = (SELECT MAX(v) …)` would have two that cannot be told apart.
+fn name_values(plan: LogicalPlan) -> DataFusionResult<LogicalPlan> {
+    let mut named = 0_usize;
+    plan.transform_up_with_subqueries(|plan| {
+        let names = NamePreserver::new(&plan);
+        let beside: Vec<Column> = plan.inputs().into_iter().flat_map(|input| input.schema().columns()).collect();
+        plan.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let expr = expr.transform(|part| match part {
+                Expr::ScalarSubquery(subquery) if is_named_as(&subquery, &beside) => {
+                    named += 1;
+                    Ok(Transformed::yes(Expr::ScalarSubquery(name_value(&subquery, named)?)))
+                }
+                Expr::InSubquery(mut within) if is_named_as(&within.subquery, &beside) => {
+                    named += 1;
+                    within.subquery = name_value(&within.subquery, named)?;
+                    Ok(Transformed::yes(Expr::InSubquery(within)))
+                }
+                other => Ok(Transformed::no(other)),
+            })?;
+            Ok(expr.update_data(|expr| name.restore(expr)))
+        })
+    })
+    .data()
+}
+
+fn is_named_as(subquery: &Subquery, beside: &[Column]) -> bool {
+    let own = subquery.subquery.schema().columns();
+    own.iter().any(|own| beside.iter().any(|column| column.relation.is_none() && column.name == own.name))
+}
+
+fn name_value(subquery: &Subquery, number: usize) -> DataFusionResult<Subquery> {
+    let columns = subquery.subquery.schema().columns();
+    let values = columns.into_iter().map(|column| Expr::Column(column).alias(format!("subquery_{number}")));
+    let plan = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone()).project(values)?.build()?;
+    Ok(subquery.with_plan(Arc::new(plan)))
 }
 
 fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {

@@ -9,7 +9,7 @@ use datafusion::physical_expr::expressions::{Column, cast};
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_stream::{Node, NodeKind};
 
-use super::{Lowering, Rows};
+use super::{Lowering, Names, Rows};
 use crate::error::duplicate_column;
 use crate::output::plain_schema;
 
@@ -17,17 +17,27 @@ impl Lowering<'_> {
     pub(super) fn plain_output(&mut self, root: &Rows) -> Result<()> {
         let Some(last) = self.nodes.get(root.node) else { return Ok(()) };
         let schema = plain_schema(&last.schema);
-        let mut seen = BTreeSet::new();
-        if let Some(twice) = schema.fields().iter().find(|field| !seen.insert(field.name().clone())) {
-            return Err(match root.grouped {
-                true => Error::new(ErrorCode::DuplicateColumn, format!("duplicate aggregate alias: {}", twice.name())),
-                false => duplicate_column(twice.name()),
-            });
+        if self.names == Names::OfQuery {
+            check_names(&schema, root)?;
         }
         let nodes = conform(&mut self.nodes, &schema).map_err(|error| self.translate(&error))?;
         self.nodes.extend(nodes);
         Ok(())
     }
+}
+
+/// A sink finds columns by their names.
+fn check_names(schema: &Schema, root: &Rows) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    let Some(twice) = schema.fields().iter().find(|field| !seen.insert(field.name())) else { return Ok(()) };
+    let error = duplicate_column(twice.name());
+    Err(match (root.grouped, error.hint()) {
+        (true, Some(hint)) => {
+            Error::new(ErrorCode::DuplicateColumn, format!("duplicate aggregate alias: {}", twice.name()))
+                .with_hint(hint)
+        }
+        _ => error,
+    })
 }
 
 /// A node that gives the rows of the last node the columns of `schema`, unless they have them. Where only names differ and
