@@ -134,7 +134,11 @@ pub const OPTIONS: [OptionEntry; 23] = [
         "",
         "After this time without rows a source no longer holds back the watermark of the others.",
     ),
-    entry("max_state_bytes", "", "The query fails when its state is larger."),
+    entry(
+        "max_state_bytes",
+        "",
+        "The query fails when its state is larger; without it the `memory_limit` of the session counts, if it was given one.",
+    ),
     entry("checkpoint_interval_ms", "0", "The least time between two waits for the disk with `at-least-once`."),
     entry(
         "accept_duplicates",

@@ -38,6 +38,8 @@ use crate::variables::Variables;
 pub(crate) struct Context {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) access: FileAccess,
+    /// The limit that the session was given, which holds for the state of a stream as well.
+    pub(crate) memory_limit_bytes: Option<u64>,
     pub(crate) running: Arc<Running>,
     pub(crate) notices: Arc<Notices>,
     /// Where the sinks of `USING console` write.
@@ -101,6 +103,7 @@ impl Context {
             catalogs: catalog_list(&catalog)?,
             catalog,
             access,
+            memory_limit_bytes: config.memory_limit_bytes,
             running: Arc::new(Running::new(config.statement_timeout)),
             notices: Arc::default(),
             console: Arc::new(Mutex::new(Arc::new(StandardOutput))),
@@ -133,6 +136,7 @@ impl Context {
             catalogs: catalog_list(&catalog)?,
             catalog,
             access: self.access.clone(),
+            memory_limit_bytes: self.memory_limit_bytes,
             running: Arc::clone(&self.running),
             notices: Arc::clone(&self.notices),
             console: Arc::clone(&self.console),

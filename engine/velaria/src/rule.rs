@@ -13,7 +13,7 @@ mod nullable_scalar;
 mod overflow;
 mod signed_zero;
 mod union_names;
-mod unnest;
+pub(crate) mod unnest;
 
 use std::sync::Arc;
 

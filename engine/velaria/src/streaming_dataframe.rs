@@ -245,7 +245,8 @@ impl StreamingDataFrame {
 
     /// The nodes of the query, and its options with those of its statement.
     pub(crate) fn planned(&self, options: &StreamOptions, names: Names) -> Result<(StreamPlan, StreamOptions)> {
-        let options = stream::options(&self.text, &self.options, options)?;
+        let mut options = stream::options(&self.text, &self.options, options)?;
+        options.max_state_bytes = options.max_state_bytes.or(self.context.memory_limit_bytes);
         let plan = stream::plan(&self.context, &self.text, &self.plan, &options, names)?;
         Ok((plan, options))
     }

@@ -15,11 +15,12 @@ use datafusion::logical_expr::ExprSchemable;
 use datafusion::sql::sqlparser::ast::ExprWithAlias;
 use velaria_connector::{Format, Opened, ReadOptions, Source};
 use velaria_contract::{Error, ErrorCode, Position, Result};
+use velaria_sql::TableKind;
 use velaria_sql::ast::{
     Expr, Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, VisitMut, VisitorMut, visit_relations,
 };
 
-use crate::catalog::{Catalog, Entry, SourceTable};
+use crate::catalog::{Catalog, Entry, Sight, SourceTable};
 use crate::context::{Context, Spread};
 use crate::error::TYPE_HINT;
 use crate::late;
@@ -98,7 +99,9 @@ pub(crate) async fn name_files<'a>(context: &'a Context, text: &str, query: &mut
 pub(crate) async fn refresh(context: &Context, names: impl Iterator<Item = &str>) -> Result<()> {
     for name in names {
         let name = context.catalog.spelling(name).unwrap_or_else(|| name.to_owned());
-        if let Ok(Entry::Source(source)) = context.catalog.entry(&name) {
+        // Stream SQL reads a SOURCE TABLE as a stream, whose files may still come.
+        let streamed = context.catalog.sight() == Sight::Stream && context.catalog.kind(&name) == TableKind::Source;
+        if let (false, Ok(Entry::Source(source))) = (streamed, context.catalog.entry(&name)) {
             tokio::task::yield_now().await;
             open_source(context, &source).await?;
         }

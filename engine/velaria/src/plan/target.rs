@@ -39,12 +39,15 @@ pub(crate) fn find(context: &Context, text: &str, ident: &Ident, word: &str, hin
             .with_hint("its rows are those of the files; CREATE TABLE … AS SELECT keeps a copy that can change")
             .with_position(position))
         }
-        // The words of the contract: only stream SQL sees them.
-        Entry::Stream(_) | Entry::Sink(_) => {
-            Err(Error::new(ErrorCode::TableNotFound, format!("view not found: {}", ident.value))
-                .with_hint("a sink takes the rows of stream queries: start_stream_sql")
+        // They begin with the words of the contract: only stream SQL sees them.
+        Entry::Sink(_) => {
+            Err(Error::new(ErrorCode::TableKind, format!("view not found: {}: it is a stream sink", ident.value))
+                .with_hint("it takes the rows of stream queries: start_stream_sql")
                 .with_position(position))
         }
+        Entry::Stream(_) => Err(Error::new(ErrorCode::TableNotFound, format!("view not found: {}", ident.value))
+            .with_hint("it is a stream: read it with stream SQL")
+            .with_position(position)),
         Entry::Frame(_) | Entry::View(_) => {
             Err(Error::new(ErrorCode::TableKind, format!("{word} is not allowed on a view: {}", ident.value))
                 .with_hint(hint)

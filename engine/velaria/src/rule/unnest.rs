@@ -23,6 +23,8 @@ use datafusion::optimizer::AnalyzerRule;
 use attach::Attachment;
 use easy::Easy;
 
+pub(crate) use single::single_row;
+
 /// Turns subqueries into joins, where upstream would not.
 #[derive(Debug)]
 pub(crate) struct UnnestSubqueries;

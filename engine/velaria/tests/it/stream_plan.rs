@@ -514,6 +514,45 @@ fn a_view_of_a_query_is_read_by_other_queries() {
     );
 }
 
+/// Stream SQL opens the files of a SOURCE TABLE when the query runs, so they may still come.
+#[test]
+fn a_source_table_with_columns_may_wait_for_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [folder.path().to_owned(), folder.path().join("missing")] {
+        let session = streams();
+        let create =
+            format!("CREATE SOURCE TABLE later (k STRING, v INT) USING csv OPTIONS(path '{}')", path.display());
+        crate::sql(&session, &create).unwrap();
+        let lines = logical_of(&session, "SELECT k, SUM(v) AS s FROM later GROUP BY k", &StreamOptions::default());
+        assert_eq!(lines.unwrap(), ["Scan source=later", "Aggregate keys=[k] aggs=[SUM(v) AS s] stateful=true"]);
+        let options = StreamOptions { max_batches: 1, ..StreamOptions::default() };
+        let text = "INSERT INTO shown SELECT k, v FROM later";
+        let of = session.clone();
+        let query = wait(async move { of.start_stream_sql(text, &options).await }, || Ok(())).unwrap();
+        query.stop();
+    }
+}
+
+#[test]
+fn the_memory_limit_of_a_session_bounds_the_state_of_streams() {
+    let config = velaria::SessionConfig::default().with_threads(1).with_memory_limit(1 << 20);
+    let session = Session::new(config).unwrap();
+    let schema = Arc::new(Schema::new(vec![Field::new("k", DataType::Int64, true)]));
+    let keys = velaria::arrow::array::Int64Array::from_iter_values(0..200_000);
+    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(keys)]).unwrap();
+    let frame = session.create_stream_from_arrow(schema, vec![batch]).unwrap();
+    let frame = frame.group_count(&["k".to_owned()], Totals::Running, "n").unwrap();
+    let failure = |options: &StreamOptions| {
+        let query = frame.write_stream_queue_sink(&session.create_realtime_stream_sink(), options).unwrap();
+        query.start().and_then(|()| query.await_termination(0, None).map(drop)).err()
+    };
+    let options = StreamOptions { trigger_interval_ms: 0, ..StreamOptions::default() };
+    let error = failure(&options).unwrap();
+    assert_eq!(error.code(), ErrorCode::StateTooLarge);
+    assert!(error.message().ends_with("more than max_state_bytes = 1048576"), "{}", error.message());
+    assert!(failure(&StreamOptions { max_state_bytes: Some(1 << 30), ..options }).is_none());
+}
+
 #[test]
 fn the_documentation_lists_every_option() {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/streaming.md")).unwrap();

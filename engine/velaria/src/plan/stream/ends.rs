@@ -93,8 +93,11 @@ pub(crate) fn sink(
     columns: Option<SchemaRef>,
 ) -> Result<SinkEntry> {
     let place = position_of(text, create.name.span);
-    if create.query.is_some() || !create.constraints.is_empty() {
-        return Err(Error::new(ErrorCode::Unsupported, "a sink has columns and options only").with_position(place));
+    let has_rules = !create.constraints.is_empty() || create.columns.iter().any(|column| !column.options.is_empty());
+    if create.query.is_some() || has_rules {
+        return Err(Error::new(ErrorCode::Unsupported, "a sink has columns and options only")
+            .with_hint("name the columns and their types only; a query that writes to it can filter and fill in")
+            .with_position(place));
     }
     let provider = create.provider.as_deref().unwrap_or("csv");
     let (known, strictness): (&[&str], _) = match provider {
@@ -161,11 +164,13 @@ pub(crate) fn csv_append(
     Ok(table)
 }
 
-/// The first character, as it always was.
 fn delimiter_of(text: &str) -> Result<u8> {
-    match text.bytes().next() {
-        Some(byte) => Ok(byte),
-        None => Err(Error::new(ErrorCode::InvalidArgument, "csv delimiter cannot be empty")),
+    match text.as_bytes() {
+        [byte] => Ok(*byte),
+        [] => Err(Error::new(ErrorCode::InvalidArgument, "csv delimiter cannot be empty")),
+        _ if text == "\\t" => Ok(b'\t'),
+        _ => Err(Error::new(ErrorCode::InvalidArgument, "delimiter must be a single character")
+            .with_hint("one ASCII character that is neither a quote nor a line end")),
     }
 }
 
@@ -191,6 +196,7 @@ mod tests {
         assert_eq!(left, ["delimiter"]);
         assert_eq!(event_time(&options).unwrap(), Some(EventTime { column: "ts".to_owned(), delay_ms: 0 }));
         assert!(event_time(&ReadOptions::new().with("watermark_delay_ms", "5")).is_err());
-        assert_eq!(delimiter_of(";;").unwrap(), b';');
+        assert_eq!((delimiter_of(";").unwrap(), delimiter_of("\\t").unwrap()), (b';', b'\t'));
+        assert_eq!(delimiter_of(";;").unwrap_err().message(), "delimiter must be a single character");
     }
 }

@@ -53,6 +53,8 @@ impl Shown {
             Ok(match part {
                 Expr::Column(column) => Transformed::yes(Expr::Column(Column::new_unqualified(self.name(&column)))),
                 Expr::ScalarFunction(call) => Transformed::yes(as_operator(call)),
+                // The name of a total that the sink casts says nothing new.
+                Expr::Alias(alias) => Transformed::yes(*alias.expr),
                 other => Transformed::no(other),
             })
         });

@@ -434,7 +434,7 @@ impl Lowering<'_> {
 
     /// The column of the option must be one of some stream.
     fn check_watermark(&self) -> Result<()> {
-        let Some(column) = &self.options.watermark_column else { return Ok(()) };
+        let Some(column) = &self.options.watermark_column else { return self.check_unwatched() };
         let schemas = self.inputs.iter().map(|input| (input, input.table.description().schema));
         let mut schemas = schemas.filter(|(_, schema)| schema.index_of(column).is_err());
         let found = schemas.clone().count() < self.inputs.len();
@@ -442,6 +442,22 @@ impl Lowering<'_> {
             Some((input, schema)) if !found => watermark_column(&schema, &input.name, column).map(drop),
             _ => Ok(()),
         }
+    }
+}
+
+impl Lowering<'_> {
+    /// An option that says how event time is watched does nothing where none is.
+    fn check_unwatched(&self) -> Result<()> {
+        let option = match self.options {
+            _ if self.inputs.iter().any(|input| input.watermark.is_some()) => return Ok(()),
+            options if options.watermark_delay_ms > 0 => "watermark_delay_ms",
+            options if options.allowed_lateness_ms > 0 => "allowed_lateness_ms",
+            options if options.idle_timeout_ms.is_some() => "idle_timeout_ms",
+            _ => return Ok(()),
+        };
+        Err(Error::new(ErrorCode::InvalidArgument, format!("{option} needs a watermark")).with_hint(
+            "watermark_column names the column of event time, as does the option watermark of a SOURCE TABLE",
+        ))
     }
 }
 

@@ -15,6 +15,7 @@ use datafusion::optimizer::optimizer::Optimizer;
 use datafusion::optimizer::{OptimizerConfig, OptimizerContext, OptimizerRule};
 
 use crate::bounded;
+use crate::rule::unnest::single_row;
 
 /// By name: rules that stack a second group by on the first, answer from an input without rows, push limits into nodes, or
 /// add columns that no statement names.
@@ -68,7 +69,7 @@ impl OptimizerConfig for Config<'_> {
     }
 }
 
-/// Gives the value of a subquery a name of its own where a column without a table has the same: it becomes the column of a join, and
+/// Sees that a subquery used as a value has one row at most, and gives the value a name of its own where a column without a table has the same: it becomes the column of a join, and
 /// `MAX(v) = (SELECT MAX(v) …)` would have two that cannot be told apart.
 fn name_values(plan: LogicalPlan) -> DataFusionResult<LogicalPlan> {
     let mut named = 0_usize;
@@ -78,9 +79,14 @@ fn name_values(plan: LogicalPlan) -> DataFusionResult<LogicalPlan> {
         plan.map_expressions(|expr| {
             let name = names.save(&expr);
             let expr = expr.transform(|part| match part {
-                Expr::ScalarSubquery(subquery) if is_named_as(&subquery, &beside) => {
+                Expr::ScalarSubquery(subquery) => {
+                    let single = with_one_row(&subquery)?;
+                    if single.is_none() && !is_named_as(&subquery, &beside) {
+                        return Ok(Transformed::no(Expr::ScalarSubquery(subquery)));
+                    }
                     named += 1;
-                    Ok(Transformed::yes(Expr::ScalarSubquery(name_value(&subquery, named)?)))
+                    let named = name_value(single.as_ref().unwrap_or(&subquery), named)?;
+                    Ok(Transformed::yes(Expr::ScalarSubquery(named)))
                 }
                 Expr::InSubquery(mut within) if is_named_as(&within.subquery, &beside) => {
                     named += 1;
@@ -93,6 +99,16 @@ fn name_values(plan: LogicalPlan) -> DataFusionResult<LogicalPlan> {
         })
     })
     .data()
+}
+
+/// The rows of a join are not counted, so those of a subquery are that stands for a value. One that is tied to the rows
+/// around it was made a join before, with its own check.
+fn with_one_row(subquery: &Subquery) -> DataFusionResult<Option<Subquery>> {
+    if !subquery.outer_ref_columns.is_empty() {
+        return Ok(None);
+    }
+    let single = single_row(&subquery.subquery)?;
+    Ok((single != *subquery.subquery).then(|| subquery.with_plan(Arc::new(single))))
 }
 
 fn is_named_as(subquery: &Subquery, beside: &[Column]) -> bool {

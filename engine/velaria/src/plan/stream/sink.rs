@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use velaria_connector::{FileAccess, SinkDescription, SinkTable};
+use velaria_connector::{EmissionKind, FileAccess, SinkDescription, SinkTable};
 use velaria_contract::{Error, ErrorCode, Position, Result};
 use velaria_sql::ast::{Ident, Query, SelectItem, SetExpr, Spanned};
 use velaria_sql::{TableKind, position_of};
@@ -87,12 +87,17 @@ fn not_found(name: &str) -> Error {
 /// Gives the rows of `plan` the declared columns of a sink, by position.
 pub(crate) fn fit(context: &Context, text: &str, plan: &mut StreamPlan, target: &Target) -> Result<()> {
     let Some(declared) = &target.entry.columns else { return Ok(()) };
-    if declared.fields().len() != plan.schema.fields().len() {
+    let tells_changes = plan.output == EmissionKind::Changelog;
+    let (has, gives) = (declared.fields().len(), plan.schema.fields().len() + usize::from(tells_changes));
+    if has != gives {
         let message = "INSERT SELECT column count mismatch";
-        let (has, gives) = (declared.fields().len(), plan.schema.fields().len());
+        let with_op = if tells_changes { " with __op" } else { "" };
         return Err(Error::new(ErrorCode::InsertColumnCount, message)
-            .with_hint(format!("sink {} has {has} columns, the query gives {gives}", target.name))
+            .with_hint(format!("sink {} has {has} columns, the query gives {gives}{with_op}", target.name))
             .with_position(target.place.clone()));
+    }
+    if let (true, Some(last)) = (tells_changes, declared.fields().last()) {
+        check_op(last).map_err(|error| error.with_position(target.place.clone()))?;
     }
     let schema = fitted(context, plan, target, declared)?;
     let node = conform(&mut plan.nodes, &schema).map_err(|error| Translator::new(text).translate(&error))?;
@@ -125,6 +130,16 @@ fn check(from: &Field, to: &Field) -> Result<()> {
         ));
     }
     check_assignable("insert", from.data_type(), to)
+}
+
+/// What became of a row is text, and stays text.
+fn check_op(last: &Field) -> Result<()> {
+    if is_text(last) {
+        return Ok(());
+    }
+    let message = format!("cannot insert STRING into column {} of type {}", last.name(), type_word(last.data_type()));
+    Err(Error::new(ErrorCode::TypeMismatch, message)
+        .with_hint("the last column of output_mode 'changelog' is __op: declare it STRING"))
 }
 
 fn is_text(field: &Field) -> bool {

@@ -10,7 +10,8 @@ use datafusion::common::{Result, exec_err, internal_err};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Expr, FetchType, LogicalPlan, Signature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Expr, FetchType, LogicalPlan, LogicalPlanBuilder, Signature,
+    Volatility,
 };
 use datafusion::scalar::ScalarValue;
 
@@ -42,6 +43,17 @@ pub(super) fn single_value(value: Expr) -> Expr {
         Vec::new(),
         None,
     ))
+}
+
+/// `plan`, which has one column, as one row: NULL when there is none, an error when there are two.
+pub(crate) fn single_row(plan: &LogicalPlan) -> Result<LogicalPlan> {
+    let columns = plan.schema().columns();
+    let [column] = columns.as_slice() else { return internal_err!("a subquery used as a value has one column") };
+    if is_single_row(plan) {
+        return Ok(plan.clone());
+    }
+    let value = single_value(Expr::Column(column.clone())).alias(&column.name);
+    LogicalPlanBuilder::from(plan.clone()).aggregate(Vec::<Expr>::new(), [value])?.build()
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
