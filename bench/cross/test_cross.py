@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 
 import checksum
 import run
+import streams
+import streams_runs
 import workload
 
 HAS_DATA_TOOLS = find_spec("numpy") is not None and find_spec("pyarrow") is not None
@@ -109,6 +111,46 @@ class ReportTest(unittest.TestCase):
     def test_a_failed_engine_has_no_ratio(self):
         found = run.row(self.WORKLOAD, 10, {"velaria": {"ms": 5.0}, "duckdb": {"error": "out of memory"}})
         self.assertEqual((found["ratios"], found["best_peer"]), ({}, None))
+
+
+class StreamsTest(unittest.TestCase):
+    def test_every_workload_has_velaria_and_somebody_to_compare_with(self):
+        for name, (asks, size, size_min, runs) in streams_runs.WORKLOADS.items():
+            self.assertEqual(next(iter(runs)), "velaria", name)
+            self.assertGreater(len(runs), 1, name)
+            self.assertLess(size_min, size, name)
+            self.assertTrue(asks, name)
+
+    def test_an_engine_that_differs_is_named(self):
+        one = {"rows": 1, "non_null": [1], "sums": [1.0]}
+        problems = []
+        self.assertTrue(streams.agree("w", {"velaria": one, "pyarrow": one}, problems))
+        self.assertFalse(streams.agree("w", {"velaria": dict(one, sums=[2.0]), "pyarrow": one}, problems))
+        self.assertEqual(len(problems), 1)
+        self.assertIn("velaria differs from pyarrow", problems[0])
+
+    @unittest.skipUnless(HAS_DATA_TOOLS, "needs pyarrow")
+    def test_what_is_left_of_emissions_is_the_last_row_of_each_key(self):
+        import pyarrow as pa
+
+        told = pa.table({"key": ["a", "b", "a"], "s": [1, 2, 3]})
+        self.assertEqual(streams_runs.last_by(told, ["key"]).to_pylist(), [{"key": "a", "s": 3}, {"key": "b", "s": 2}])
+
+    @unittest.skipUnless(HAS_DATA_TOOLS, "needs pyarrow")
+    def test_totals_by_hand_are_those_of_the_whole(self):
+        import pyarrow as pa
+
+        parts = [pa.table({"key": [1, 2], "value": [1.0, 2.0]}), pa.table({"key": [1], "value": [4.0]})]
+        rows = sorted(streams_runs.pyarrow_totals(parts).to_pylist(), key=lambda row: row["key"])
+        self.assertEqual(rows, [{"key": 1, "s": 5.0, "n": 2, "a": 2.5}, {"key": 2, "s": 2.0, "n": 1, "a": 2.0}])
+
+    @unittest.skipUnless(HAS_DATA_TOOLS, "needs pyarrow")
+    def test_micro_batches_are_cut_from_one_sequence(self):
+        import streams_data
+
+        batches = streams_data.events(10, 4)
+        self.assertEqual([batch.num_rows for batch in batches], [4, 4, 2])
+        self.assertEqual(batches[2], streams_data.events(10, 10)[0].slice(8, 2))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ use clap::Parser;
 
 use crate::corpus::{self, CorpusFile, DataFile, data_files, slt_files};
 use crate::engine::{CliSurface, EngineSurface, PythonSurface, ReplaySurface, Surface, default_cli, default_python};
+use crate::kill::{self, Kill, Worker};
 use crate::report::{FileReport, Report, SkippedRecords, SurfaceReport};
 use crate::suite::{Suite, SurfaceName};
 use crate::{Error, Result, find_root, functions, update, workload};
@@ -21,6 +22,11 @@ enum Command {
     Run(Run),
     /// Run the example of every function, and compare docs/sql/functions.md with it.
     Functions(Functions),
+    /// Kill stream queries at random moments, and compare what is left with what was promised.
+    Kill(Kill),
+    /// The process that `kill` kills.
+    #[command(hide = true)]
+    CrashWorker(Worker),
 }
 
 #[derive(Debug, clap::Args)]
@@ -63,6 +69,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: 
     let done = match Command::parse_from(args) {
         Command::Run(run) => execute(&run, out),
         Command::Functions(functions) => execute_functions(&functions, out),
+        Command::Kill(kill) => kill::execute(&kill, out),
+        Command::CrashWorker(worker) => kill::work(&worker),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -10,6 +10,7 @@ mod command;
 mod corpus;
 mod error;
 mod json;
+mod kill;
 mod report;
 mod root;
 mod suite;

@@ -90,16 +90,17 @@ impl<'a> Driver<'a> {
             // The error that the query fails with is the one to tell.
             let _ = self.sink.recover(Some((epoch, &position)));
         }
+        self.control.hold_sink(false);
         let closed = self.feed.close().and(self.sink.close());
         self.publish("stopped");
         ran.and(synced).and(closed)
     }
 
     fn process_all(&mut self) -> Result<()> {
-        while !self.control.is_stopping()
-            && !self.pipeline.is_done()
-            && self.control.may_process(self.tally.processed_now())
-        {
+        while !self.control.is_stopping() && self.control.may_process(self.tally.processed_now()) {
+            if self.pipeline.is_done() {
+                return self.end();
+            }
             let seen = self.control.signal.count();
             match self.feed.next()? {
                 Next::Item(item) => self.process(item)?,
@@ -127,7 +128,7 @@ impl<'a> Driver<'a> {
         self.commit(of, Some((input, offset)), passed, begun)
     }
 
-    /// All sources have ended: what was held back for rows that might still come is emitted. In append mode these are also the
+    /// All sources have ended, or nothing that they have can matter: what was held back for rows that might still come is emitted. In append mode these are also the
     /// windows that are open.
     fn end(&mut self) -> Result<()> {
         let begun = self.clock.monotonic();

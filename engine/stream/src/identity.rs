@@ -44,8 +44,8 @@ fn step(kind: &NodeKind, output: &Schema) -> String {
         NodeKind::Aggregate(spec) => aggregate(spec),
         NodeKind::Union => String::new(),
         NodeKind::Limit { skip, fetch } => format!("skip {skip} fetch {fetch:?}"),
-        NodeKind::Sort { by, fetch } => {
-            format!("{} fetch {fetch:?}", by.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        NodeKind::Sort { scope, by, fetch } => {
+            format!("{scope:?} {} fetch {fetch:?}", by.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
         }
     };
     format!("{} {says} -> {}", kind.name(), columns(output))

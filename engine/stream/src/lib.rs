@@ -32,7 +32,8 @@ pub use operator::window::window as window_operator;
 pub use operator::{Counts, MicroBatch, Operator, OperatorState, StateFrame};
 pub use options::{DeliveryMode, ExecutionMode, OPTIONS, OptionEntry, StreamOptions, output_mode_name};
 pub use plan::{
-    Aggregate, AggregateSpec, Input, Node, NodeKind, StreamPlan, TableJoin, TableReader, WatermarkSpec, WindowSpec,
+    Aggregate, AggregateSpec, Input, Node, NodeKind, SortScope, StreamPlan, TableJoin, TableReader, WatermarkSpec,
+    WindowSpec,
 };
 pub use query::{Environment, StreamingQuery, Syncing};
 pub use strategy::strategy;

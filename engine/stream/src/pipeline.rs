@@ -15,11 +15,11 @@ use crate::operator::join::join;
 use crate::operator::limit::Limit;
 use crate::operator::pass::{Scan, Union};
 use crate::operator::project::Project;
-use crate::operator::sort::Sort;
+use crate::operator::sort::{KeepSettings, Order, Sort, SortAtEnd};
 use crate::operator::window::window;
 use crate::operator::{Counts, MicroBatch, Operator, StateFrame};
 use crate::options::StreamOptions;
-use crate::plan::{Node, NodeKind, StreamPlan};
+use crate::plan::{Node, NodeKind, SortScope, StreamPlan};
 
 /// A running plan.
 pub(crate) struct Pipeline {
@@ -312,6 +312,7 @@ fn operator(
         let node = node.inputs.first().and_then(|input| plan.nodes.get(*input));
         node.map(|input| &input.schema).ok_or_else(|| internal("a step without input"))
     };
+    let number = || u32::try_from(index).map_err(|_| internal("a plan of too many steps"));
     Ok(match &node.kind {
         NodeKind::Scan { projection, .. } => Box::new(Scan::new(projection.clone(), &node.schema)),
         NodeKind::Filter(predicate) => Box::new(Filter::new(predicate.clone())),
@@ -320,7 +321,7 @@ fn operator(
         NodeKind::Join(spec) => join(spec, input()?, &node.schema)?,
         NodeKind::Aggregate(spec) => {
             let settings = AggregateSettings {
-                node: u32::try_from(index).map_err(|_| internal("a plan of too many steps"))?,
+                node: number()?,
                 output: plan.output,
                 workers,
                 allowed_lateness_ms: options.allowed_lateness_ms,
@@ -331,7 +332,12 @@ fn operator(
         }
         NodeKind::Union => Box::new(Union::new(&node.schema)),
         NodeKind::Limit { skip, fetch } => Box::new(Limit::new(*skip, *fetch)),
-        NodeKind::Sort { by, fetch } => Box::new(Sort::new(by.clone(), *fetch)),
+        NodeKind::Sort { scope: SortScope::Emission, by, fetch } => Box::new(Sort::new(Order::new(by.clone(), *fetch))),
+        NodeKind::Sort { scope: SortScope::Whole, by, fetch } => {
+            let settings =
+                KeepSettings { node: number()?, schema: input()?.clone(), max_state_bytes: options.max_state_bytes };
+            Box::new(SortAtEnd::new(Order::new(by.clone(), *fetch), settings))
+        }
     })
 }
 

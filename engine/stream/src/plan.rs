@@ -99,13 +99,24 @@ pub enum NodeKind {
         /// Rows to pass; `None` for all.
         fetch: Option<u64>,
     },
-    /// Sorts each emission: in complete mode, or per micro-batch over bounded sources.
+    /// Sorts.
     Sort {
+        /// Which rows are sorted together.
+        scope: SortScope,
         /// By what.
         by: Vec<PhysicalSortExpr>,
-        /// Rows of an emission to keep.
+        /// The number of first rows to keep.
         fetch: Option<usize>,
     },
+}
+
+/// Which rows are sorted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SortScope {
+    /// Those of an emission: totals change from one to the next.
+    Emission,
+    /// All rows, which are given once the sources have ended.
+    Whole,
 }
 
 /// Windows of event time.
@@ -211,6 +222,9 @@ impl NodeKind {
     /// Whether it keeps something from one micro-batch to the next.
     #[must_use]
     pub fn is_stateful(&self) -> bool {
-        matches!(self, Self::Aggregate(AggregateSpec { stateful: true, .. }))
+        matches!(
+            self,
+            Self::Aggregate(AggregateSpec { stateful: true, .. }) | Self::Sort { scope: SortScope::Whole, .. }
+        )
     }
 }

@@ -70,6 +70,8 @@ pub(crate) struct Control {
     pub(crate) output: EmissionKind,
     pub(crate) signal: Arc<Signal>,
     stopping: AtomicBool,
+    /// Whether a run has the sink open: another query may have it otherwise.
+    writes: AtomicBool,
     /// Micro-batches after which this run ends; 0 is no limit.
     batches_max: AtomicU64,
     state: Mutex<State>,
@@ -78,6 +80,10 @@ pub(crate) struct Control {
 
 struct State {
     phase: Phase,
+    /// Whether everything could be opened.
+    opened: bool,
+    /// The number of the run: who waits for one does not wait for the next.
+    run: u64,
     progress: StreamingQueryProgress,
     /// Micro-batches of this run.
     processed: u64,
@@ -98,6 +104,9 @@ enum Phase {
     Ended,
 }
 
+/// The most threads that keys are spread over.
+const LOCAL_WORKERS_MAX: u64 = 256;
+
 static QUERIES: AtomicU64 = AtomicU64::new(0);
 
 impl StreamingQuery {
@@ -115,6 +124,8 @@ impl StreamingQuery {
         let id = environment.query_id.clone().unwrap_or_else(|| format!("stream-query-{}", number()));
         let state = State {
             phase: Phase::Created,
+            opened: false,
+            run: 0,
             progress: StreamingQueryProgress::default(),
             processed: 0,
             told: 0,
@@ -130,11 +141,18 @@ impl StreamingQuery {
             output: plan.output,
             signal: Arc::default(),
             stopping: AtomicBool::new(false),
+            writes: AtomicBool::new(false),
             batches_max: AtomicU64::new(options.max_batches),
             options,
             state: Mutex::new(state),
             changed: Condvar::new(),
         };
+        if control.options.local_workers > LOCAL_WORKERS_MAX {
+            let message = format!("local_workers must be at most {LOCAL_WORKERS_MAX}");
+            return Err(Error::new(ErrorCode::InvalidArgument, message)
+                .with_hint("each is a thread: more than the machine has cores seldom helps"));
+        }
+        check_retention(&control)?;
         check_delivery(&plan, &control)?;
         control.lock().progress = initial(&plan, &control);
         let query = Arc::new(Query { plan, control });
@@ -153,36 +171,41 @@ impl StreamingQuery {
     /// has one and else from the start with empty state.
     ///
     /// # Errors
-    /// Those of opening, and of a run that nobody has waited for; the query is `failed` then.
+    /// Those of opening; the query is `failed` then. What fails later is told by [`StreamingQuery::await_termination`].
     pub fn start(&self) -> Result<()> {
         let control = self.control();
         let mut state = control.lock();
         match state.phase {
             Phase::Created => self.spawn(&mut state)?,
             Phase::Ended if state.end_told => self.spawn(&mut state)?,
-            Phase::Ended => state.end_told = state.error.is_some(),
-            Phase::Opening | Phase::Running => {}
+            Phase::Ended | Phase::Opening | Phase::Running => {}
         }
         while state.phase == Phase::Opening {
             state = control.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        match &state.error {
-            Some(error) => Err(error.clone()),
+        match state.error.clone() {
+            // What fails later is told to those who wait.
+            Some(_) if state.opened => Ok(()),
+            Some(error) => {
+                state.end_told = true;
+                Err(error)
+            }
             None => Ok(()),
         }
     }
 
     fn spawn(&self, state: &mut MutexGuard<'_, State>) -> Result<()> {
         let control = self.control();
-        control.stopping.store(false, Ordering::SeqCst);
-        (state.phase, state.processed, state.told, state.error) = (Phase::Opening, 0, 0, None);
-        state.end_told = false;
-        state.progress = initial(&self.handle.query.plan, control);
         let query = Arc::clone(&self.handle.query);
+        // The thread begins by taking the lock that is held here.
         let thread = thread::Builder::new().name(control.id.clone()).spawn(move || query.run());
         let thread = thread.map_err(|error| {
             Error::new(ErrorCode::Internal, "cannot start a thread for the query").with_source(error)
         })?;
+        control.stopping.store(false, Ordering::SeqCst);
+        (state.phase, state.processed, state.told, state.error) = (Phase::Opening, 0, 0, None);
+        (state.run, state.opened, state.end_told) = (state.run + 1, false, false);
+        state.progress = initial(&self.handle.query.plan, control);
         state.thread_id = Some(thread.thread().id());
         state.thread = Some(thread);
         Ok(())
@@ -218,7 +241,8 @@ impl StreamingQuery {
         if state.phase == Phase::Created {
             self.spawn(&mut state)?;
         }
-        let waiting = |state: &mut State| state.phase != Phase::Ended;
+        let run = state.run;
+        let waiting = |state: &mut State| state.is_in(run);
         state = match timeout {
             None => control.changed.wait_while(state, waiting).unwrap_or_else(PoisonError::into_inner),
             Some(timeout) => {
@@ -226,8 +250,12 @@ impl StreamingQuery {
                 waited.unwrap_or_else(PoisonError::into_inner).0
             }
         };
-        if state.phase != Phase::Ended {
+        if state.is_in(run) {
             return Ok(None);
+        }
+        if state.run != run {
+            // It ended, and somebody else has started it again.
+            return Ok(Some(0));
         }
         control.batches_max.store(control.options.max_batches, Ordering::SeqCst);
         state.end_told = true;
@@ -243,8 +271,9 @@ impl StreamingQuery {
     /// not run is left alone. From a thread of the query itself it only tells.
     pub fn stop(&self) {
         let control = self.control();
-        control.request_stop();
         let mut state = control.lock();
+        control.request_stop();
+        let run = state.run;
         if state.phase == Phase::Created {
             state.phase = Phase::Ended;
             "stopped".clone_into(&mut state.progress.status);
@@ -253,8 +282,11 @@ impl StreamingQuery {
         if state.thread_id == Some(thread::current().id()) {
             return;
         }
-        let ended = control.changed.wait_while(state, |state| state.phase != Phase::Ended);
+        let ended = control.changed.wait_while(state, |state| state.is_in(run));
         let mut state = ended.unwrap_or_else(PoisonError::into_inner);
+        if state.run != run {
+            return;
+        }
         state.end_told = true;
         let thread = state.thread.take();
         drop(state);
@@ -295,6 +327,15 @@ impl StreamingQuery {
     }
 }
 
+/// A window is emitted once in append mode: it cannot be forgotten before, and begin again after.
+fn check_retention(control: &Control) -> Result<()> {
+    if control.output != EmissionKind::Append || control.options.max_retained_windows == 0 {
+        return Ok(());
+    }
+    let message = "max_retained_windows cannot be used with output_mode 'append'";
+    Err(Error::new(ErrorCode::InvalidArgument, message).with_hint("the watermark closes and forgets windows"))
+}
+
 impl fmt::Debug for StreamingQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = self.control().lock().progress.status.clone();
@@ -305,6 +346,13 @@ impl fmt::Debug for StreamingQuery {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.query.control.request_stop();
+    }
+}
+
+impl State {
+    /// Whether this run has not ended.
+    fn is_in(&self, run: u64) -> bool {
+        self.run == run && self.phase != Phase::Ended
     }
 }
 
@@ -358,12 +406,20 @@ impl Control {
         state.processed = processed;
     }
 
+    /// Says whether the sink is open for this query.
+    pub(crate) fn hold_sink(&self, held: bool) {
+        self.writes.store(held, Ordering::SeqCst);
+    }
+
     fn opened(&self) {
-        self.lock().phase = Phase::Running;
+        let mut state = self.lock();
+        (state.phase, state.opened) = (Phase::Running, true);
+        drop(state);
         self.changed.notify_all();
     }
 
     fn end(&self, error: Option<Error>) {
+        self.hold_sink(false);
         let mut state = self.lock();
         state.phase = Phase::Ended;
         let status = if error.is_some() { "failed" } else { "stopped" };
@@ -375,7 +431,9 @@ impl Control {
 
     fn request_stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
-        self.sink.interrupt();
+        if self.writes.load(Ordering::SeqCst) {
+            self.sink.interrupt();
+        }
         self.signal.notify();
     }
 }

@@ -6,9 +6,12 @@
 mod chunked;
 mod fixed;
 
-use arrow::array::{Array, ArrayRef, downcast_primitive};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, downcast_primitive};
 use arrow::datatypes::DataType;
 use datafusion::common::Result;
+use velaria_contract::{Error, ErrorCode};
 
 use chunked::ChunkedColumn;
 use fixed::FixedColumn;
@@ -47,4 +50,25 @@ pub(crate) fn column(data_type: &DataType) -> Box<dyn StateColumn> {
 /// The bytes of an array that are its own, when it shares none.
 pub(crate) fn array_bytes(array: &dyn Array) -> usize {
     array.get_buffer_memory_size()
+}
+
+/// Views of text keep the whole memory of the array that they were taken from: they get memory of their own.
+pub(crate) fn compact(rows: ArrayRef) -> ArrayRef {
+    match rows.data_type() {
+        DataType::Utf8View => Arc::new(rows.as_string_view().gc()),
+        DataType::BinaryView => Arc::new(rows.as_binary_view().gc()),
+        _ => rows,
+    }
+}
+
+/// Refuses state that takes more than a query allows; `instead` says how to keep less.
+pub(crate) fn check_size(bytes: u64, limit: Option<u64>, instead: &str) -> velaria_contract::Result<()> {
+    match limit {
+        Some(limit) if bytes > limit => Err(Error::new(
+            ErrorCode::StateTooLarge,
+            format!("the state of the query takes {bytes} bytes, more than max_state_bytes = {limit}"),
+        )
+        .with_hint(format!("raise max_state_bytes, or keep less: {instead}"))),
+        _ => Ok(()),
+    }
 }

@@ -25,7 +25,7 @@ pub(crate) enum Eligibility {
 
 impl Eligibility {
     pub(crate) fn of(plan: &StreamPlan) -> Self {
-        let aggregates = plan.nodes.iter().filter(|node| node.kind.is_stateful()).count();
+        let aggregates = plan.nodes.iter().filter(|node| is_total(&node.kind)).count();
         // Steps without a line fit the rows to the sink; the statement does not know them.
         let last = plan.nodes.iter().rfind(|node| !node.lines.is_empty()).map(|node| &node.kind);
         match (aggregates, last) {
@@ -44,6 +44,11 @@ impl Eligibility {
             Self::NoAggregate => "query plan is not eligible for actor acceleration",
         }
     }
+}
+
+/// Whether a step keeps totals.
+fn is_total(kind: &NodeKind) -> bool {
+    matches!(kind, NodeKind::Aggregate(spec) if spec.stateful)
 }
 
 fn is_simple(spec: &AggregateSpec) -> bool {
@@ -82,10 +87,10 @@ fn reason_of_plan(plan: &StreamPlan, options: &StreamOptions) -> String {
     let configured = "configured local-workers execution";
     match (options.execution_mode, Eligibility::of(plan)) {
         (ExecutionMode::SingleProcess, _) => "configured single-process execution".to_owned(),
-        (ExecutionMode::LocalWorkers, Eligibility::Eligible) if options.local_workers > 1 => {
+        (ExecutionMode::LocalWorkers, Eligibility::Eligible) if workers(plan, options) > 1 => {
             format!("{configured}; credit-based scheduling is available for the eligible hot path")
         }
-        (ExecutionMode::LocalWorkers, Eligibility::Eligible) => {
+        (ExecutionMode::LocalWorkers, Eligibility::Eligible) if options.local_workers <= 1 => {
             format!("{configured}; credit acceleration requires local_workers > 1")
         }
         (ExecutionMode::LocalWorkers, _) => configured.to_owned(),

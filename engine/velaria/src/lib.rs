@@ -27,6 +27,7 @@ mod dataframe;
 mod error;
 mod excel;
 mod explain;
+mod fit;
 mod function;
 mod function_list;
 mod in_order;
@@ -82,10 +83,11 @@ pub use velaria_stream::{
 };
 /// Streams and sinks that callers define, and those that there are.
 pub mod stream {
+    pub use crate::fit::fit;
     pub use velaria_connector::{
-        CSV_APPEND_OPTIONS, CheckpointMarker, ConsoleOutput, ConsoleSinkTable, CsvAppendTable, DIRECTORY_OPTIONS,
-        Durability, DurableFile, DurableFs, EmissionKind, EndOption, Epoch, LockGuard, MemorySinkTable, MemoryStream,
-        OsFs, PART_FILES_OPTIONS, PartFilesTable, PartFormat, Prepared, Pull, Pulling,
+        CSV_APPEND_OPTIONS, CheckpointMarker, CommittedRows, ConsoleOutput, ConsoleSinkTable, CsvAppendTable,
+        DIRECTORY_OPTIONS, Durability, DurableFile, DurableFs, EmissionKind, EndOption, Epoch, LockGuard,
+        MemorySinkTable, MemoryStream, OsFs, PART_FILES_OPTIONS, PartFilesTable, PartFormat, Prepared, Pull, Pulling,
         QueueSinkTable as RealtimeStreamSink, QueueStream as RealtimeStreamSource, Replay, Signal, SinkContext,
         SinkDescription, SinkGuarantee, SinkPosition, SinkTable, SourceContext, SourceDescription, SourceNotes,
         SourceOffset, StreamSink, StreamSource, StreamTable,

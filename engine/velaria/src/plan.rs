@@ -25,3 +25,5 @@ mod summarize;
 mod target;
 pub(crate) mod types;
 mod view;
+
+pub(crate) use columns::check_assignable;

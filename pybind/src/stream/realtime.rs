@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{Field, Schema as ArrowSchema, SchemaRef};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -86,20 +85,6 @@ impl RealtimeStreamSource {
         let names: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
         format!("its columns are {}", names.join(", "))
     }
-
-    /// Values of Python have a type of their own: they are cast to the declared one, and refused when they do not fit.
-    fn typed(&self, arrays: Vec<ArrayRef>) -> velaria::Result<RecordBatch> {
-        let options = CastOptions { safe: false, ..CastOptions::default() };
-        let fields = self.schema.fields().iter().zip(arrays);
-        let arrays = fields
-            .map(|(field, array)| {
-                cast_with_options(&array, field.data_type(), &options)
-                    .map_err(|error| Error::new(ErrorCode::Cast, format!("column {}: {error}", field.name())))
-            })
-            .collect::<velaria::Result<Vec<_>>>()?;
-        RecordBatch::try_new(Arc::clone(&self.schema), arrays)
-            .map_err(|error| Error::new(ErrorCode::SchemaMismatch, error.to_string()))
-    }
 }
 
 #[pymethods]
@@ -125,8 +110,8 @@ impl RealtimeStreamSource {
             return Err(to_py(py, &error.with_hint(self.declared())));
         }
         for batch in batches {
-            let typed = self.typed(batch.columns().to_vec()).map_err(|error| to_py(py, &error))?;
-            self.push(py, typed)?;
+            let fitted = velaria::stream::fit(&self.schema, batch.columns()).map_err(|error| to_py(py, &error))?;
+            self.push(py, fitted)?;
         }
         Ok(())
     }
@@ -140,7 +125,7 @@ impl RealtimeStreamSource {
         let fields = self.schema.fields().iter().zip(columns);
         let arrays: Vec<ArrayRef> =
             fields.map(|(field, values)| columns::column(field.name(), values.as_any())).collect::<PyResult<_>>()?;
-        let batch = self.typed(arrays).map_err(|error| to_py(py, &error))?;
+        let batch = velaria::stream::fit(&self.schema, &arrays).map_err(|error| to_py(py, &error))?;
         self.push(py, batch)
     }
 

@@ -7,6 +7,7 @@
 //! - changelog: as update, with the row before the micro-batch in front of the new row when there was one. Two columns follow
 //!   those of the plan: `__key` (i64) has one number for the rows of one key, `__new` (bool) is true for the new row.
 //!
+//! A total without keys of which no row ever came is emitted when the sources have ended: the row of a batch query over nothing.
 //! A row whose window was closed before its micro-batch is dropped and counted. Windows without a time (NULL) are never closed.
 
 mod emission;
@@ -23,12 +24,13 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use velaria_connector::EmissionKind;
-use velaria_contract::{Error, ErrorCode, Result};
+use velaria_contract::Result;
 
 use crate::accumulator::StateClass;
 use crate::error::from_datafusion;
 use crate::operator::{Counts, MicroBatch, Operator, OperatorState, StateFrame};
 use crate::plan::AggregateSpec;
+use crate::state::check_size;
 use emission::Emission;
 use program::Program;
 use shard::frames::DROP;
@@ -198,17 +200,7 @@ impl Grouping {
 
     fn measured(&mut self, sizes: Sizes) -> Result<()> {
         self.sizes = sizes;
-        let bytes = self.sizes.bytes;
-        match self.max_state_bytes {
-            Some(limit) if bytes > limit => Err(Error::new(
-                ErrorCode::StateTooLarge,
-                format!("the state of the query takes {bytes} bytes, more than max_state_bytes = {limit}"),
-            )
-            .with_hint(
-                "raise max_state_bytes, or keep less: group by fewer keys, or by windows that a watermark closes",
-            )),
-            _ => Ok(()),
-        }
+        check_size(sizes.bytes, self.max_state_bytes, "group by fewer keys, or by windows that a watermark closes")
     }
 
     /// Forgets all but the newest windows.
@@ -267,6 +259,15 @@ impl Operator for Grouping {
             return Ok(());
         }
         let sizes = self.shards.emissions(move |shard| shard.advance(watermark_ms), out)?;
+        self.measured(sizes)
+    }
+
+    fn end(&mut self, _: MicroBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
+        if !self.program.is_total() || self.sizes.rows > 0 {
+            return Ok(());
+        }
+        let number = self.next_number;
+        let sizes = self.shards.emissions(move |shard| shard.finish_without_rows(number), out)?;
         self.measured(sizes)
     }
 

@@ -1,23 +1,27 @@
-//! Sorts the rows of each emission.
+//! Sorts: the rows of each emission, or those of the whole query once all sources have ended.
+//!
+//! Equal rows keep the order in which they came. What is kept until the end is state: it goes into checkpoints, and a query that
+//! wants the first rows only keeps not many more than these.
+
+mod kept;
+mod order;
 
 use arrow::array::RecordBatch;
-use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
-use datafusion::physical_expr::PhysicalSortExpr;
 use velaria_contract::Result;
 
-use crate::error::{from_arrow, from_datafusion};
+pub(crate) use self::kept::{KeepSettings, SortAtEnd};
+pub(crate) use self::order::Order;
 use crate::operator::{MicroBatch, Operator};
 
-/// `ORDER BY`.
+/// `ORDER BY` of each emission.
 pub(crate) struct Sort {
-    by: Vec<PhysicalSortExpr>,
-    fetch: Option<usize>,
+    order: Order,
     rows: Vec<RecordBatch>,
 }
 
 impl Sort {
-    pub(crate) fn new(by: Vec<PhysicalSortExpr>, fetch: Option<usize>) -> Self {
-        Self { by, fetch, rows: Vec::new() }
+    pub(crate) fn new(order: Order) -> Self {
+        Self { order, rows: Vec::new() }
     }
 }
 
@@ -29,22 +33,9 @@ impl Operator for Sort {
 
     fn finish(&mut self, _: MicroBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
         let rows = std::mem::take(&mut self.rows);
-        let Some(first) = rows.first() else { return Ok(()) };
-        let all = concat_batches(&first.schema(), &rows).map_err(from_arrow)?;
-        let mut columns = Vec::with_capacity(self.by.len());
-        for by in &self.by {
-            let column = by.evaluate_to_sort_column(&all).map_err(from_datafusion)?;
-            columns.push(SortColumn { values: column.values, options: column.options });
+        if !rows.is_empty() {
+            out.push(self.order.sorted(&rows)?);
         }
-        // The kernel does not keep the order of equal rows: their numbers decide.
-        columns.push(numbers(all.num_rows()));
-        let indices = lexsort_to_indices(&columns, self.fetch).map_err(from_arrow)?;
-        out.push(take_record_batch(&all, &indices).map_err(from_arrow)?);
         Ok(())
     }
-}
-
-fn numbers(rows: usize) -> SortColumn {
-    let values = arrow::array::UInt64Array::from_iter_values(0..rows as u64);
-    SortColumn { values: std::sync::Arc::new(values), options: None }
 }

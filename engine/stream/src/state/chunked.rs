@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, UInt32Array, new_empty_array};
+use arrow::array::{Array, ArrayRef, UInt32Array, new_empty_array};
 use arrow::compute::{interleave, take};
 use arrow::datatypes::DataType;
 use datafusion::common::Result;
 
-use super::StateColumn;
+use super::{StateColumn, compact};
 
 pub(super) struct ChunkedColumn {
     data_type: DataType,
@@ -132,15 +132,6 @@ impl StateColumn for ChunkedColumn {
     fn bytes(&self) -> usize {
         let chunks: usize = self.chunks.iter().map(|chunk| chunk.bytes + chunk.owners.capacity() * 4).sum();
         chunks + self.places.capacity() * size_of::<(u32, u32)>()
-    }
-}
-
-/// Views of text keep the whole memory of the array that they were taken from: they get memory of their own.
-fn compact(rows: ArrayRef) -> ArrayRef {
-    match rows.data_type() {
-        DataType::Utf8View => Arc::new(rows.as_string_view().gc()),
-        DataType::BinaryView => Arc::new(rows.as_binary_view().gc()),
-        _ => rows,
     }
 }
 

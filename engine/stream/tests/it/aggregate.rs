@@ -3,6 +3,7 @@
 mod emission;
 mod equivalence;
 mod functions;
+mod nothing;
 mod restore;
 pub(crate) mod support;
 mod windows;

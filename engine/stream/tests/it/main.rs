@@ -7,5 +7,6 @@ mod join;
 mod query;
 mod recovery;
 mod rows;
+mod sort;
 mod watermark;
 mod window;

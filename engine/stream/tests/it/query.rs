@@ -216,3 +216,32 @@ fn exactly_once_is_refused_where_it_cannot_be_kept() {
         StreamingQuery::new(plan(&source, Vec::new()), Arc::new(Recorder::default()), exactly, Environment::default());
     assert_eq!(refused.unwrap_err().message(), "exactly-once needs a checkpoint_path");
 }
+
+#[test]
+fn stop_ends_although_another_thread_starts_the_query_again() {
+    for _ in 0..50 {
+        let source = Script { bounded: false, ..Script::new(batches(1)) };
+        let query = query(&source, Vec::new(), &Recorder::default(), options());
+        query.start().unwrap();
+        let again = {
+            let query = query.clone();
+            thread::spawn(move || query.await_termination(0, None).and_then(|_| query.start()))
+        };
+        query.stop();
+        again.join().unwrap().unwrap();
+        query.stop();
+        assert_eq!(query.progress().status, "stopped");
+    }
+}
+
+#[test]
+fn a_start_that_failed_can_be_tried_again_at_once() {
+    let sink = Recorder { fails_in: Some(1), ..Recorder::default() };
+    let broken = query(&Script::new(batches(1)), Vec::new(), &sink, options());
+    for _ in 0..2 {
+        assert_eq!(broken.await_termination(0, None).unwrap_err().code(), ErrorCode::Io);
+        // Whether it fails while it is opened or later, this is a run of its own.
+        let _ = broken.start();
+    }
+    assert!(sink.log.lock().unwrap().iter().filter(|line| *line == "sink open").count() >= 2);
+}

@@ -12,6 +12,7 @@ mod laws;
 mod limits;
 mod plan_cache;
 mod session;
+mod stream_laws;
 mod stream_plan;
 mod stream_run;
 mod variables;

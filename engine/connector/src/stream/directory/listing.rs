@@ -28,6 +28,9 @@ pub(super) struct Folder {
 pub(super) struct Entry {
     pub(super) name: String,
     pub(super) stamp: Stamp,
+    /// When it got its name. It may have been made long before that, so this is the time of the last change of what the system
+    /// knows of the file; one whose rights are changed counts as arrived again.
+    pub(super) arrived_ns: i64,
     modified: Option<SystemTime>,
 }
 
@@ -82,7 +85,9 @@ impl Folder {
     /// The file called `name`, if it is a file. Links that lead nowhere, loops, pipes and devices are none, and nothing is opened here.
     pub(super) fn stat(&self, name: String) -> Option<Entry> {
         let metadata = fs::metadata(self.path.join(&name)).ok().filter(Metadata::is_file)?;
-        Some(Entry { name, stamp: stamp(&metadata), modified: metadata.modified().ok() })
+        let stamp = stamp(&metadata);
+        let arrived_ns = changed_ns(&metadata).unwrap_or(stamp.born_ns);
+        Some(Entry { name, stamp, arrived_ns, modified: metadata.modified().ok() })
     }
 
     fn is_wanted(&self, name: &str) -> bool {
@@ -122,6 +127,17 @@ fn stamp(metadata: &Metadata) -> Stamp {
 #[cfg(unix)]
 fn inode(metadata: &Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(unix)]
+fn changed_ns(metadata: &Metadata) -> Option<i64> {
+    use std::os::unix::fs::MetadataExt;
+    metadata.ctime().checked_mul(1_000_000_000)?.checked_add(metadata.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+fn changed_ns(_: &Metadata) -> Option<i64> {
+    None
 }
 
 /// Elsewhere size and times have to do.

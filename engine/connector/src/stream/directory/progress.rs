@@ -2,7 +2,7 @@
 //!
 //! When everything that was read is everything up to a name, and the file of that name is the newest, the offset is that name. Otherwise it
 //! is a JSON object that begins with the file. What was read is told by few words however many files there are: names up to a bound,
-//! made up to a time. So a file that arrives later is known to be new although its name is smaller, also after a restart. Files that
+//! arrived up to a time. So a file that arrives later is known to be new although its name is smaller, also after a restart. Files that
 //! this rule would take for read, and that were seen and not read, stand in a list.
 
 use std::collections::{BTreeMap, HashMap};
@@ -38,10 +38,10 @@ pub(super) struct Mark {
     /// The largest name that was read, when it is not that of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     through: Option<String>,
-    /// When the newest file was made that was read; `None` is that of `file`.
+    /// When the newest file arrived that was read; `None` is that of `file`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    born_ns: Option<i64>,
-    /// With `through`: files made up to this time were read whatever their name is.
+    arrived_ns: Option<i64>,
+    /// With `through`: files that arrived up to this time were read whatever their name is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     before_ns: Option<i64>,
     /// Files that were not read.
@@ -64,7 +64,7 @@ impl Mark {
     }
 
     fn of(file: String) -> Self {
-        Self { file, rows: None, stamp: None, through: None, born_ns: None, before_ns: None, open: Vec::new() }
+        Self { file, rows: None, stamp: None, through: None, arrived_ns: None, before_ns: None, open: Vec::new() }
     }
 
     fn text(&self) -> SourceOffset {
@@ -75,17 +75,17 @@ impl Mark {
         })
     }
 
-    /// Whether the file called `name`, made at `born_ns`, was read, unless it is one of `open`.
-    fn covers(&self, name: &str, born_ns: i64) -> bool {
+    /// Whether the file called `name`, that arrived at `arrived_ns`, was read, unless it is one of `open`.
+    fn covers(&self, name: &str, arrived_ns: i64) -> bool {
         if self.rows.is_some() && name == self.file {
             return false;
         }
-        let newest = self.born_ns.unwrap_or(i64::MAX);
-        let up_to_file = name <= self.file.as_str() && born_ns <= newest;
+        let newest = self.arrived_ns.unwrap_or(i64::MAX);
+        let up_to_file = name <= self.file.as_str() && arrived_ns <= newest;
         match &self.through {
             None => up_to_file,
             Some(through) => {
-                name <= through.as_str() && (up_to_file || self.before_ns.is_some_and(|before| born_ns <= before))
+                name <= through.as_str() && (up_to_file || self.before_ns.is_some_and(|before| arrived_ns <= before))
             }
         }
     }
@@ -98,11 +98,11 @@ pub(super) struct Progress {
     read: HashMap<String, Stamp>,
     /// The largest name of all.
     through: String,
-    /// When the newest of all was made.
+    /// When the newest of all arrived.
     newest_ns: i64,
     /// The same before the files of this look.
     before_ns: i64,
-    /// Files that were seen and not read, with the time when they were made.
+    /// Files that were seen and not read, with the time when they arrived.
     open: BTreeMap<String, i64>,
 }
 
@@ -112,15 +112,14 @@ impl Progress {
         let mut mark = mark.clone();
         // A plain name was the newest file; when it is gone, every file up to it counts as read.
         let own = entries.iter().find(|entry| entry.name == mark.file);
-        if mark.rows.is_none() && mark.born_ns.is_none() {
-            mark.born_ns = own.map(|entry| entry.stamp.born_ns);
+        if mark.rows.is_none() && mark.arrived_ns.is_none() {
+            mark.arrived_ns = own.map(|entry| entry.arrived_ns);
         }
-        let is_read =
-            |entry: &&Entry| mark.covers(&entry.name, entry.stamp.born_ns) && !mark.open.contains(&entry.name);
+        let is_read = |entry: &&Entry| mark.covers(&entry.name, entry.arrived_ns) && !mark.open.contains(&entry.name);
         let read: HashMap<String, Stamp> =
             entries.iter().filter(is_read).map(|entry| (entry.name.clone(), entry.stamp)).collect();
-        let found = read.values().map(|stamp| stamp.born_ns).max().unwrap_or_default();
-        let newest_ns = mark.born_ns.unwrap_or_default().max(mark.before_ns.unwrap_or_default()).max(found);
+        let found = entries.iter().filter(is_read).map(|entry| entry.arrived_ns).max().unwrap_or_default();
+        let newest_ns = mark.arrived_ns.unwrap_or_default().max(mark.before_ns.unwrap_or_default()).max(found);
         let largest = match mark.rows {
             Some(_) => read.keys().max().cloned().unwrap_or_default(),
             None => mark.file,
@@ -143,12 +142,14 @@ impl Progress {
         self.before_ns = self.newest_ns;
         self.open.clear();
         let mut round = round.peekable();
-        let (name, born_ns) =
-            round.peek().map_or((String::new(), 0), |first| (first.name.clone(), first.stamp.born_ns));
+        let (name, arrived_ns) =
+            round.peek().map_or((String::new(), 0), |first| (first.name.clone(), first.arrived_ns));
         let bound = name.max(self.through.clone());
-        let newest_ns = self.before_ns.max(born_ns);
-        let hidden = round.filter(|entry| entry.name <= bound && entry.stamp.born_ns <= newest_ns);
-        self.open.extend(hidden.chain(unready).map(|entry| (entry.name.clone(), entry.stamp.born_ns)));
+        let newest_ns = self.before_ns.max(arrived_ns);
+        let hidden = round.filter(|entry| entry.name <= bound && entry.arrived_ns <= newest_ns);
+        self.open.extend(hidden.chain(unready).map(|entry| (entry.name.clone(), entry.arrived_ns)));
+        // A file that a run before had begun comes first whatever its name is; what follows it may have a smaller one.
+        self.before_ns = newest_ns;
     }
 
     /// Forgets files that are gone: one that comes back is a new one.
@@ -158,13 +159,13 @@ impl Progress {
 
     /// `entry` is not read now.
     pub(super) fn defer(&mut self, entry: &Entry) {
-        self.open.insert(entry.name.clone(), entry.stamp.born_ns);
+        self.open.insert(entry.name.clone(), entry.arrived_ns);
     }
 
     /// `name` was read, or passed over.
-    pub(super) fn finish(&mut self, name: &str, stamp: Stamp) {
+    pub(super) fn finish(&mut self, name: &str, stamp: Stamp, arrived_ns: i64) {
         self.open.remove(name);
-        self.newest_ns = self.newest_ns.max(stamp.born_ns);
+        self.newest_ns = self.newest_ns.max(arrived_ns);
         if self.through.as_str() < name {
             name.clone_into(&mut self.through);
         }
@@ -178,12 +179,12 @@ impl Progress {
             mark.through = Some(self.through.clone());
             mark.before_ns = Some(self.before_ns);
         }
-        mark.born_ns = Some(self.newest_ns);
-        let hidden = self.open.iter().filter(|(name, born)| **name != entry.name && mark.covers(name, **born));
+        mark.arrived_ns = Some(self.newest_ns);
+        let hidden = self.open.iter().filter(|(name, arrived)| **name != entry.name && mark.covers(name, **arrived));
         mark.open = hidden.map(|(name, _)| name.clone()).collect();
-        let is_newest = entry.stamp.born_ns == self.newest_ns;
+        let is_newest = entry.arrived_ns == self.newest_ns;
         if rows.is_none() && is_newest && mark.through.is_none() && mark.open.is_empty() {
-            mark.born_ns = None;
+            mark.arrived_ns = None;
         }
         mark.text()
     }

@@ -100,9 +100,9 @@ impl DirectoryReader {
                 self.begin(entry, rows)
             }
             now => {
-                let stamp = now.map_or(stamp, |entry| entry.stamp);
+                let (stamp, arrived_ns) = now.map_or((stamp, 0), |entry| (entry.stamp, entry.arrived_ns));
                 self.passed_over(&mark.file, "was changed while it was being read")?;
-                self.progress.finish(&mark.file, stamp);
+                self.progress.finish(&mark.file, stamp, arrived_ns);
                 Ok(())
             }
         }
@@ -113,7 +113,7 @@ impl DirectoryReader {
         for entry in &look.entries {
             if self.progress.stamp(&entry.name).is_some_and(|stamp| stamp != entry.stamp) {
                 self.passed_over(&entry.name, "was changed after it was read")?;
-                self.progress.finish(&entry.name, entry.stamp);
+                self.progress.finish(&entry.name, entry.stamp, entry.arrived_ns);
             }
         }
         Ok(())
@@ -152,7 +152,7 @@ impl DirectoryReader {
     fn begin(&mut self, entry: Entry, rows: usize) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         let now = shared.folder.stat(entry.name.clone());
-        if now.as_ref() != Some(&entry) {
+        if now.as_ref().map(|now| now.stamp) != Some(entry.stamp) {
             return self.changed(&entry, rows as u64, now);
         }
         match shared.decoder.rows(&shared.folder.file(&entry.name)) {
@@ -170,7 +170,7 @@ impl DirectoryReader {
         let rows_max = self.shared.settings.rows_per_batch.map_or(usize::MAX, std::num::NonZeroUsize::get);
         let cut = current.cut(rows_max);
         let now = self.shared.folder.stat(current.entry.name.clone());
-        if now.as_ref() != Some(&current.entry) {
+        if now.as_ref().map(|now| now.stamp) != Some(current.entry.stamp) {
             return self.changed(&current.entry, current.given, now).map(|()| None);
         }
         let batch = match cut {
@@ -183,7 +183,7 @@ impl DirectoryReader {
         };
         let offset = match current.is_done() {
             true => {
-                self.progress.finish(&current.entry.name, current.entry.stamp);
+                self.progress.finish(&current.entry.name, current.entry.stamp, current.entry.arrived_ns);
                 self.progress.offset(&current.entry, None)
             }
             false => {
@@ -202,7 +202,8 @@ impl DirectoryReader {
             return Ok(());
         }
         self.passed_over(&entry.name, "was changed while it was being read")?;
-        self.progress.finish(&entry.name, now.map_or(entry.stamp, |now| now.stamp));
+        let now = now.unwrap_or_else(|| entry.clone());
+        self.progress.finish(&entry.name, now.stamp, now.arrived_ns);
         Ok(())
     }
 
@@ -240,7 +241,7 @@ impl DirectoryReader {
         }
         self.skipped_files += 1;
         self.last_skipped = Some(format!("passed over {}: {}", self.shared.folder.file(&entry.name), error.message()));
-        self.progress.finish(&entry.name, entry.stamp);
+        self.progress.finish(&entry.name, entry.stamp, entry.arrived_ns);
         Ok(())
     }
 

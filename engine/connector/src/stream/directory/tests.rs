@@ -166,6 +166,33 @@ fn a_smaller_name_that_comes_later_is_read_also_after_a_restart() {
 }
 
 #[test]
+fn a_file_that_was_long_in_the_making_is_read_after_a_restart() {
+    let case = case();
+    case.put("a.tmp", 2..3);
+    std::thread::sleep(Duration::from_millis(20));
+    case.put("b.csv", 0..2);
+    assert_eq!(next(case.reader(None).as_mut()), plain(0..2, "b.csv"));
+    std::thread::sleep(Duration::from_millis(20));
+    fs::rename(case.path("a.tmp"), case.path("a.csv")).unwrap();
+    assert_eq!(all(case.reader(Some("b.csv")).as_mut()), [2]);
+}
+
+#[test]
+fn a_file_that_was_begun_before_a_restart_is_not_read_again_after_smaller_names() {
+    let case = case().with("rows_per_batch", "2");
+    case.put("b.csv", 0..4);
+    let (_, offset) = next(case.reader(None).as_mut()).unwrap();
+    case.put("a.csv", 4..8);
+    let mut reader = case.reader(Some(&offset));
+    let mut expected = vec![2, 3, 4, 5, 6, 7];
+    while let Some((values, offset)) = next(reader.as_mut()) {
+        expected.drain(..values.len());
+        assert_eq!(all(case.reader(Some(&offset)).as_mut()), expected, "{offset}");
+    }
+    assert!(expected.is_empty());
+}
+
+#[test]
 fn every_order_of_arrival_goes_on_exactly_after_every_micro_batch() {
     for order in [["a", "b", "c", "d"], ["d", "c", "b", "a"], ["b", "d", "a", "c"], ["c", "a", "d", "b"]] {
         for together in 1..=4 {

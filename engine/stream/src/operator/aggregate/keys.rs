@@ -37,7 +37,7 @@ impl Keys {
         self.count
     }
 
-    /// Puts the group of each row into `groups`; gives the rows that began a group, in order.
+    /// Puts the group of each row into `groups`; gives the first row of each new group, by its number.
     pub(super) fn intern(&mut self, keys: &[ArrayRef], rows: usize, groups: &mut Vec<usize>) -> Result<Vec<u32>> {
         let before = self.count;
         let Some(table) = &mut self.table else {
@@ -70,13 +70,20 @@ impl Keys {
         self.columns.iter_mut().map(|column| column.gather(groups).map_err(from_datafusion)).collect()
     }
 
-    /// Keeps `groups` only, which get the numbers from 0 on.
-    pub(super) fn retain(&mut self, groups: &[u32]) -> Result<()> {
+    /// Keeps `groups` only; gives them in the order of their new numbers.
+    pub(super) fn retain(&mut self, groups: &[u32]) -> Result<Vec<u32>> {
         let keys = self.gather(groups)?;
         let mut kept = Self::new(&self.schema)?;
-        kept.intern(&keys, groups.len(), &mut Vec::new())?;
+        let mut numbers = Vec::new();
+        kept.intern(&keys, groups.len(), &mut numbers)?;
+        let mut order = vec![0; groups.len()];
+        for (&group, &number) in groups.iter().zip(&numbers) {
+            if let Some(place) = order.get_mut(number) {
+                *place = group;
+            }
+        }
         *self = kept;
-        Ok(())
+        Ok(order)
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -85,17 +92,19 @@ impl Keys {
     }
 }
 
-/// New groups are numbered in the order of their first rows.
+/// The first row of each new group, by number. Groups are not numbered in the order of these rows: keys with the same hash, such as
+/// `(1, NULL, 5)` and `(1, 5, NULL)`, get their numbers after all others of the batch.
 fn first_rows(groups: &[usize], before: usize, count: usize) -> Result<Vec<u32>> {
-    let mut rows = Vec::with_capacity(count - before);
-    let mut next = before;
-    for (row, &group) in groups.iter().enumerate() {
-        if group == next {
-            rows.push(narrow(row)?);
-            next += 1;
+    let mut rows = vec![u32::MAX; count - before];
+    for (row, &group) in groups.iter().enumerate().rev() {
+        if let Some(first) = group.checked_sub(before).and_then(|new| rows.get_mut(new)) {
+            *first = narrow(row)?;
         }
     }
-    Ok(rows)
+    match rows.contains(&u32::MAX) {
+        true => Err(Error::new(ErrorCode::Internal, "a group without a row")),
+        false => Ok(rows),
+    }
 }
 
 fn narrow(value: usize) -> Result<u32> {

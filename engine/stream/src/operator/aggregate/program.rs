@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::utils::normalize_float_zero;
@@ -39,6 +39,7 @@ pub(super) struct Window {
 
 struct Function {
     arguments: Vec<Arc<dyn PhysicalExpr>>,
+    types: Vec<DataType>,
     filter: Option<Arc<dyn PhysicalExpr>>,
 }
 
@@ -57,7 +58,7 @@ impl Program {
     ) -> Result<Self> {
         let program = Self {
             keys: spec.keys.clone(),
-            functions: spec.aggregates.iter().map(Function::new).collect(),
+            functions: spec.aggregates.iter().map(|each| Function::new(each, input)).collect::<Result<_>>()?,
             aggregates: spec.aggregates.clone(),
             key_schema: key_schema(&spec.keys, input)?,
             window: spec.window.as_ref().map(|(key, window)| Window {
@@ -106,6 +107,20 @@ impl Program {
         .collect()
     }
 
+    /// Whether it is a total of all rows that ever come.
+    pub(super) fn is_total(&self) -> bool {
+        self.keys.is_empty() && self.stateful && self.emission != EmissionKind::Append
+    }
+
+    /// The arguments of every function for one row that none of them counts.
+    pub(super) fn no_arguments(&self) -> Vec<Arguments> {
+        let of = |function: &Function| Arguments {
+            arrays: function.types.iter().map(|data_type| new_null_array(data_type, 1)).collect(),
+            filter: Some(BooleanArray::from(vec![false])),
+        };
+        self.functions.iter().map(of).collect()
+    }
+
     /// The arguments of every function.
     pub(super) fn arguments(&self, batch: &RecordBatch) -> Result<Vec<Arguments>> {
         self.functions.iter().map(|function| function.evaluate(batch)).collect()
@@ -123,10 +138,11 @@ impl Program {
 }
 
 impl Function {
-    fn new(aggregate: &Aggregate) -> Self {
+    fn new(aggregate: &Aggregate, input: &SchemaRef) -> Result<Self> {
         let mut arguments = aggregate.function.expressions();
         arguments.extend(aggregate.function.order_bys().iter().map(|by| Arc::clone(&by.expr)));
-        Self { arguments, filter: aggregate.filter.clone() }
+        let types = arguments.iter().map(|argument| argument.data_type(input).map_err(from_datafusion));
+        Ok(Self { types: types.collect::<Result<_>>()?, arguments, filter: aggregate.filter.clone() })
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<Arguments> {

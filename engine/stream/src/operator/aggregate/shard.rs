@@ -131,11 +131,22 @@ impl Shard {
         if first_push {
             self.begin()?;
         }
-        self.intern(&push, rows)?;
+        self.intern(&push.keys, &push.numbers, rows)?;
         if first_push {
             self.choose_regime(rows)?;
         }
-        self.touch(&push)?;
+        self.touch(&push.numbers)?;
+        self.update(&arguments)
+    }
+
+    /// Makes the group of a total of which no row came, as that of number `number`; adds a row that no function counts.
+    fn push_nothing(&mut self, number: u64) -> Result<()> {
+        self.begin()?;
+        let numbers = Numbers { first: number, picked: None };
+        self.intern(&[], &numbers, 1)?;
+        self.choose_regime(1)?;
+        self.touch(&numbers)?;
+        let arguments = self.program.no_arguments();
         self.update(&arguments)
     }
 
@@ -170,10 +181,14 @@ impl Shard {
         })
     }
 
-    fn intern(&mut self, push: &Push, rows: usize) -> Result<()> {
-        let first_rows = self.keys.intern(&push.keys, rows, &mut self.groups)?;
+    fn intern(&mut self, keys: &[ArrayRef], numbers: &Numbers, rows: usize) -> Result<()> {
+        let first_rows = self.keys.intern(keys, rows, &mut self.groups)?;
         let before = self.sequences.len();
-        self.sequences.extend(first_rows.iter().map(|&row| push.numbers.of(row as usize)));
+        for &row in &first_rows {
+            let sequence = numbers.of(row as usize);
+            self.in_sequence &= self.sequences.last().is_none_or(|last| *last < sequence);
+            self.sequences.push(sequence);
+        }
         self.dead.resize(self.keys.count(), false);
         self.open_windows(before)?;
         if self.dead_count > 0 && self.groups.iter().any(|&group| self.dead[group]) {
@@ -207,8 +222,8 @@ impl Shard {
         Ok(())
     }
 
-    fn touch(&mut self, push: &Push) -> Result<()> {
-        let before = self.touched.touch(&self.groups, self.keys.count(), |row| push.numbers.of(row));
+    fn touch(&mut self, numbers: &Numbers) -> Result<()> {
+        let before = self.touched.touch(&self.groups, self.keys.count(), |row| numbers.of(row));
         self.note_previous(before)?;
         if self.regime == Regime::Dense {
             return Ok(());
@@ -306,7 +321,7 @@ impl Shard {
             return Ok(());
         }
         let live = self.live_groups();
-        self.keys.retain(&live)?;
+        let live = self.keys.retain(&live)?;
         for totals in &mut self.totals {
             totals.retain(&live).map_err(from_datafusion)?;
         }
@@ -323,6 +338,7 @@ impl Shard {
             }
         }
         self.sequences = live.iter().map(|&group| self.sequences[group as usize]).collect();
+        self.in_sequence = self.sequences.is_sorted();
         self.dead = vec![false; live.len()];
         self.dead_count = 0;
         self.dead_windows.clear();

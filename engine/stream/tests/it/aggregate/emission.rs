@@ -152,3 +152,26 @@ proptest! {
         prop_assert_eq!(folded, query.expected_by_key());
     }
 }
+
+/// Keys of the same hash, such as these with NULLs in two places, are numbered after the others.
+#[test]
+fn keys_with_nulls_in_several_places_are_keys_of_their_own() {
+    let column = |values: [Option<i64>; 5]| Arc::new(Int64Array::from_iter(values)) as _;
+    let rows = RecordBatch::try_from_iter_with_nullable([
+        ("k", column([Some(1), Some(1), Some(2), Some(1), None]), true),
+        ("a", column([None, Some(5), Some(7), Some(5), None]), true),
+        ("b", column([Some(5), None, Some(7), None, None]), true),
+        ("v", column([Some(1), Some(10), Some(100), Some(1000), Some(10_000)]), true),
+    ])
+    .unwrap();
+    let query = query("SELECT k, a, b, SUM(v) FROM t GROUP BY k, a, b", &rows);
+    for output in [EmissionKind::Update, EmissionKind::Complete] {
+        for workers in 1..4 {
+            let mut run = query.start(&AggregateSettings { workers, ..settings(output) });
+            let expected = ["1 NULL 5 1", "1 5 NULL 1010", "2 7 7 100", "NULL NULL NULL 10000"];
+            assert_eq!(lines(&run.step(&rows)), expected, "{output:?}, {workers} workers");
+            let twice = ["1 NULL 5 2", "1 5 NULL 2020", "2 7 7 200", "NULL NULL NULL 20000"];
+            assert_eq!(lines(&run.step(&rows)), twice, "{output:?}, {workers} workers");
+        }
+    }
+}

@@ -167,6 +167,13 @@ impl Run {
         out
     }
 
+    /// All sources have ended.
+    pub(crate) fn end(&mut self) -> Vec<RecordBatch> {
+        let mut out = Vec::new();
+        self.operator.end(self.of(), &mut out).unwrap();
+        out
+    }
+
     pub(crate) fn delta(&mut self) -> Vec<StateFrame> {
         self.operator.state().unwrap().delta().unwrap()
     }

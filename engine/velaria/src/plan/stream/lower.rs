@@ -20,7 +20,7 @@ use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr, create_physical_
 use velaria_connector::EmissionKind;
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_stream::{
-    Aggregate, ErrorTranslator, Input, Node, NodeKind, StreamOptions, StreamPlan, WatermarkSpec, WindowSpec,
+    Aggregate, ErrorTranslator, Input, Node, NodeKind, SortScope, StreamOptions, StreamPlan, WatermarkSpec, WindowSpec,
 };
 
 use crate::context::{Context, Spread};
@@ -202,6 +202,7 @@ impl Lowering<'_> {
             None => format!("Limit{offset}"),
         };
         if !rows.grouped {
+            self.sort_at_most(rows.node, fetch.map(|fetch| fetch.saturating_add(skip)));
             let count = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
             let kind = NodeKind::Limit { skip: count(skip), fetch: fetch.map(count) };
             return Ok(self.above(&rows, kind, vec![line]));
@@ -222,7 +223,20 @@ impl Lowering<'_> {
             lines.push(line);
             return Ok(rows);
         }
-        Ok(self.above(&rows, NodeKind::Sort { by: Vec::new(), fetch }, vec![line]))
+        Ok(self.above(&rows, NodeKind::Sort { scope: SortScope::Emission, by: Vec::new(), fetch }, vec![line]))
+    }
+
+    /// Lets the sort below a limit, if there is one, keep no more rows than the limit looks at.
+    fn sort_at_most(&mut self, node: usize, rows: Option<usize>) {
+        let Some(rows) = rows else { return };
+        let mut next = self.nodes.get_mut(node);
+        while let Some(Node { kind: NodeKind::Project(_), inputs, .. }) = next {
+            let below = inputs.first().copied();
+            next = below.and_then(|below| self.nodes.get_mut(below));
+        }
+        if let Some(Node { kind: NodeKind::Sort { fetch, .. }, .. }) = next {
+            *fetch = Some(fetch.map_or(rows, |fetch| fetch.min(rows)));
+        }
     }
 
     fn sort(&mut self, sort: &Sort, shown: &Shown) -> Result<Rows> {
@@ -240,7 +254,10 @@ impl Lowering<'_> {
             sort.expr.iter().map(|item| format!("{} {}", shown.sql(&item.expr), direction(item.asc))).collect();
         let line = format!("OrderBy columns=[{}]", columns.join(", "));
         let by: Vec<PhysicalSortExpr> = by;
-        Ok(self.above(&rows, NodeKind::Sort { by, fetch: sort.fetch }, vec![line]))
+        // Rows that replace earlier ones must stay behind those; all others are sorted as in a batch.
+        let replaced = rows.grouped && self.options.output_mode != EmissionKind::Append;
+        let scope = if replaced { SortScope::Emission } else { SortScope::Whole };
+        Ok(self.above(&rows, NodeKind::Sort { scope, by, fetch: sort.fetch }, vec![line]))
     }
 
     fn extension(&mut self, extension: &Extension, shown: &Shown) -> Result<Rows> {

@@ -24,6 +24,12 @@ impl Shard {
         Ok(emission)
     }
 
+    /// Gives the row of a total of which no row came.
+    pub(in super::super) fn finish_without_rows(&mut self, number: u64) -> Result<Option<Emission>> {
+        self.push_nothing(number)?;
+        self.finish()
+    }
+
     /// Closes the windows that end by the watermark.
     pub(in super::super) fn advance(&mut self, watermark_ms: i64) -> Result<Option<Emission>> {
         let Some(window) = self.program.window else { return Ok(None) };
