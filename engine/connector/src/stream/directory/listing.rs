@@ -110,13 +110,7 @@ fn nanos(time: io::Result<SystemTime>) -> Option<i64> {
 
 fn stamp(metadata: &Metadata) -> Stamp {
     let modified_ns = nanos(metadata.modified()).unwrap_or_default();
-    Stamp {
-        bytes: metadata.len(),
-        modified_ns,
-        inode: inode(metadata),
-        // Where files do not know when they were made, the last change has to do.
-        born_ns: nanos(metadata.created()).unwrap_or(modified_ns),
-    }
+    Stamp { bytes: metadata.len(), modified_ns, inode: inode(metadata) }
 }
 
 #[cfg(unix)]
@@ -124,7 +118,7 @@ fn inode(metadata: &Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::ino(metadata)
 }
 
-/// Elsewhere size and times have to do.
+/// Elsewhere size and time have to do.
 #[cfg(not(unix))]
 fn inode(_: &Metadata) -> u64 {
     0
