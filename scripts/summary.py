@@ -29,10 +29,21 @@ def pytest(folder: Path) -> Iterator[Counts]:
 
 
 def conformance(folder: Path) -> Iterator[Counts]:
-    path = folder / "conformance.json"
+    for name in ("conformance.json", "replay.json"):
+        path = folder / name
+        if path.exists():
+            totals = json.loads(path.read_text())["totals"]
+            yield totals["passed"], totals["failed"], totals["skipped"]
+
+
+def kills(folder: Path) -> Iterator[Counts]:
+    path = folder / "kills.txt"
     if path.exists():
-        totals = json.loads(path.read_text())["totals"]
-        yield totals["passed"], totals["failed"], totals["skipped"]
+        for line in path.read_text().splitlines():
+            trials = re.search(r"(\d+) trials", line)
+            broken = any(int(count) for count in re.findall(r"(\d+) (?:lost|duplicated|wrong|torn|back|left over)", line))
+            if trials:
+                yield (0, int(trials[1]), 0) if broken else (int(trials[1]), 0, 0)
 
 
 def smoke(folder: Path) -> Iterator[Counts]:
@@ -50,6 +61,7 @@ def main(folder: Path, status: int) -> None:
         "rust tests": cargo(folder),
         "python tests": pytest(folder),
         "conformance records": conformance(folder),
+        "kill trials": kills(folder),
         "smoke and demos": smoke(folder),
     }
     total = [0, 0, 0]

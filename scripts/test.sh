@@ -43,7 +43,14 @@ conformance() {
 }
 
 # Batch queries over micro-batches: the law that a stream ends with the rows of the batch query.
-replay() { "$CARGO_TARGET_DIR/release/velaria-conformance" run --suite replay; }
+replay() {
+    "$CARGO_TARGET_DIR/release/velaria-conformance" run --suite replay --json "$RESULTS/replay.json"
+}
+
+# Stream queries in processes that are killed at random moments: nothing is lost, nothing is there twice.
+kills() {
+    "$CARGO_TARGET_DIR/release/velaria-conformance" kill --trials 100 --seed 1 | tee "$RESULTS/kills.txt"
+}
 
 smoke() { "$ROOT/scripts/cli_smoke.sh" "$CARGO_TARGET_DIR/release/velaria-cli" | tee "$RESULTS/smoke-binary.txt"; }
 
@@ -59,3 +66,4 @@ step "python regression" regression
 step "command line smoke (binary)" smoke
 step "conformance" conformance
 step "batch queries as streams" replay
+step "stream queries killed at random" kills

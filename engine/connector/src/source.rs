@@ -82,6 +82,8 @@ pub struct SourceContext {
     pub checkpoint_path: String,
     /// To be notified when a source that was idle has more.
     pub signal: Arc<Signal>,
+    /// What [`StreamSource::take_history`] gave up to the offset to go on after, in order. Given to [`StreamSource::open`] only.
+    pub history: Vec<RecordBatch>,
 }
 
 /// One micro-batch that is written.
@@ -119,6 +121,12 @@ pub trait StreamSource: Send {
     /// # Errors
     /// Those of reading; the query fails with them.
     fn next_batch(&mut self, context: &SourceContext) -> Result<Pull>;
+
+    /// What the source is done with since this was asked before, when an offset alone cannot tell it: it goes into the commit of the
+    /// micro-batch that was just given out, and comes back with [`SourceContext::history`]. All batches have the same columns.
+    fn take_history(&mut self) -> Option<RecordBatch> {
+        None
+    }
 
     /// Whether it is known already that nothing more will come: such a source does not wait for room to say so.
     fn at_end(&self) -> bool {

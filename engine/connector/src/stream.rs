@@ -52,6 +52,7 @@ mod tests {
             max_inflight_batches: 2,
             checkpoint_path: String::new(),
             signal: Arc::new(Signal::default()),
+            history: Vec::new(),
         }
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Item {
     pub(crate) batch: RecordBatch,
     /// The offset after it.
     pub(crate) offset: SourceOffset,
+    /// What its source is done with.
+    pub(crate) history: Option<RecordBatch>,
 }
 
 /// How much may wait.
@@ -134,7 +136,7 @@ mod tests {
     fn item() -> Item {
         let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
         let batch = RecordBatch::try_from_iter([("v", column)]).unwrap();
-        Item { input: 0, batch, offset: SourceOffset::default() }
+        Item { input: 0, batch, offset: SourceOffset::default(), history: None }
     }
 
     /// A source of `batches` micro-batches that fills the queue whenever it may; operators take one at a time.

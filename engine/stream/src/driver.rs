@@ -5,12 +5,14 @@
 
 pub(crate) mod durable;
 pub(crate) mod feed;
+mod history;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use velaria_connector::{CheckpointMarker, EmissionKind, SinkContext, SourceContext, SourceOffset, StreamSink};
 use velaria_contract::{Clock, Error, ErrorCode, Result, StreamingQueryProgress};
 
@@ -68,7 +70,7 @@ impl<'a> Driver<'a> {
             control,
             clock: Arc::clone(&control.environment.clock),
             names: plan.inputs.iter().map(|input| input.name.clone()).collect(),
-            feed: open_feed(plan, control, workers, head.as_ref())?,
+            feed: open_feed(plan, control, workers, head.as_ref(), durable.history())?,
             pipeline,
             sink,
             watermark,
@@ -120,11 +122,12 @@ impl<'a> Driver<'a> {
     fn process(&mut self, item: Item) -> Result<()> {
         let begun = self.clock.monotonic();
         let of = self.next_epoch();
-        let Item { input, batch, offset } = item;
+        let Item { input, batch, offset, history } = item;
         self.watermark.observe(input, &batch, begun)?;
         self.tally.take(&batch);
         let mut passed = self.pipeline.run(input, batch, of, self.clock.as_ref())?;
         self.close_windows(of, begun, &mut passed)?;
+        self.durable.note_history(input, history);
         self.commit(of, Some((input, offset)), passed, begun)
     }
 
@@ -329,7 +332,13 @@ fn begin(sink: &mut dyn StreamSink, durable: &mut Durable) -> Result<()> {
     }
 }
 
-fn open_feed(plan: &StreamPlan, control: &Control, workers: usize, head: Option<&CommitHead>) -> Result<Feed> {
+fn open_feed(
+    plan: &StreamPlan,
+    control: &Control,
+    workers: usize,
+    head: Option<&CommitHead>,
+    history: Vec<Vec<RecordBatch>>,
+) -> Result<Feed> {
     let options = &control.options;
     let context = SourceContext {
         query_id: control.id.clone(),
@@ -339,12 +348,15 @@ fn open_feed(plan: &StreamPlan, control: &Control, workers: usize, head: Option<
         max_inflight_batches: options.max_inflight_batches.max(1),
         checkpoint_path: options.checkpoint_path.clone(),
         signal: Arc::clone(&control.signal),
+        history: Vec::new(),
     };
     let mut sources = Vec::with_capacity(plan.inputs.len());
+    let mut histories = history.into_iter();
     for input in &plan.inputs {
+        let history = histories.next().unwrap_or_default();
         let resume = head.and_then(|head| head.offsets.get(&input.name)).cloned();
         let pulling = input.table.description().pulling;
-        sources.push(Opening { source: input.table.reader()?, pulling, resume });
+        sources.push(Opening { source: input.table.reader()?, pulling, resume, history });
     }
     let restored = head.map(|head| &head.progress);
     let counters = |progress: &StreamingQueryProgress| {

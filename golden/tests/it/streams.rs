@@ -11,10 +11,8 @@ use velaria_golden::{StreamCase, StreamOutcome, StreamRun, run_stream};
 use crate::snapshots::{Outcome, cases, for_each, sections};
 
 /// What depends on the time that threads take, when a source is asked on a thread of its own.
-const TIMING: [&str; 4] = ["blocked_count", "max_backlog_batches", "inflight_batches", "inflight_partitions"];
-/// The same when the query ends before its source.
-const TIMING_OF_THE_END: [&str; 1] = ["batches_pulled"];
-
+const TIMING: [&str; 5] =
+    ["batches_pulled", "blocked_count", "max_backlog_batches", "inflight_batches", "inflight_partitions"];
 /// The same when threads share the work.
 const TIMING_OF_WORKERS: [&str; 1] = ["actor_speedup"];
 /// What depends on how much room tables of keys take on a machine, and on how many digits times have.
@@ -73,10 +71,8 @@ fn steady(case: &StreamCase, json: &str) -> Result<String, Box<dyn std::error::E
     let mut value: serde_json::Value = serde_json::from_str(json)?;
     let ran_on_workers = value["used_actor_runtime"] == true;
     let has_run = value["epoch"] != 0;
-    let ends_early = case.options.contains_key("max_batches");
-    let of_end = TIMING_OF_THE_END.iter().filter(|_| ends_early);
     let of_workers = TIMING_OF_WORKERS.iter().filter(|_| ran_on_workers);
-    let timing = TIMING.iter().chain(of_end).filter(|_| !case.files.is_empty()).chain(of_workers);
+    let timing = TIMING.iter().filter(|_| !case.files.is_empty()).chain(of_workers);
     let room = ROOM.iter().filter(|_| has_run);
     let marks = timing.map(|name| (name, "[timing]")).chain(room.map(|name| (name, "[bytes]")));
     for (name, mark) in marks {

@@ -2,10 +2,11 @@
 //!
 //! The files of one look at the folder are read in the order of their names, then it is looked at again; a file that arrives later
 //! is read whatever its name is. [`listing`] says which files count and when they are complete, [`progress`] which of them were
-//! read and how that is written down, [`decode`] makes rows of them, [`rejects`] keeps the malformed ones, and [`reader`] brings these
+//! read, [`history`] how that is remembered, [`decode`] makes rows of them, [`rejects`] keeps the malformed ones, and [`reader`] brings these
 //! together.
 
 mod decode;
+mod history;
 mod listing;
 mod progress;
 mod reader;

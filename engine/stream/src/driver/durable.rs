@@ -12,10 +12,12 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use velaria_connector::{CommittedRows, Durability, DurableFs, Prepared, SinkPosition, SinkTable, SourceOffset};
 use velaria_contract::{CheckpointManifest, Clock, Error, ErrorCode, Result};
 
-use crate::checkpoint::{CheckpointStore, CommitHead};
+use super::history::History;
+use crate::checkpoint::{CheckpointStore, CommitHead, Recovered};
 use crate::identity::identity;
 use crate::operator::StateFrame;
 use crate::options::DeliveryMode;
@@ -61,6 +63,8 @@ struct Kept {
     manifest_at: Option<Duration>,
     last: Option<CheckpointManifest>,
     bytes: u64,
+    /// What the sources are done with.
+    history: History,
 }
 
 impl Durable {
@@ -88,7 +92,9 @@ impl Durable {
             |head: &CommitHead, durable: bool| holds(control.sink.as_ref(), fs.as_ref(), head, durable, durability);
         let path = Path::new(&options.checkpoint_path);
         let (store, recovered) = CheckpointStore::open_checked(Arc::clone(&fs), path, &identity, &check)?;
+        let mut history = History::new(plan.inputs.len());
         let background = mode == DeliveryMode::AtLeastOnce && control.environment.syncing == Syncing::Background;
+        let resumed = recovered.map(|recovered| resumed(recovered, &mut history));
         let kept = Kept {
             store,
             clock: Arc::clone(&control.environment.clock),
@@ -99,21 +105,29 @@ impl Durable {
             synced_at: None,
             manifest_at: None,
             // The one that is there may be older than the last commit.
-            last: recovered.as_ref().map(|found| manifest(&found.head, &fingerprint)),
+            last: resumed.as_ref().map(|found| manifest(&found.head, &fingerprint)),
             bytes: 0,
             fingerprint,
+            history,
         };
-        let resumed = recovered.map(|recovered| Resumed {
-            head: recovered.head,
-            frames: recovered.snapshot.into_iter().chain(recovered.deltas).collect(),
-            warning: recovered.warning,
-        });
         Ok((Self { kept: Some(kept), ..nothing }, resumed))
     }
 
     /// Whether commits are kept.
     pub(crate) fn is_kept(&self) -> bool {
         self.kept.is_some()
+    }
+
+    /// What each source was done with at the last commit.
+    pub(crate) fn history(&self) -> Vec<Vec<RecordBatch>> {
+        self.kept.as_ref().map(|kept| kept.history.rows()).unwrap_or_default()
+    }
+
+    /// Remembers what a source has said with a micro-batch, for its commit.
+    pub(crate) fn note_history(&mut self, input: usize, batch: Option<RecordBatch>) {
+        if let (Some(kept), Some(batch)) = (&mut self.kept, batch) {
+            kept.history.add(input, batch);
+        }
     }
 
     /// When the files of the sink have to be on the disk.
@@ -222,7 +236,8 @@ impl Durable {
 
 impl Kept {
     fn write(&mut self, head: &CommitHead, pipeline: &mut Pipeline, durability: Durability) -> Result<()> {
-        let delta = pipeline.delta()?;
+        let mut delta = pipeline.delta()?;
+        delta.extend(self.history.take_delta());
         self.bytes = self.store.commit(head, &delta, durability)?.bytes;
         if self.store.wants_snapshot() {
             self.rotate(head, pipeline)?;
@@ -239,7 +254,9 @@ impl Kept {
     /// Begins a new generation. What the old one spoke of is on the disk before.
     fn rotate(&mut self, head: &CommitHead, pipeline: &mut Pipeline) -> Result<()> {
         self.sync_sink()?;
-        self.store.rotate(head, &pipeline.snapshot()?)
+        let mut snapshot = pipeline.snapshot()?;
+        snapshot.extend(self.history.snapshot()?);
+        self.store.rotate(head, &snapshot)
     }
 
     fn write_manifest(&self) -> Result<()> {
@@ -290,6 +307,13 @@ fn manifest(head: &CommitHead, fingerprint: &str) -> CheckpointManifest {
         plan_fingerprint: fingerprint.to_owned(),
         ..CheckpointManifest::of(&head.progress)
     }
+}
+
+/// What the operators go on from; what is of the sources goes to `history`.
+fn resumed(recovered: Recovered, history: &mut History) -> Resumed {
+    let frames = recovered.snapshot.into_iter().chain(recovered.deltas);
+    let frames = frames.filter_map(|frame| history.restore(frame)).collect();
+    Resumed { head: recovered.head, frames, warning: recovered.warning }
 }
 
 /// When the files of a sink have to be on the disk.

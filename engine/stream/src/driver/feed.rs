@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use velaria_connector::{
     CheckpointMarker, Pull, Pulling, Signal, SourceContext, SourceNotes, SourceOffset, StreamSource,
 };
@@ -83,6 +84,8 @@ pub(crate) struct Opening {
     pub(crate) source: Box<dyn StreamSource>,
     pub(crate) pulling: Pulling,
     pub(crate) resume: Option<SourceOffset>,
+    /// What it was done with by then.
+    pub(crate) history: Vec<RecordBatch>,
 }
 
 impl Feed {
@@ -124,8 +127,9 @@ impl Feed {
     }
 
     fn add(&mut self, input: usize, opening: Opening) -> Result<()> {
-        let Opening { mut source, pulling, resume } = opening;
-        if let Err(error) = source.open(&self.shared.context, resume.as_ref()) {
+        let Opening { mut source, pulling, resume, history } = opening;
+        let context = SourceContext { history, ..self.shared.context.clone() };
+        if let Err(error) = source.open(&context, resume.as_ref()) {
             let _ = source.close();
             return Err(error);
         }
@@ -187,7 +191,8 @@ impl Feed {
                 }
                 match own.source.next_batch(&self.shared.context)? {
                     Pull::Batch(batch, offset) => {
-                        inside.queue.push(Item { input: own.input, batch, offset });
+                        let history = own.source.take_history();
+                        inside.queue.push(Item { input: own.input, batch, offset, history });
                         progressing = true;
                         if !trigger.is_zero() {
                             own.next_at = now + trigger;
@@ -312,13 +317,14 @@ impl Shared {
         let mut pause = Duration::ZERO;
         while self.wait_for_room(input, source, ended, pause)? {
             let pulled = source.next_batch(&self.context_now())?;
+            let history = if matches!(pulled, Pull::Batch(..)) { source.take_history() } else { None };
             let mut inside = self.lock();
             if let Some(notes) = inside.notes.get_mut(input) {
                 *notes = source.notes();
             }
             match pulled {
                 Pull::Batch(batch, offset) => {
-                    inside.queue.push(Item { input, batch, offset });
+                    inside.queue.push(Item { input, batch, offset, history });
                     pause = Duration::from_millis(self.context.trigger_interval_ms);
                 }
                 Pull::Idle => pause = self.idle_wait,

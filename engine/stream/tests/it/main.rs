@@ -3,6 +3,7 @@
 mod aggregate;
 mod checkpoint;
 mod doubles;
+mod folder;
 mod join;
 mod query;
 mod recovery;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use velaria::arrow::array::RecordBatch;
+use velaria::arrow::array::{Int64Array, RecordBatch};
 use velaria::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use velaria::stream::{
     Pulling, Replay, SourceDescription, StreamSource, StreamStrategy, StreamTable, StreamingQueryProgress,
@@ -538,7 +538,7 @@ fn the_memory_limit_of_a_session_bounds_the_state_of_streams() {
     let config = velaria::SessionConfig::default().with_threads(1).with_memory_limit(1 << 20);
     let session = Session::new(config).unwrap();
     let schema = Arc::new(Schema::new(vec![Field::new("k", DataType::Int64, true)]));
-    let keys = velaria::arrow::array::Int64Array::from_iter_values(0..200_000);
+    let keys = Int64Array::from_iter_values(0..200_000);
     let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(keys)]).unwrap();
     let frame = session.create_stream_from_arrow(schema, vec![batch]).unwrap();
     let frame = frame.group_count(&["k".to_owned()], Totals::Running, "n").unwrap();

@@ -28,9 +28,6 @@ pub(super) struct Folder {
 pub(super) struct Entry {
     pub(super) name: String,
     pub(super) stamp: Stamp,
-    /// When it got its name. It may have been made long before that, so this is the time of the last change of what the system
-    /// knows of the file; one whose rights are changed counts as arrived again.
-    pub(super) arrived_ns: i64,
     modified: Option<SystemTime>,
 }
 
@@ -85,9 +82,7 @@ impl Folder {
     /// The file called `name`, if it is a file. Links that lead nowhere, loops, pipes and devices are none, and nothing is opened here.
     pub(super) fn stat(&self, name: String) -> Option<Entry> {
         let metadata = fs::metadata(self.path.join(&name)).ok().filter(Metadata::is_file)?;
-        let stamp = stamp(&metadata);
-        let arrived_ns = changed_ns(&metadata).unwrap_or(stamp.born_ns);
-        Some(Entry { name, stamp, arrived_ns, modified: metadata.modified().ok() })
+        Some(Entry { name, stamp: stamp(&metadata), modified: metadata.modified().ok() })
     }
 
     fn is_wanted(&self, name: &str) -> bool {
@@ -115,13 +110,7 @@ fn nanos(time: io::Result<SystemTime>) -> Option<i64> {
 
 fn stamp(metadata: &Metadata) -> Stamp {
     let modified_ns = nanos(metadata.modified()).unwrap_or_default();
-    Stamp {
-        bytes: metadata.len(),
-        modified_ns,
-        inode: inode(metadata),
-        // Where files do not know when they were made, the last change has to do.
-        born_ns: nanos(metadata.created()).unwrap_or(modified_ns),
-    }
+    Stamp { bytes: metadata.len(), modified_ns, inode: inode(metadata) }
 }
 
 #[cfg(unix)]
@@ -129,18 +118,7 @@ fn inode(metadata: &Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::ino(metadata)
 }
 
-#[cfg(unix)]
-fn changed_ns(metadata: &Metadata) -> Option<i64> {
-    use std::os::unix::fs::MetadataExt;
-    metadata.ctime().checked_mul(1_000_000_000)?.checked_add(metadata.ctime_nsec())
-}
-
-#[cfg(not(unix))]
-fn changed_ns(_: &Metadata) -> Option<i64> {
-    None
-}
-
-/// Elsewhere size and times have to do.
+/// Elsewhere size and time have to do.
 #[cfg(not(unix))]
 fn inode(_: &Metadata) -> u64 {
     0

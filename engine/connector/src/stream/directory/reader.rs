@@ -90,19 +90,18 @@ impl DirectoryReader {
 
     /// Begins behind `mark`.
     fn go_on(&mut self, mark: &Mark, look: &Look) -> Result<()> {
-        self.progress = Progress::resume(mark, &look.entries);
+        self.progress.resume(mark, &look.entries);
         let (Some(rows), Some(stamp)) = (mark.rows, mark.stamp) else { return Ok(()) };
         match look.entries.iter().find(|entry| entry.name == mark.file) {
             Some(entry) if entry.stamp == stamp => {
                 let rows = usize::try_from(rows).unwrap_or(usize::MAX);
                 let entry = entry.clone();
-                self.progress.begin(std::iter::once(&entry), std::iter::empty());
                 self.begin(entry, rows)
             }
             now => {
-                let (stamp, arrived_ns) = now.map_or((stamp, 0), |entry| (entry.stamp, entry.arrived_ns));
+                let stamp = now.map_or(stamp, |entry| entry.stamp);
                 self.passed_over(&mark.file, "was changed while it was being read")?;
-                self.progress.finish(&mark.file, stamp, arrived_ns);
+                self.progress.finish(&mark.file, stamp);
                 Ok(())
             }
         }
@@ -113,7 +112,7 @@ impl DirectoryReader {
         for entry in &look.entries {
             if self.progress.stamp(&entry.name).is_some_and(|stamp| stamp != entry.stamp) {
                 self.passed_over(&entry.name, "was changed after it was read")?;
-                self.progress.finish(&entry.name, entry.stamp, entry.arrived_ns);
+                self.progress.finish(&entry.name, entry.stamp);
             }
         }
         Ok(())
@@ -133,18 +132,14 @@ impl DirectoryReader {
     fn choose(&mut self, entries: &[Entry]) {
         let now = (Instant::now(), SystemTime::now());
         let own = self.current.as_ref().map(|current| current.entry.name.as_str());
-        let mut unready = Vec::new();
         for entry in entries {
             if self.progress.stamp(&entry.name).is_some() || own == Some(entry.name.as_str()) {
                 continue;
             }
-            match self.settling.is_complete(&self.shared.folder, entry, now) {
-                true => self.round.push_back(entry.clone()),
-                false => unready.push(entry),
+            if self.settling.is_complete(&self.shared.folder, entry, now) {
+                self.round.push_back(entry.clone());
             }
         }
-        let first = self.current.iter().map(|current| &current.entry);
-        self.progress.begin(first.chain(&self.round), unready.into_iter());
     }
 
     /// Opens the file of `entry`, of which `rows` rows were given out before. One that is not what it was a moment ago is left for
@@ -152,7 +147,7 @@ impl DirectoryReader {
     fn begin(&mut self, entry: Entry, rows: usize) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         let now = shared.folder.stat(entry.name.clone());
-        if now.as_ref().map(|now| now.stamp) != Some(entry.stamp) {
+        if now.as_ref() != Some(&entry) {
             return self.changed(&entry, rows as u64, now);
         }
         match shared.decoder.rows(&shared.folder.file(&entry.name)) {
@@ -170,7 +165,7 @@ impl DirectoryReader {
         let rows_max = self.shared.settings.rows_per_batch.map_or(usize::MAX, std::num::NonZeroUsize::get);
         let cut = current.cut(rows_max);
         let now = self.shared.folder.stat(current.entry.name.clone());
-        if now.as_ref().map(|now| now.stamp) != Some(current.entry.stamp) {
+        if now.as_ref() != Some(&current.entry) {
             return self.changed(&current.entry, current.given, now).map(|()| None);
         }
         let batch = match cut {
@@ -181,29 +176,27 @@ impl DirectoryReader {
             Some(batch) => batch,
             None => RecordBatch::new_empty(Arc::clone(&self.shared.schema)),
         };
-        let offset = match current.is_done() {
+        let mark = match current.is_done() {
             true => {
-                self.progress.finish(&current.entry.name, current.entry.stamp, current.entry.arrived_ns);
-                self.progress.offset(&current.entry, None)
+                self.progress.finish(&current.entry.name, current.entry.stamp);
+                Mark::after(&current.entry, None)
             }
             false => {
-                let offset = self.progress.offset(&current.entry, Some(current.given));
+                let mark = Mark::after(&current.entry, Some(current.given));
                 self.current = Some(current);
-                offset
+                mark
             }
         };
-        Ok(Some(Pull::Batch(batch, offset)))
+        Ok(Some(Pull::Batch(batch, mark.text())))
     }
 
     /// The file changed while it was being read. As long as no row was given out it can be read again.
     fn changed(&mut self, entry: &Entry, given: u64, now: Option<Entry>) -> Result<()> {
         if given == 0 {
-            self.progress.defer(entry);
             return Ok(());
         }
         self.passed_over(&entry.name, "was changed while it was being read")?;
-        let now = now.unwrap_or_else(|| entry.clone());
-        self.progress.finish(&entry.name, now.stamp, now.arrived_ns);
+        self.progress.finish(&entry.name, now.map_or(entry.stamp, |now| now.stamp));
         Ok(())
     }
 
@@ -241,7 +234,7 @@ impl DirectoryReader {
         }
         self.skipped_files += 1;
         self.last_skipped = Some(format!("passed over {}: {}", self.shared.folder.file(&entry.name), error.message()));
-        self.progress.finish(&entry.name, entry.stamp, entry.arrived_ns);
+        self.progress.finish(&entry.name, entry.stamp);
         Ok(())
     }
 
@@ -322,10 +315,18 @@ impl Current {
 }
 
 impl StreamSource for DirectoryReader {
-    fn open(&mut self, _: &SourceContext, resume: Option<&SourceOffset>) -> Result<()> {
+    fn open(&mut self, context: &SourceContext, resume: Option<&SourceOffset>) -> Result<()> {
         let resume = resume.map(Mark::parse).transpose()?;
-        *self = Self { resume, ..Self::new(Arc::clone(&self.shared)) };
+        let progress = match context.checkpoint_path.is_empty() {
+            true => Progress::default(),
+            false => Progress::kept(&context.history)?,
+        };
+        *self = Self { resume, progress, ..Self::new(Arc::clone(&self.shared)) };
         Ok(())
+    }
+
+    fn take_history(&mut self) -> Option<RecordBatch> {
+        self.progress.take_news()
     }
 
     fn next_batch(&mut self, _: &SourceContext) -> Result<Pull> {

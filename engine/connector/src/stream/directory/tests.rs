@@ -11,7 +11,7 @@ use velaria_contract::{ErrorCode, Result};
 
 use super::{Directory, DirectoryStream};
 use crate::stream::tests::{context, text};
-use crate::{FileAccess, Format, Pull, ReadOptions, SourceOffset, StreamSource, StreamTable};
+use crate::{FileAccess, Format, Pull, ReadOptions, SourceContext, SourceOffset, StreamSource, StreamTable};
 
 struct Case {
     dir: tempfile::TempDir,
@@ -48,8 +48,6 @@ impl Case {
 
     fn put_text(&self, name: &str, text: &str) {
         fs::create_dir_all(self.path("")).unwrap();
-        // Files are told apart by when they were made, which the system knows to a few milliseconds.
-        std::thread::sleep(Duration::from_millis(12));
         fs::write(self.path(name), text).unwrap();
     }
 
@@ -72,6 +70,40 @@ impl Case {
         let resume = resume.map(|text| SourceOffset(text.to_owned()));
         reader.open(&context(), resume.as_ref()).unwrap();
         reader
+    }
+
+    /// A reader for a query that keeps what it was told.
+    fn kept_reader(&self, kept: &Kept) -> Box<dyn StreamSource> {
+        let mut reader = self.stream().unwrap().reader().unwrap();
+        let history = kept.history.clone();
+        let context = SourceContext { checkpoint_path: "kept".to_owned(), history, ..context() };
+        reader.open(&context, kept.offset.as_ref()).unwrap();
+        reader
+    }
+}
+
+/// What a checkpoint keeps of a source.
+#[derive(Debug, Default, Clone)]
+struct Kept {
+    offset: Option<SourceOffset>,
+    history: Vec<RecordBatch>,
+}
+
+impl Kept {
+    fn keep(&mut self, reader: &mut dyn StreamSource, offset: &str) {
+        self.offset = Some(SourceOffset(offset.to_owned()));
+        self.history.extend(reader.take_history());
+    }
+
+    /// Reads all that is there, and keeps it.
+    fn read(&mut self, case: &Case) -> Vec<i64> {
+        let mut reader = case.kept_reader(self);
+        let mut seen = Vec::new();
+        while let Some((values, offset)) = next(reader.as_mut()) {
+            seen.extend(values);
+            self.keep(reader.as_mut(), &offset);
+        }
+        seen
     }
 }
 
@@ -146,23 +178,88 @@ fn files_are_read_in_the_order_of_their_names_and_the_name_is_the_offset() {
 fn a_smaller_name_that_comes_later_is_read_also_after_a_restart() {
     let case = case();
     case.put("b.csv", 0..2);
-    let mut reader = case.reader(None);
+    let mut kept = Kept::default();
+    let mut reader = case.kept_reader(&kept);
     assert_eq!(next(reader.as_mut()), plain(0..2, "b.csv"));
+    kept.keep(reader.as_mut(), "b.csv");
     case.put("a.csv", 2..3);
     case.put("aa.csv", 3..4);
     case.put("c.csv", 4..5);
     // After a crash right here,
-    assert_eq!(all(case.reader(Some("b.csv")).as_mut()), [2, 3, 4]);
+    assert_eq!(all(case.kept_reader(&kept).as_mut()), [2, 3, 4]);
     // and without one.
-    let (first, offset) = wait(reader.as_mut());
-    assert_eq!(first, [2]);
-    assert!(offset.starts_with("{\"file\":\"a.csv\","), "{offset}");
-    assert_eq!(all(case.reader(Some(&offset)).as_mut()), [3, 4]);
-    let (second, offset) = next(reader.as_mut()).unwrap();
-    assert_eq!(second, [3]);
-    assert_eq!(all(case.reader(Some(&offset)).as_mut()), [4]);
-    assert_eq!(next(reader.as_mut()), plain(4..5, "c.csv"));
-    assert_eq!(all(case.reader(Some("c.csv")).as_mut()), Vec::<i64>::new());
+    for (values, name) in [(2..3, "a.csv"), (3..4, "aa.csv"), (4..5, "c.csv")] {
+        let rest: Vec<i64> = (values.end..5).collect();
+        assert_eq!(wait(reader.as_mut()), plain(values, name).unwrap());
+        kept.keep(reader.as_mut(), name);
+        assert_eq!(all(case.kept_reader(&kept).as_mut()), rest);
+    }
+}
+
+#[test]
+fn what_is_moved_into_the_folder_while_nobody_reads_is_new_whatever_its_age() {
+    let case = case().with("rows_per_batch", "2");
+    case.put("n.tmp", 10..11);
+    case.put("m.csv", 0..3);
+    let mut kept = Kept::default();
+    let mut reader = case.kept_reader(&kept);
+    let (values, offset) = next(reader.as_mut()).unwrap();
+    assert_eq!(values, [0, 1]);
+    kept.keep(reader.as_mut(), &offset);
+    drop(reader);
+    // In the middle of the first file,
+    fs::rename(case.path("n.tmp"), case.path("b.csv")).unwrap();
+    assert_eq!(kept.read(&case), [2, 10]);
+    // behind it, from another folder with its old time,
+    let other = case.dir.path().join("other.csv");
+    fs::write(&other, "k,v\nk,11\n").unwrap();
+    let old = fs::File::options().write(true).open(&other).unwrap();
+    old.set_modified(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(9)).unwrap();
+    fs::rename(&other, case.path("a.csv")).unwrap();
+    assert_eq!(kept.read(&case), [11]);
+    // and as one more name of a file that was read.
+    fs::hard_link(case.path("m.csv"), case.path("aa.csv")).unwrap();
+    assert_eq!(kept.read(&case), [0, 1, 2]);
+    assert_eq!(kept.read(&case), Vec::<i64>::new());
+}
+
+#[test]
+fn a_file_that_changed_after_it_was_read_is_told_also_when_nobody_read_then() {
+    for how in ["append", "truncate", "cut", "replace"] {
+        for rows_per_batch in ["1", "9"] {
+            let case = case().with("rows_per_batch", rows_per_batch);
+            case.put("a.csv", 0..2);
+            case.put("b.csv", 2..5);
+            let mut kept = Kept::default();
+            assert_eq!(kept.read(&case), [0, 1, 2, 3, 4]);
+            change(&case, how);
+            let error = try_next(case.kept_reader(&kept).as_mut()).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::SourceChanged, "{how}");
+            let case = case.with("on_change", "skip");
+            case.put("c.csv", 5..6);
+            let mut reader = case.kept_reader(&kept);
+            assert_eq!(next(reader.as_mut()), plain(5..6, "c.csv"), "{how}");
+            assert_eq!(reader.notes().skipped_files, 1, "{how}");
+            // It is told once.
+            kept.keep(reader.as_mut(), "c.csv");
+            let mut reader = case.kept_reader(&kept);
+            assert_eq!((next(reader.as_mut()), reader.notes().skipped_files), (None, 0), "{how}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_was_gone_is_new_when_it_comes_back_also_after_a_restart() {
+    let case = case();
+    case.put("a.csv", 0..1);
+    let mut kept = Kept::default();
+    assert_eq!(kept.read(&case), [0]);
+    fs::remove_file(case.path("a.csv")).unwrap();
+    case.put("b.csv", 1..2);
+    assert_eq!(kept.read(&case), [1]);
+    case.put("a.csv", 2..3);
+    assert_eq!(kept.read(&case), [2]);
+    assert_eq!(kept.read(&case), Vec::<i64>::new());
 }
 
 #[test]
@@ -171,25 +268,11 @@ fn a_file_that_was_long_in_the_making_is_read_after_a_restart() {
     case.put("a.tmp", 2..3);
     std::thread::sleep(Duration::from_millis(20));
     case.put("b.csv", 0..2);
-    assert_eq!(next(case.reader(None).as_mut()), plain(0..2, "b.csv"));
+    let mut kept = Kept::default();
+    assert_eq!(kept.read(&case), [0, 1]);
     std::thread::sleep(Duration::from_millis(20));
     fs::rename(case.path("a.tmp"), case.path("a.csv")).unwrap();
-    assert_eq!(all(case.reader(Some("b.csv")).as_mut()), [2]);
-}
-
-#[test]
-fn a_file_that_was_begun_before_a_restart_is_not_read_again_after_smaller_names() {
-    let case = case().with("rows_per_batch", "2");
-    case.put("b.csv", 0..4);
-    let (_, offset) = next(case.reader(None).as_mut()).unwrap();
-    case.put("a.csv", 4..8);
-    let mut reader = case.reader(Some(&offset));
-    let mut expected = vec![2, 3, 4, 5, 6, 7];
-    while let Some((values, offset)) = next(reader.as_mut()) {
-        expected.drain(..values.len());
-        assert_eq!(all(case.reader(Some(&offset)).as_mut()), expected, "{offset}");
-    }
-    assert!(expected.is_empty());
+    assert_eq!(kept.read(&case), [2]);
 }
 
 #[test]
@@ -197,7 +280,8 @@ fn every_order_of_arrival_goes_on_exactly_after_every_micro_batch() {
     for order in [["a", "b", "c", "d"], ["d", "c", "b", "a"], ["b", "d", "a", "c"], ["c", "a", "d", "b"]] {
         for together in 1..=4 {
             let case = case().with("rows_per_batch", "2");
-            let mut reader = case.reader(None);
+            let mut kept = Kept::default();
+            let mut reader = case.kept_reader(&kept);
             let mut seen = Vec::new();
             let mut given = 0;
             for (place, name) in order.iter().enumerate() {
@@ -209,7 +293,8 @@ fn every_order_of_arrival_goes_on_exactly_after_every_micro_batch() {
                 while seen.len() < given as usize {
                     let (values, offset) = wait(reader.as_mut());
                     seen.extend(values);
-                    let mut rest = all(case.reader(Some(&offset)).as_mut());
+                    kept.keep(reader.as_mut(), &offset);
+                    let mut rest = all(case.kept_reader(&kept).as_mut());
                     rest.extend(&seen);
                     rest.sort_unstable();
                     assert_eq!(rest, (0..given).collect::<Vec<_>>(), "{order:?} {together} {offset}");
@@ -224,12 +309,14 @@ fn an_empty_file_is_read_when_something_is_in_it() {
     let case = case();
     case.put_text("a.csv", "");
     case.put("b.csv", 0..2);
-    let mut reader = case.reader(None);
+    let mut kept = Kept::default();
+    let mut reader = case.kept_reader(&kept);
     let (_, offset) = next(reader.as_mut()).unwrap();
+    kept.keep(reader.as_mut(), &offset);
     assert_eq!(next(reader.as_mut()), None);
     fs::write(case.path("a.csv"), "k,v\nk,7\n").unwrap();
     assert_eq!(wait(reader.as_mut()).0, [7]);
-    assert_eq!(all(case.reader(Some(&offset)).as_mut()), [7]);
+    assert_eq!(all(case.kept_reader(&kept).as_mut()), [7]);
 }
 
 #[test]
@@ -251,11 +338,14 @@ fn a_file_is_cut_into_micro_batches_and_gone_on_with_inside() {
 #[test]
 fn a_half_written_file_is_read_when_it_is_complete() {
     let case = case().with("settle_ms", "60");
-    let mut reader = case.reader(None);
+    let mut kept = Kept::default();
+    let mut reader = case.kept_reader(&kept);
     case.put_text("a.csv", "k,v\nk0,0\nk1");
     assert_eq!(next(reader.as_mut()), None);
     fs::write(case.path("a.csv"), "k,v\nk0,0\nk1,1\n").unwrap();
-    assert_eq!(wait(reader.as_mut()).0, [0, 1]);
+    let (values, offset) = wait(reader.as_mut());
+    assert_eq!(values, [0, 1]);
+    kept.keep(reader.as_mut(), &offset);
     // One that is not complete yet is not taken for read because a larger name was.
     std::thread::sleep(Duration::from_millis(80));
     case.put("c.csv", 2..3);
@@ -263,8 +353,9 @@ fn a_half_written_file_is_read_when_it_is_complete() {
     case.put("b.csv", 3..4);
     let (values, offset) = wait(reader.as_mut());
     assert_eq!(values, [2]);
+    kept.keep(reader.as_mut(), &offset);
     std::thread::sleep(Duration::from_millis(80));
-    assert_eq!(all(case.reader(Some(&offset)).as_mut()), [3]);
+    assert_eq!(all(case.kept_reader(&kept).as_mut()), [3]);
 }
 
 fn change(case: &Case, how: &str) {
