@@ -78,7 +78,9 @@ fn refresh_one<'a>(
 ) -> Pin<Box<dyn Future<Output = Result<ClockUse>> + Send + 'a>> {
     Box::pin(async move {
         if context.catalog.has_sources() {
-            files::refresh(context, view.references.iter().map(String::as_str))
+            // A view is a query in batch, also where stream SQL reads it.
+            let session = context.of_session().map_or(context, |session| session.as_ref());
+            files::refresh(session, view.references.iter().map(String::as_str))
                 .await
                 .map_err(|error| broken(name, &error))?;
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use velaria::arrow::array::{Int64Array, RecordBatch};
+use velaria::arrow::array::{Int64Array, RecordBatch, StringArray};
 use velaria::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use velaria::stream::{
     Pulling, Replay, SourceDescription, StreamSource, StreamStrategy, StreamTable, StreamingQueryProgress,
@@ -531,6 +531,28 @@ fn a_source_table_with_columns_may_wait_for_its_files() {
         let query = wait(async move { of.start_stream_sql(text, &options).await }, || Ok(())).unwrap();
         query.stop();
     }
+}
+
+/// A view is a query in batch, also over a SOURCE TABLE: stream SQL joins the files that are there.
+#[test]
+fn a_view_over_a_source_table_follows_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = streams();
+    let create = format!("CREATE SOURCE TABLE lines USING csv OPTIONS(path '{}')", folder.path().display());
+    std::fs::write(folder.path().join("a.csv"), "id,n\na,1\n").unwrap();
+    crate::sql(&session, &create).unwrap();
+    crate::sql(&session, "CREATE VIEW seen AS SELECT id, n FROM lines").unwrap();
+    std::fs::write(folder.path().join("b.csv"), "id,n\na,2\n").unwrap();
+    let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Utf8, true)]));
+    let ids = StringArray::from(vec!["a"]);
+    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(ids)]).unwrap();
+    let frame = session.create_stream_from_arrow(schema, vec![batch]).unwrap();
+    session.create_stream_view("ids", &frame).unwrap();
+    let text = "INSERT INTO shown SELECT ids.id, seen.n FROM ids JOIN seen ON ids.id = seen.id";
+    let (of, options) = (session.clone(), StreamOptions { trigger_interval_ms: 0, ..StreamOptions::default() });
+    let query = wait(async move { of.start_stream_sql(text, &options).await }, || Ok(())).unwrap();
+    query.await_termination(0, None).unwrap();
+    assert_eq!(query.progress().output_rows, 2);
 }
 
 #[test]
