@@ -146,14 +146,18 @@ impl Lowering<'_> {
         Ok(Input { name, table: Arc::clone(&leaf.table), watermark: self.watermark(leaf)? })
     }
 
-    /// The event time of a stream: that of the query's options, else the declared one.
+    /// The event time of a stream: that of the query's options, else the declared one. A delay of the query wins in any case.
     fn watermark(&self, leaf: &StreamLeaf) -> Result<Option<WatermarkSpec>> {
         let asked = self.options.watermark_column.as_ref();
         let schema = leaf.table.description().schema;
         let asked = asked
             .filter(|column| schema.index_of(column).is_ok())
             .map(|column| EventTime { column: column.clone(), delay_ms: self.options.watermark_delay_ms });
-        let Some(time) = asked.or_else(|| leaf.event_time.clone()) else { return Ok(None) };
+        let declared = leaf.event_time.as_ref().map(|time| EventTime {
+            column: time.column.clone(),
+            delay_ms: Some(self.options.watermark_delay_ms).filter(|delay| *delay > 0).unwrap_or(time.delay_ms),
+        });
+        let Some(time) = asked.or(declared) else { return Ok(None) };
         let column = watermark_column(&schema, &leaf.name, &time.column)?;
         Ok(Some(WatermarkSpec { column, delay_ms: time.delay_ms }))
     }
