@@ -131,8 +131,8 @@ impl<'a> Driver<'a> {
         self.commit(of, Some((input, offset)), passed, begun)
     }
 
-    /// All sources have ended, or nothing that they have can matter: what was held back for rows that might still come is emitted. In append mode these are also the
-    /// windows that are open.
+    /// All sources have ended, or nothing that they have can matter: what was held back for rows that might still come is
+    /// emitted. In append mode these are also the windows that are open.
     fn end(&mut self) -> Result<()> {
         let begun = self.clock.monotonic();
         let of = MicroBatch { epoch: self.epoch + 1, watermark_ms: self.watermark.current_ms() };
@@ -153,9 +153,6 @@ impl<'a> Driver<'a> {
         let begun = self.clock.monotonic();
         let of = MicroBatch { epoch: self.epoch + 1, watermark_ms: self.watermark.current_ms() };
         let mut passed = Passed::default();
-        for input in self.feed.take_ended() {
-            self.watermark.end(input);
-        }
         if self.close_windows(of, begun, &mut passed)? && !passed.batches.is_empty() {
             self.next_epoch();
             self.commit(of, None, passed, begun)?;
@@ -170,6 +167,9 @@ impl<'a> Driver<'a> {
 
     /// Moves the watermark; whether it moved.
     fn close_windows(&mut self, of: MicroBatch, now: Duration, passed: &mut Passed) -> Result<bool> {
+        for input in self.feed.take_ended() {
+            self.watermark.end(input);
+        }
         match self.watermark.advance(now) {
             None => Ok(false),
             Some(watermark_ms) => {

@@ -11,7 +11,7 @@ use crate::plan::{AggregateSpec, NodeKind, StreamPlan};
 
 /// The named parts of the identity of `plan`.
 pub(crate) fn identity(plan: &StreamPlan, sink: &SinkDescription) -> Identity {
-    let mut parts = vec![("engine".to_owned(), concat!("velaria ", env!("CARGO_PKG_VERSION")).to_owned())];
+    let mut parts = vec![("engine".to_owned(), engine())];
     for input in &plan.inputs {
         let schema = columns(&input.table.description().schema);
         parts.push((format!("columns of {}", input.name), schema));
@@ -26,6 +26,11 @@ pub(crate) fn identity(plan: &StreamPlan, sink: &SinkDescription) -> Identity {
         parts.push((format!("step {}", index + 1), step(&node.kind, &node.schema)));
     }
     Identity { parts }
+}
+
+/// State is that of DataFusion's accumulators: another version may keep it in another way.
+fn engine() -> String {
+    format!("velaria {} on DataFusion {}", env!("CARGO_PKG_VERSION"), datafusion::DATAFUSION_VERSION)
 }
 
 fn step(kind: &NodeKind, output: &Schema) -> String {

@@ -1,6 +1,7 @@
 //! `velaria.RealtimeStreamSource` and `velaria.RealtimeStreamSink`: queues between the program and its queries.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Field, Schema as ArrowSchema, SchemaRef};
@@ -15,6 +16,9 @@ use crate::dataframe::DataFrame;
 use crate::error::{to_py, wrong_type};
 use crate::runtime::{enter, plan};
 use crate::schema::Schema;
+
+/// How long a push waits for room before signal handlers run.
+const TICK: Duration = Duration::from_millis(50);
 
 /// A stream that the program feeds: each batch that is pushed is one micro-batch.
 #[pyclass(frozen, module = "velaria")]
@@ -33,7 +37,14 @@ impl RealtimeStreamSource {
     }
 
     fn push(&self, py: Python<'_>, batch: RecordBatch) -> PyResult<()> {
-        enter(py, |_| self.source.push(batch))
+        enter(py, |check| {
+            let mut left = Some(batch);
+            while let Some(batch) = left {
+                left = self.source.offer(batch, TICK)?;
+                check()?;
+            }
+            Ok(())
+        })
     }
 
     /// The columns of one row after the other; what a row does not name is NULL.
@@ -177,7 +188,7 @@ impl RealtimeStreamSink {
         self.poll(py)?.map(|frame| pyarrow.call_method1("table", (frame,))).transpose()
     }
 
-    /// Whether the query has ended and all of its rows were taken.
+    /// Whether the query has ended; there may still be rows to poll.
     fn closed(&self) -> bool {
         self.sink.closed()
     }

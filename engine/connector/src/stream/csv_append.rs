@@ -3,6 +3,11 @@
 //! The rows of an epoch are handed to the operating system in one write; what is committed is a length of the file, and a query
 //! that goes on from a checkpoint cuts the file there first. Readers of the file see rows before they are committed. NULL is an empty field,
 //! and times are ISO text with a fraction only when there is one.
+//!
+//! While the query writes, the file is its own: rows of someone else make it fail. What someone else appended after the query was
+//! stopped is not cut, but refused; what someone appended after a crash cannot be told from rows that were not committed.
+
+mod closing;
 
 use std::fmt;
 use std::io::Write;
@@ -14,6 +19,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 use velaria_contract::{Error, ErrorCode, Result};
 
+use self::closing::Closing;
 use super::fault::{cannot_write, no_position};
 use super::options::EndOption;
 use crate::durable_fs::create_dir_durably;
@@ -27,6 +33,9 @@ pub const CSV_APPEND_OPTIONS: [EndOption; 2] = [
     EndOption::new("path", "", "The file; it is created, with the folders above it, when it is not there."),
     EndOption::new("delimiter", ",", "The character between two fields."),
 ];
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+const LINE_END_BYTES_MAX: usize = 2;
 
 /// A CSV file that grows.
 #[derive(Debug, Clone)]
@@ -104,6 +113,7 @@ struct Position {
     path: String,
     length: u64,
     header: bool,
+    delimiter: char,
     /// Where the rows of the last epoch begin, and what they are.
     start: u64,
     checksum: u32,
@@ -128,6 +138,10 @@ struct Open {
     /// Whether the name of the file may not be on the disk yet: a run before may have made it and stopped there.
     is_new: bool,
     failed: bool,
+    /// The columns of the header.
+    names: SchemaRef,
+    /// What a query that keeps commits leaves behind.
+    closing: Option<Closing>,
     _lock: LockGuard,
 }
 
@@ -150,9 +164,30 @@ impl CsvAppend {
     fn position(&self, rows: &[u8], length: u64, header: bool) -> Result<SinkPosition> {
         let path = self.table.path.to_string_lossy().into_owned();
         let start = length.saturating_sub(rows.len() as u64);
-        let position = Position { path, length, header, start, checksum: crc32fast::hash(rows) };
+        let delimiter = char::from(self.table.style.delimiter);
+        let position = Position { path, length, header, delimiter, start, checksum: crc32fast::hash(rows) };
         let value = serde_json::to_value(position);
         Ok(SinkPosition(value.map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))?))
+    }
+
+    /// Refuses a file whose rows have other columns.
+    fn check_header(&mut self) -> Result<()> {
+        let (path, style) = (self.table.path.clone(), self.table.style);
+        let open = self.opened()?;
+        if open.length == 0 {
+            return Ok(());
+        }
+        let wanted = header(style, &open.names)?;
+        let wanted = wanted.trim_ascii_end();
+        let end = (BOM.len() + wanted.len() + LINE_END_BYTES_MAX) as u64;
+        let found = open.fs.read_range(&path, 0, end).map_err(|error| cannot_write(&path, error))?;
+        let rest = found.strip_prefix(BOM).unwrap_or(&found).strip_prefix(wanted);
+        if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"\n") || rest.starts_with(b"\r\n")) {
+            return Ok(());
+        }
+        let message = format!("{} has another header than the query would write", path.display());
+        Err(Error::new(ErrorCode::SchemaMismatch, message)
+            .with_hint(format!("it needs the header {}", String::from_utf8_lossy(wanted))))
     }
 
     /// Cuts the file to what is committed.
@@ -164,12 +199,26 @@ impl CsvAppend {
             return Err(Error::new(ErrorCode::CheckpointMismatch, message)
                 .with_hint("give the sink its old path, or the query another checkpoint_path"));
         }
+        let delimiter = char::from(self.table.style.delimiter);
+        if committed.delimiter != delimiter {
+            let message = format!(
+                "the fields of {} are separated by {:?}, not {delimiter:?}",
+                path.display(),
+                committed.delimiter
+            );
+            return Err(Error::new(ErrorCode::CheckpointMismatch, message)
+                .with_hint("give the sink its old delimiter, or another path and the query another checkpoint_path"));
+        }
         let open = self.opened()?;
         if open.length < committed.length {
             let message =
                 format!("{} has {} bytes, but {} were committed", path.display(), open.length, committed.length);
             return Err(Error::new(ErrorCode::CheckpointCorrupt, message)
                 .with_hint("the file was cut or replaced; restore it, or begin with another checkpoint_path"));
+        }
+        let own = open.closing.as_ref().and_then(Closing::length).map(|length| length.max(committed.length));
+        if own.is_some_and(|own| open.length > own) {
+            return Err(appended(&path, open.length - own.unwrap_or_default()));
         }
         if open.length > committed.length {
             open.fs.truncate(&path, committed.length).map_err(|error| cannot_write(&path, error))?;
@@ -192,6 +241,11 @@ impl StreamSink for CsvAppend {
                 .with_hint("give each query a file of its own"));
         };
         let length = fs.length(path).map_err(refused)?.unwrap_or_default();
+        let dir = Path::new(&context.checkpoint_path);
+        let closing = match context.checkpoint_path.is_empty() {
+            true => None,
+            false => Some(Closing::read(fs.as_ref(), dir, path).map_err(|error| cannot_write(dir, error))?),
+        };
         self.open = Some(Open {
             fs,
             durability: context.durability,
@@ -200,16 +254,22 @@ impl StreamSink for CsvAppend {
             header: length > 0,
             is_new: true,
             failed: false,
+            names: self.table.schema.clone().unwrap_or_else(|| Arc::clone(&context.schema)),
+            closing,
             _lock: lock,
         });
         Ok(())
     }
 
     fn recover(&mut self, last: Option<(Epoch, &SinkPosition)>) -> Result<()> {
-        match last {
+        let recovered = match last {
             Some((_, position)) => self.take_back(position),
-            None => Ok(()),
+            None => self.check_header(),
+        };
+        if let (Err(_), Some(open)) = (&recovered, &mut self.open) {
+            open.failed = true;
         }
+        recovered
     }
 
     fn begin(&mut self) -> Result<Option<SinkPosition>> {
@@ -223,8 +283,15 @@ impl StreamSink for CsvAppend {
     }
 
     fn write(&mut self, _: Epoch, batch: &RecordBatch) -> Result<()> {
-        let header = self.opened()?.header || self.writes_header;
+        let path = self.table.path.clone();
+        let is_first = self.rows.is_empty();
+        let open = self.opened()?;
+        let (known, ends_line) = (open.header, !is_first || open.ends_line(&path)?);
+        let header = known || self.writes_header;
         let start = self.rows.len();
+        if !ends_line {
+            self.rows.push(b'\n');
+        }
         let mut writer = CsvWriter::new(&mut self.rows, self.table.style);
         let named = match header {
             true => Ok(()),
@@ -257,8 +324,10 @@ impl StreamSink for CsvAppend {
     }
 
     fn close(&mut self) -> Result<()> {
-        self.open = None;
-        Ok(())
+        match self.open.take() {
+            Some(open) => open.leave(&self.table.path),
+            None => Ok(()),
+        }
     }
 }
 
@@ -269,12 +338,45 @@ impl Position {
 }
 
 impl Open {
+    /// Whether what comes next begins a line.
+    fn ends_line(&self, path: &Path) -> Result<bool> {
+        if self.file.is_some() || self.length == 0 {
+            return Ok(true);
+        }
+        let last = self.fs.read_range(path, self.length - 1, self.length);
+        Ok(last.map_err(|error| cannot_write(path, error))? == b"\n")
+    }
+
+    /// Whoever writes to the file besides the query, cuts it or puts another in its place, is noticed.
+    fn check_length(&self, path: &Path) -> Result<()> {
+        let found = self.fs.length(path).map_err(|error| cannot_write(path, error))?.unwrap_or_default();
+        if found == self.length {
+            return Ok(());
+        }
+        let message = format!("{} was changed while the query writes it", path.display());
+        Err(Error::new(ErrorCode::SourceChanged, message)
+            .with_hint(format!("it has {found} bytes instead of {}; no one else may write to it", self.length)))
+    }
+
+    /// Lets go of the file at `path`. After a failure nobody knows what is in it.
+    fn leave(self, path: &Path) -> Result<()> {
+        let closing = self.closing.as_ref().filter(|_| !self.failed);
+        let left = closing.map_or(Ok(()), |closing| closing.leave(self.fs.as_ref(), path, self.length));
+        left.map_err(|error| cannot_write(path, error))
+    }
+
     /// Writes `rows` at the end, and gives what is not on the disk yet and should be.
     fn append(&mut self, path: &Path, rows: &[u8]) -> Result<Vec<PathBuf>> {
+        self.check_length(path)?;
+        if let Some(closing) = &mut self.closing {
+            closing.forget(self.fs.as_ref()).map_err(|error| cannot_write(path, error))?;
+        }
         match self.try_append(path, rows) {
             Ok(unsynced) => {
                 self.length += rows.len() as u64;
-                Ok(unsynced)
+                let checked = self.check_length(path);
+                self.failed = checked.is_err();
+                checked.map(|()| unsynced)
             }
             Err(error) => {
                 self.failed = true;
@@ -308,6 +410,22 @@ impl Open {
     }
 }
 
+/// The text of the header for `names`.
+fn header(style: CsvStyle, names: &Schema) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let written = CsvWriter::new(&mut text, style).write_header(names);
+    written.map_err(|error| Error::new(ErrorCode::InvalidValue, format!("a name has no text: {error}")))?;
+    Ok(text)
+}
+
+fn appended(path: &Path, bytes: u64) -> Error {
+    let message = format!("{} has {bytes} bytes that the query did not write", path.display());
+    Error::new(ErrorCode::CheckpointMismatch, message).with_hint(
+        "someone appended to it after the query was stopped, and going on would cut that away; \
+         move the rows elsewhere, or write to another path with another checkpoint_path",
+    )
+}
+
 pub(super) fn check_width(declared: Option<&Schema>, found: &Schema) -> Result<()> {
     let Some(declared) = declared else { return Ok(()) };
     let (wanted, found) = (declared.fields().len(), found.fields().len());
@@ -331,14 +449,14 @@ mod tests {
     use crate::stream::tests::{int_batch, sink_context, text};
 
     struct Case {
-        _dir: tempfile::TempDir,
+        dir: tempfile::TempDir,
         table: CsvAppendTable,
     }
 
     fn case() -> Case {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deep/er/out.csv");
-        Case { table: CsvAppendTable::new(path.to_str().unwrap(), b',', None).unwrap(), _dir: dir }
+        Case { table: CsvAppendTable::new(path.to_str().unwrap(), b',', None).unwrap(), dir }
     }
 
     impl Case {
@@ -406,11 +524,132 @@ mod tests {
         assert_eq!(error.code(), ErrorCode::CheckpointCorrupt);
         assert_eq!(case.text(), "v\n0\n");
         let other = SinkPosition(
-            serde_json::json!({"path": "/elsewhere", "length": 1, "header": true, "start": 1, "checksum": 0}),
+            serde_json::json!({"path": "/elsewhere", "length": 1, "header": true, "delimiter": ",", "start": 1, "checksum": 0}),
         );
         assert_eq!(case.writer(Some((1, &other))).err().unwrap().code(), ErrorCode::CheckpointMismatch);
         let none = SinkPosition::default();
         assert_eq!(case.writer(Some((1, &none))).err().unwrap().code(), ErrorCode::CheckpointCorrupt);
+    }
+
+    impl Case {
+        /// A writer for a query that keeps commits.
+        fn kept_writer(&self, last: Option<(Epoch, &SinkPosition)>) -> Result<Box<dyn StreamSink>> {
+            let mut writer = self.table.writer()?;
+            let checkpoint_path = self.dir.path().to_str().unwrap().to_owned();
+            let opened = writer
+                .open(&SinkContext { checkpoint_path, ..sink_context(Durability::Now) })
+                .and_then(|()| writer.recover(last));
+            match opened {
+                Ok(()) => Ok(writer),
+                Err(error) => {
+                    writer.close()?;
+                    Err(error)
+                }
+            }
+        }
+
+        fn append(&self, text: &str) {
+            let mut file = std::fs::File::options().append(true).open(&self.table.path).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_someone_else_appended_after_the_query_was_stopped_is_not_cut_away() {
+        let case = case();
+        let mut writer = case.kept_writer(None).unwrap();
+        let first = epoch(writer.as_mut(), 1, 0..2);
+        epoch(writer.as_mut(), 2, 2..3);
+        writer.close().unwrap();
+        drop(writer);
+        // The last epoch is the query's own, although it may not be committed.
+        let mut writer = case.kept_writer(Some((1, &first))).unwrap();
+        assert_eq!(case.text(), "v\n0\n1\n");
+        writer.close().unwrap();
+        case.append("99\n");
+        // As often as it is tried.
+        for _ in 0..2 {
+            let error = case.kept_writer(Some((1, &first))).err().unwrap();
+            assert_eq!(error.code(), ErrorCode::CheckpointMismatch);
+            assert!(error.message().contains("out.csv has 3 bytes"), "{error}");
+            assert_eq!(case.text(), "v\n0\n1\n99\n");
+        }
+    }
+
+    #[test]
+    fn rows_of_a_crash_are_cut_also_after_a_run_that_ended_well() {
+        let case = case();
+        let mut writer = case.kept_writer(None).unwrap();
+        let first = epoch(writer.as_mut(), 1, 0..2);
+        writer.close().unwrap();
+        let mut writer = case.kept_writer(Some((1, &first))).unwrap();
+        epoch(writer.as_mut(), 2, 2..4);
+        drop(writer);
+        case.kept_writer(Some((1, &first))).unwrap();
+        assert_eq!(case.text(), "v\n0\n1\n");
+    }
+
+    #[test]
+    fn another_header_is_refused_and_a_line_without_an_end_gets_one() {
+        for (before, after) in
+            [("v\n7", "v\n7\n0\n"), ("v", "v\n0\n"), ("v\r\n7\r\n", "v\r\n7\r\n0\n"), ("\u{feff}v\n", "\u{feff}v\n0\n")]
+        {
+            let case = case();
+            drop(case.writer(None).unwrap());
+            case.append(before);
+            let mut writer = case.writer(None).unwrap();
+            let position = writer.begin().unwrap().unwrap();
+            epoch(writer.as_mut(), 1, 0..1);
+            assert_eq!(case.text(), after);
+            drop(writer);
+            let mut writer = case.writer(Some((0, &position))).unwrap();
+            assert_eq!(case.text(), before);
+            epoch(writer.as_mut(), 1, 0..1);
+            assert_eq!(case.text(), after);
+        }
+        for before in ["w\n7\n", "v,w\n", "vw\n", "7\n", "\n"] {
+            let case = case();
+            drop(case.writer(None).unwrap());
+            case.append(before);
+            assert_eq!(case.writer(None).err().unwrap().code(), ErrorCode::SchemaMismatch, "{before:?}");
+            assert_eq!(case.text(), before);
+        }
+    }
+
+    #[test]
+    fn another_delimiter_is_no_way_to_go_on() {
+        let case = case();
+        let position = epoch(case.writer(None).unwrap().as_mut(), 1, 0..1);
+        let table = CsvAppendTable::new(case.table.path.to_str().unwrap(), b';', None).unwrap();
+        let mut writer = table.writer().unwrap();
+        writer.open(&sink_context(Durability::Now)).unwrap();
+        let error = writer.recover(Some((1, &position))).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::CheckpointMismatch);
+        assert!(error.message().contains("';'"), "{error}");
+    }
+
+    #[test]
+    fn whoever_touches_the_file_while_it_is_written_is_noticed() {
+        let ways: [fn(&Case); 4] = [
+            |case| case.append("9\n"),
+            |case| std::fs::write(&case.table.path, "v\n").unwrap(),
+            |case| std::fs::remove_file(&case.table.path).unwrap(),
+            |case| {
+                let other = case.table.path.with_extension("other");
+                std::fs::write(&other, case.text()).unwrap();
+                std::fs::rename(&other, &case.table.path).unwrap();
+            },
+        ];
+        for touch in ways {
+            let case = case();
+            let mut writer = case.writer(None).unwrap();
+            epoch(writer.as_mut(), 1, 0..2);
+            touch(&case);
+            writer.write(2, &int_batch(2..3)).unwrap();
+            let error = writer.prepare(2).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::SourceChanged);
+            assert!(error.message().contains("out.csv"), "{error}");
+        }
     }
 
     #[test]
@@ -432,7 +671,7 @@ mod tests {
         let parent = case.table.path.parent().unwrap().to_path_buf();
         assert_eq!(writer.prepare(2).unwrap().unsynced, [case.table.path.clone(), parent]);
         writer.write(3, &int_batch(0..1)).unwrap();
-        assert_eq!(writer.prepare(3).unwrap().unsynced, [case.table.path.clone()]);
+        assert_eq!(writer.prepare(3).unwrap().unsynced, std::slice::from_ref(&case.table.path));
     }
 
     #[test]

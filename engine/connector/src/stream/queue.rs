@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -15,6 +16,11 @@ use velaria_contract::{Error, ErrorCode, Result};
 use super::fault::no_offset;
 use super::memory::fitted;
 use crate::{Pull, Pulling, Replay, Signal, SourceContext, SourceDescription, SourceOffset, StreamSource, StreamTable};
+
+/// How many batches wait at most unless it is said otherwise.
+const BATCHES_MAX: usize = 1024;
+/// However long this is, whoever waits is woken before.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A handle on the stream; all clones mean the same one, and any number of threads may push.
 #[derive(Clone)]
@@ -43,40 +49,57 @@ struct State {
 }
 
 impl QueueStream {
-    /// A stream without rows yet, and without a limit on those that wait.
+    /// A stream without rows yet, with room for 1024 batches.
     #[must_use]
     pub fn new(schema: SchemaRef) -> Self {
-        Self::with_capacity(schema, usize::MAX)
+        Self::with_capacity(schema, BATCHES_MAX)
     }
 
-    /// A stream in which at most `batches_max` batches wait for the reader; [`QueueStream::push`] waits for room.
+    /// A stream without rows yet, with room for `batches_max` batches that no query has taken.
     #[must_use]
     pub fn with_capacity(schema: SchemaRef, batches_max: usize) -> Self {
         let queue = Queue { state: Mutex::default(), room: Condvar::new(), capacity: batches_max.max(1) };
         Self { schema, queue: Arc::new(queue) }
     }
 
-    /// Adds a micro-batch, when there is room for it.
+    /// Adds a micro-batch. When there is no room, waits for the query that reads the stream to make some.
     ///
     /// # Errors
-    /// `VEL-5006` for other columns than those of the stream; `VEL-7002` when the stream is closed, also while waiting.
+    /// `VEL-5006` for other columns than those of the stream; `VEL-7002` when the stream is closed, also while waiting; `VEL-8001` when
+    /// there is no room and no query that could make some.
     pub fn push(&self, batch: RecordBatch) -> Result<()> {
+        let mut left = Some(batch);
+        while let Some(batch) = left {
+            left = self.offer(batch, PATIENCE)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a micro-batch like [`QueueStream::push`], but waits no longer than `patience`: then the batch is given back.
+    ///
+    /// # Errors
+    /// Those of [`QueueStream::push`].
+    pub fn offer(&self, batch: RecordBatch, patience: Duration) -> Result<Option<RecordBatch>> {
         let batch = fitted(batch, &self.schema).ok_or_else(|| {
             Error::new(ErrorCode::SchemaMismatch, "queue stream source schema mismatch")
                 .with_hint("a batch needs the columns of the stream, by name and type, in their order")
         })?;
         let signal = {
-            let state = self.queue.lock();
-            let is_full = |state: &mut State| !state.closed && state.waiting() >= self.queue.capacity;
-            let mut state = self.queue.room.wait_while(state, is_full).unwrap_or_else(PoisonError::into_inner);
+            let capacity = self.queue.capacity;
+            let has_to_wait = |state: &mut State| !state.closed && state.is_read && state.waiting() >= capacity;
+            let waited = self.queue.room.wait_timeout_while(self.queue.lock(), patience, has_to_wait);
+            let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
             if state.closed {
                 return Err(Error::new(ErrorCode::Closed, "the stream source is closed"));
+            }
+            if state.waiting() >= capacity {
+                return if state.is_read { Ok(Some(batch)) } else { Err(full(capacity)) };
             }
             state.batches.push_back(batch);
             state.signal.clone()
         };
         notify(signal);
-        Ok(())
+        Ok(None)
     }
 
     /// Nothing will be pushed any more: the stream ends behind what is in it.
@@ -101,6 +124,12 @@ impl QueueStream {
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
+}
+
+fn full(capacity: usize) -> Error {
+    Error::new(ErrorCode::OutOfMemory, "the stream source is full, and no query reads it").with_hint(format!(
+        "it has room for {capacity} batches; start the query first, or push fewer and larger batches"
+    ))
 }
 
 fn notify(signal: Option<Arc<Signal>>) {
@@ -189,6 +218,10 @@ impl QueueReader {
         let mut state = self.queue.lock();
         state.is_read = false;
         state.signal = None;
+        // What is not acknowledged waits for the next reader.
+        state.given = 0;
+        drop(state);
+        self.queue.room.notify_all();
     }
 }
 
@@ -241,8 +274,6 @@ impl Drop for QueueReader {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use arrow::array::Int64Array;
 
     use super::*;
@@ -325,6 +356,7 @@ mod tests {
     #[test]
     fn closing_ends_the_wait_of_a_producer() {
         let stream = QueueStream::with_capacity(int_schema(), 1);
+        let reader = stream.reader().unwrap();
         stream.push(int_batch(0..1)).unwrap();
         let producer = {
             let stream = stream.clone();
@@ -332,5 +364,36 @@ mod tests {
         };
         stream.close();
         assert_eq!(producer.join().unwrap().unwrap_err().code(), ErrorCode::Closed);
+        drop(reader);
+    }
+
+    #[test]
+    fn nobody_waits_for_room_that_no_query_makes() {
+        let stream = QueueStream::with_capacity(int_schema(), 2);
+        let push = |stream: &QueueStream| stream.push(int_batch(0..1));
+        push(&stream).unwrap();
+        push(&stream).unwrap();
+        assert_eq!(push(&stream).unwrap_err().code(), ErrorCode::OutOfMemory);
+        let mut reader = stream.reader().unwrap();
+        reader.open(&context(), None).unwrap();
+        // A query that reads is waited for, as long as one likes,
+        let back = stream.offer(int_batch(0..3), Duration::from_millis(1)).unwrap();
+        assert_eq!(back.unwrap().num_rows(), 3);
+        next(reader.as_mut()).unwrap();
+        push(&stream).unwrap();
+        // and when it stops, so does the wait: what it did not acknowledge takes room again.
+        let producer = {
+            let stream = stream.clone();
+            std::thread::spawn(move || push(&stream))
+        };
+        reader.close().unwrap();
+        assert_eq!(producer.join().unwrap().unwrap_err().code(), ErrorCode::OutOfMemory);
+    }
+
+    #[test]
+    fn the_default_has_a_bound() {
+        let stream = QueueStream::new(int_schema());
+        (0..1024).for_each(|_| stream.push(int_batch(0..0)).unwrap());
+        assert!(stream.push(int_batch(0..0)).is_err());
     }
 }

@@ -66,7 +66,7 @@ pub fn aggregate(
 ) -> Result<Box<dyn Operator>> {
     let program = Arc::new(Program::new(spec, input, output, settings)?);
     let shards = if settings.workers > 1 && !spec.keys.is_empty() {
-        Shards::Many(Workers::new(&program, settings.workers)?)
+        Shards::Many(Box::new(Workers::new(&program, settings.workers)?))
     } else {
         Shards::One(Box::new(Shard::new(&program)?))
     };
@@ -140,7 +140,7 @@ struct Grouping {
 
 enum Shards {
     One(Box<Shard>),
-    Many(Workers),
+    Many(Box<Workers>),
 }
 
 /// What was counted at the end of the last micro-batch.

@@ -56,6 +56,7 @@ impl Case {
             schema: schema(),
             output: EmissionKind::Append,
             statement: "SELECT * FROM s".to_owned(),
+            translator: velaria_stream::ErrorTranslator::default(),
         }
     }
 

@@ -62,17 +62,12 @@ fn logical_of(session: &Session, text: &str, options: &StreamOptions) -> Result<
 }
 
 fn logical(text: &str) -> Vec<String> {
-    match logical_of(&streams(), text, &StreamOptions::default()) {
-        Ok(lines) => lines,
-        Err(error) => panic!("{text}\n{}", error.report()),
-    }
+    let lines = logical_of(&streams(), text, &StreamOptions::default());
+    lines.map_err(|error| format!("{text}\n{}", error.report())).unwrap()
 }
 
 fn refused(text: &str) -> Error {
-    match logical_of(&streams(), text, &StreamOptions::default()) {
-        Ok(lines) => panic!("{text} is planned: {lines:#?}"),
-        Err(error) => error,
-    }
+    logical_of(&streams(), text, &StreamOptions::default()).expect_err(text)
 }
 
 #[test]

@@ -38,9 +38,8 @@ fn run(session: &Session, text: &str) -> Result<u64> {
 /// The rows that a query puts into the memory sink `out`, without the frame of the table.
 fn rows(session: &Session, columns: &str, query: &str) -> Vec<String> {
     crate::sql(session, &format!("CREATE OR REPLACE SINK TABLE out ({columns}) USING memory")).unwrap();
-    if let Err(error) = run(session, &format!("INSERT INTO out {query}")) {
-        panic!("{query}\n{}", error.report());
-    }
+    let ran = run(session, &format!("INSERT INTO out {query}"));
+    ran.map_err(|error| format!("{query}\n{}", error.report())).unwrap();
     shown(&session.memory_sink("out").unwrap())
 }
 
@@ -187,7 +186,7 @@ fn a_session_writes_only_the_files_that_it_may() {
         denied(frame.write(memory.clone(), &checkpoint(&outside)).map(drop), "a checkpoint");
         denied(session.read_stream_csv_dir(outside.to_str().unwrap(), &ReadOptions::new()).map(drop), "a source");
         let quarantine =
-            ReadOptions::new().with("quarantine_path", &path(&outside, "bad")).with("on_bad_row", "quarantine");
+            ReadOptions::new().with("quarantine_path", path(&outside, "bad")).with("on_bad_row", "quarantine");
         denied(session.read_stream_csv_dir(inside.to_str().unwrap(), &quarantine).map(drop), "a quarantine");
         if read_only {
             denied(frame.write_stream_csv(&path(&inside, "x.csv"), ",", &at_once()).map(drop), "a change");

@@ -129,8 +129,7 @@ impl Program {
     /// The columns that the functions read.
     pub(super) fn columns_of_functions(&self) -> Vec<usize> {
         let functions = self.functions.iter().flat_map(|function| function.arguments.iter().chain(&function.filter));
-        let mut columns: Vec<usize> =
-            functions.flat_map(|expr| collect_columns(expr)).map(|column| column.index()).collect();
+        let mut columns: Vec<usize> = functions.flat_map(collect_columns).map(|column| column.index()).collect();
         columns.sort_unstable();
         columns.dedup();
         columns

@@ -72,11 +72,12 @@ fn what_was_cut_off_is_told_in_progress() {
 
 #[test]
 fn rows_that_a_power_failure_took_are_written_again_and_told() {
-    for target in [Target::Csv, Target::CsvParts] {
+    // The file that grows leaves a note when it is closed: two more operations behind the last commit.
+    for (target, operations_left) in [(Target::Csv, 8), (Target::CsvParts, 6)] {
         let case = Case::new(Shape::Totals, target, Promise::Seldom);
         let whole = case.undisturbed();
         let fs = SimulatedFs::default();
-        fs.crash_after(whole.operations - 6);
+        fs.crash_after(whole.operations - operations_left);
         let mut ledger = Ledger::default();
         assert!(case.run(&fs, &mut ledger).is_err());
         let warned = (0..40).filter(|seed| {
