@@ -18,7 +18,6 @@ pub(crate) type Log = Arc<Mutex<Vec<String>>>;
 #[derive(Debug, Clone)]
 pub(crate) enum Act {
     Batch(RecordBatch),
-    Idle,
     Fail,
     Panic,
 }
@@ -76,7 +75,7 @@ impl StreamSource for Scripted {
     fn next_batch(&mut self, _: &SourceContext) -> Result<Pull> {
         match self.acts.pop_front() {
             None if self.bounded => Ok(Pull::End),
-            None | Some(Act::Idle) => Ok(Pull::Idle),
+            None => Ok(Pull::Idle),
             Some(Act::Fail) => Err(Error::new(ErrorCode::Io, "the source broke")),
             Some(Act::Panic) => panic!("on purpose"),
             Some(Act::Batch(batch)) => {

@@ -1,5 +1,7 @@
 //! The laws of the streaming kernel.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic is the failure of the test")]
+
 mod aggregate;
 mod checkpoint;
 mod doubles;

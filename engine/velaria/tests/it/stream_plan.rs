@@ -67,7 +67,7 @@ fn logical(text: &str) -> Vec<String> {
 }
 
 fn refused(text: &str) -> Error {
-    logical_of(&streams(), text, &StreamOptions::default()).expect_err(text)
+    logical_of(&streams(), text, &StreamOptions::default()).unwrap_err()
 }
 
 #[test]

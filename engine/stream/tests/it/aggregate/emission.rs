@@ -139,7 +139,7 @@ proptest! {
                 let width = out.num_columns();
                 let news = out.column(width - 1).as_boolean().clone();
                 prop_assert!(out.column(width - 2).as_primitive::<Int64Type>().null_count() == 0);
-                for (row, new) in texts(&[out.clone()]).into_iter().zip(news.values()) {
+                for (row, new) in texts(std::slice::from_ref(&out)).into_iter().zip(news.values()) {
                     let (key, value) = (row[..keys].join("|"), row[keys..width - 2].join("|"));
                     if new {
                         prop_assert!(folded.insert(key, value).is_none(), "the old row was not taken back");

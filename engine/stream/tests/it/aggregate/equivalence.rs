@@ -16,7 +16,7 @@ use super::support::{Query, by_key, query, settings};
 pub(super) fn rows(seeds: &[(u8, i32)]) -> RecordBatch {
     // Without infinities: the smallest of nothing but those is wrong in DataFusion (velaria brings its own MIN and MAX).
     let floats = [0.0, -0.0, f64::NAN, 1.5, -2.25, 1e300, 0.1, -1e300];
-    let key = |seed: &(u8, i32)| (seed.0 % 7 != 0).then_some(i64::from(seed.0 % 5));
+    let key = |seed: &(u8, i32)| (!seed.0.is_multiple_of(7)).then_some(i64::from(seed.0 % 5));
     let text = |seed: &(u8, i32)| key(seed).map(|key| format!("text number {key} that is longer than twelve bytes"));
     let value = |seed: &(u8, i32)| (seed.1 % 11 != 0).then_some(seed.1);
     let texts: Vec<Option<String>> = seeds.iter().map(text).collect();

@@ -36,7 +36,6 @@ fn crash_everywhere_in_all(target: Target) {
         let case = Case::new(shape, target, promise);
         simulations += crash_everywhere(&case, &case.undisturbed());
     }
-    println!("{target:?}: {simulations} power failures");
     assert!(simulations > 6_000, "{simulations}");
 }
 

@@ -29,7 +29,8 @@ fn the_checkpoint_of_another_query_is_refused_with_what_differs() {
     let fs = ended(&limited);
     let longer = |plan: &mut StreamPlan| plan.nodes[1].kind = NodeKind::Limit { skip: 5, fetch: Some(61) };
     let renamed = |plan: &mut StreamPlan| plan.inputs[0].name = "other".to_owned();
-    let changes: [(&str, &dyn Fn(&mut StreamPlan)); 2] = [("step 2", &longer), ("other", &renamed)];
+    type Change<'a> = &'a dyn Fn(&mut StreamPlan);
+    let changes: [(&str, Change<'_>); 2] = [("step 2", &longer), ("other", &renamed)];
     for (part, change) in changes {
         let mut other = limited.clone();
         change(&mut other.plan);
