@@ -28,12 +28,6 @@ use crate::query::{Control, panicked};
 use crate::strategy;
 use crate::watermark::Watermark;
 
-/// What a run needs to know.
-pub(crate) struct Setup<'a> {
-    pub(crate) plan: &'a StreamPlan,
-    pub(crate) control: &'a Control,
-}
-
 /// A run.
 pub(crate) struct Driver<'a> {
     control: &'a Control,
@@ -52,8 +46,7 @@ pub(crate) struct Driver<'a> {
 impl<'a> Driver<'a> {
     /// Opens everything, in the order in which it can fail without having changed anything: the plan, the checkpoint, the sink,
     /// the sources.
-    pub(crate) fn open(setup: &Setup<'a>) -> Result<Self> {
-        let Setup { plan, control } = *setup;
+    pub(crate) fn open(plan: &StreamPlan, control: &'a Control) -> Result<Self> {
         let options = &control.options;
         let workers = strategy::workers(plan, options);
         let mut pipeline = Pipeline::new(plan, options, workers)?;

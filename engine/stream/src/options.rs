@@ -283,3 +283,17 @@ fn flag(name: &str, text: &str) -> Result<bool> {
 fn invalid(message: &str, found: &str) -> Error {
     Error::new(ErrorCode::InvalidArgument, message).with_hint(format!("found '{found}'"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_listed_defaults_are_the_defaults() {
+        let mut options = StreamOptions::default();
+        for entry in OPTIONS {
+            options.set(entry.name, entry.default).unwrap();
+        }
+        assert_eq!(options, StreamOptions::default());
+    }
+}

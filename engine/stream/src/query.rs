@@ -10,7 +10,7 @@ use std::time::Duration;
 use velaria_connector::{DurableFs, EmissionKind, OsFs, Signal, SinkTable};
 use velaria_contract::{Clock, Error, ErrorCode, Result, StreamExplain, StreamingQueryProgress, SystemClock};
 
-use crate::driver::{Driver, Setup, check_delivery};
+use crate::driver::{Driver, check_delivery};
 use crate::explain::explain;
 use crate::options::StreamOptions;
 use crate::plan::StreamPlan;
@@ -371,7 +371,7 @@ impl Query {
     }
 
     fn open_and_run(&self) -> Result<()> {
-        let driver = Driver::open(&Setup { plan: &self.plan, control: &self.control })?;
+        let driver = Driver::open(&self.plan, &self.control)?;
         self.control.opened();
         driver.run()
     }

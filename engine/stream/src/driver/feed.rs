@@ -18,7 +18,7 @@ use crate::backpressure::{Item, Limits, Queue, QueueCounts};
 pub(crate) struct Feed {
     shared: Arc<Shared>,
     inline: Vec<Inline>,
-    threads: Vec<Threaded>,
+    threads: Vec<JoinHandle<Result<()>>>,
 }
 
 struct Shared {
@@ -62,10 +62,6 @@ struct Inline {
     source: Box<dyn StreamSource>,
     ended: bool,
     next_at: Duration,
-}
-
-struct Threaded {
-    thread: JoinHandle<Result<()>>,
 }
 
 /// What there is to do.
@@ -144,7 +140,7 @@ impl Feed {
                 let thread = thread.map_err(|error| {
                     Error::new(ErrorCode::Internal, "cannot start a thread for a source").with_source(error)
                 })?;
-                self.threads.push(Threaded { thread });
+                self.threads.push(thread);
             }
         }
         Ok(())
@@ -274,8 +270,8 @@ impl Feed {
         for mut own in self.inline.drain(..) {
             result = result.and(own.source.close());
         }
-        for own in self.threads.drain(..) {
-            let joined = own.thread.join().unwrap_or_else(|_| Err(panicked()));
+        for thread in self.threads.drain(..) {
+            let joined = thread.join().unwrap_or_else(|_| Err(panicked()));
             result = result.and(joined);
         }
         result
