@@ -57,6 +57,7 @@ pub(crate) fn proofs() -> String {
             "engine/contract/tests",
             "engine/sql/tests",
             "engine/connector/tests",
+            "engine/vector/tests",
             "engine/stream/tests",
             "engine/velaria/tests",
             "engine/cli/tests",

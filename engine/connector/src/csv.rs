@@ -19,7 +19,6 @@ mod scan;
 pub(crate) mod sniff;
 mod structure;
 mod value;
-mod vector;
 
 use std::any::Any;
 use std::sync::Arc;

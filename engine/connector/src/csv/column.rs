@@ -16,7 +16,7 @@ use super::dialect::DateOrder;
 use super::record::Fields;
 use super::structure::Index;
 use super::value::{self, NumberStyle};
-use super::vector;
+use velaria_vector::text as vector;
 
 /// How the text of a column becomes values.
 #[derive(Debug, Clone, PartialEq)]

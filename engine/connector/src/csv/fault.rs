@@ -8,8 +8,8 @@ use super::batch::{Layout, Trouble};
 use super::column::Kind;
 use super::file::CsvFile;
 use super::record::{Fault, Fields, Found, Splitter};
-use super::vector::{self, VectorFault};
 use crate::LocalFile;
+use velaria_vector::text::{self as vector, VectorFault};
 
 /// How many characters of a value are shown.
 const SHOWN_CHARS: usize = 40;

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use super::column::Kind;
 use super::dialect::DateOrder;
 use super::value::{self, NumberStyle};
-use super::vector;
+use velaria_vector::text as vector;
 
 const BOOL: u16 = 1;
 const INTEGER: u16 = 1 << 1;

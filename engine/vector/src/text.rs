@@ -11,13 +11,13 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field};
 
 /// The type of a column of vectors.
-pub(crate) fn data_type(dimensions: i32) -> DataType {
+pub fn data_type(dimensions: i32) -> DataType {
     DataType::FixedSizeList(Arc::new(Field::new("item", DataType::Float32, true)), dimensions)
 }
 
 /// Why a text is no vector.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum VectorFault {
+pub enum VectorFault {
     /// There are no brackets around it.
     Brackets,
     /// There is nothing between the brackets, or between two commas.
@@ -32,7 +32,7 @@ pub(crate) enum VectorFault {
 ///
 /// # Errors
 /// Where the text leaves the grammar.
-pub(crate) fn parse(text: &[u8], out: &mut Vec<f32>) -> Result<usize, VectorFault> {
+pub fn parse(text: &[u8], out: &mut Vec<f32>) -> Result<usize, VectorFault> {
     let inner = text.trim_ascii().strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
     let inner = inner.ok_or(VectorFault::Brackets)?.trim_ascii();
     if inner.is_empty() {
@@ -52,7 +52,7 @@ pub(crate) fn parse(text: &[u8], out: &mut Vec<f32>) -> Result<usize, VectorFaul
 }
 
 /// The number of dimensions, when `text` is a vector.
-pub(crate) fn dimensions(text: &[u8]) -> Option<usize> {
+pub fn dimensions(text: &[u8]) -> Option<usize> {
     parse(text, &mut Vec::new()).ok()
 }
 

@@ -1,0 +1,70 @@
+//! The search: which rows are nearest, over all columns of a table and on several threads.
+
+use arrow::buffer::BooleanBuffer;
+use velaria_contract::Result;
+
+use crate::backend::Backend;
+use crate::column::VectorColumn;
+use crate::metric::Metric;
+use crate::query::Queries;
+use crate::scanner::Scanner;
+use crate::top_k::Hit;
+
+/// A part of a table: its vectors, and which of its rows may be found.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The vectors.
+    pub column: VectorColumn,
+    /// The rows that may be found; `None` for all.
+    pub selected: Option<BooleanBuffer>,
+}
+
+/// What is searched, and how.
+#[derive(Clone, Copy)]
+pub struct SearchOptions<'a> {
+    /// What near means.
+    pub metric: Metric,
+    /// How many rows are found for each query, at most.
+    pub top_k: usize,
+    /// The instructions that are used.
+    pub backend: Backend,
+    /// How many threads may work at the same time.
+    pub threads: usize,
+    /// Asked often; its error ends the search.
+    pub check: &'a (dyn Fn() -> Result<()> + Sync),
+}
+
+/// What a search did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Rows with a vector that could be found, for one query.
+    pub candidates: u64,
+    /// Scores that were computed in full, over all queries; the other rows were proven not to be among the nearest.
+    pub scored: u64,
+}
+
+/// The rows that were found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// For each query the nearest rows, nearest first. Row ids count all rows of all parts.
+    pub hits: Vec<Vec<Hit>>,
+    /// What was done for it.
+    pub figures: Figures,
+}
+
+/// Finds the rows of `parts` that are nearest to each of `queries`. The result does not depend on the number of threads,
+/// nor on how the rows are cut into parts.
+///
+/// # Errors
+/// `VEL-2004` when a part has vectors of another length than the queries; `VEL-7001` for a query that is infinite in the
+/// type of the column; those of `options.check`.
+pub fn search(parts: &[Part], queries: &Queries, options: &SearchOptions<'_>) -> Result<Found> {
+    let mut scanner = Scanner::new(queries, options.metric, options.top_k, options.backend)?;
+    let mut first_row = 0;
+    for part in parts {
+        (options.check)()?;
+        scanner.push(&part.column, first_row, part.selected.as_ref())?;
+        first_row += part.column.rows() as u64;
+    }
+    Ok(scanner.finish())
+}

@@ -1,0 +1,4 @@
+//! The laws of vector search.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod search;
