@@ -1,4 +1,7 @@
 //! The laws of vector search.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod data;
+mod forms;
+mod scores;
 mod search;
