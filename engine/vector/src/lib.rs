@@ -7,12 +7,15 @@
 //! Invariant: this crate never sees SQL, a plan or a file; it scores slices and Arrow columns.
 
 pub mod backend;
+mod bound;
 pub mod column;
 pub mod exact;
+mod kernel;
 pub mod metric;
 pub mod query;
 pub mod scanner;
 pub mod search;
+mod tasks;
 pub mod text;
 pub mod top_k;
 
