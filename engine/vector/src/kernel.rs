@@ -150,86 +150,114 @@ impl Kernel {
     }
 }
 
-/// [`Kernel::products`] with these lanes.
-#[inline(always)]
-fn products<L: Lanes>(rows: &[f32], query: &KernelQuery, out: &mut Block) {
-    let step = |[dot, square]: [L; 2], row: L, query: L| [dot.plus_product(row, query), square.plus_product(row, row)];
-    let Block { dots, squares } = out;
-    block::<L, 2, _>(rows, query, step, dots.iter_mut().zip(squares), |(dot, square), sums| [*dot, *square] = sums);
+/// What a row and a query are folded into.
+trait Fold<L: Lanes>: Copy {
+    fn new() -> Self;
+
+    fn step(&mut self, row: L, query: L);
+
+    /// Puts the result to row `row` of `out`; rows beyond its end are not asked for.
+    fn finish(self, out: &mut Block, row: usize);
 }
 
-/// [`Kernel::distances`] with these lanes.
-#[inline(always)]
-fn distances<L: Lanes>(rows: &[f32], query: &KernelQuery, out: &mut Block) {
-    let step = |[sum]: [L; 1], row: L, query: L| {
+/// The inner product and the squared norm.
+#[derive(Clone, Copy)]
+struct Products<L>(L, L);
+
+impl<L: Lanes> Fold<L> for Products<L> {
+    #[inline(always)]
+    fn new() -> Self {
+        Self(L::zero(), L::zero())
+    }
+
+    #[inline(always)]
+    fn step(&mut self, row: L, query: L) {
+        self.0 = self.0.plus_product(row, query);
+        self.1 = self.1.plus_product(row, row);
+    }
+
+    #[inline(always)]
+    fn finish(self, out: &mut Block, row: usize) {
+        put(&mut out.dots, row, self.0.sum());
+        put(&mut out.squares, row, self.1.sum());
+    }
+}
+
+/// The squared distance.
+#[derive(Clone, Copy)]
+struct Distances<L>(L);
+
+impl<L: Lanes> Fold<L> for Distances<L> {
+    #[inline(always)]
+    fn new() -> Self {
+        Self(L::zero())
+    }
+
+    #[inline(always)]
+    fn step(&mut self, row: L, query: L) {
         let difference = row.minus(query);
-        [sum.plus_product(difference, difference)]
-    };
-    block::<L, 1, _>(rows, query, step, out.squares.iter_mut(), |square, [sum]| *square = sum);
+        self.0 = self.0.plus_product(difference, difference);
+    }
+
+    #[inline(always)]
+    fn finish(self, out: &mut Block, row: usize) {
+        put(&mut out.squares, row, self.0.sum());
+    }
 }
 
-/// Folds each row together with the query into `S` sums and puts them to its place in `out`.
 #[inline(always)]
-fn block<L: Lanes, const S: usize, P>(
-    rows: &[f32],
-    query: &KernelQuery,
-    step: impl Fn([L; S], L, L) -> [L; S] + Copy,
-    mut out: impl Iterator<Item = P>,
-    put: impl Fn(P, [f32; S]) + Copy,
-) {
-    let mut rest = rows;
-    if L::ROWS == 4 {
-        rest = groups::<L, S, 4, P>(rest, query, step, &mut out, put);
+fn put(out: &mut [f32; BLOCK_ROWS], row: usize, value: f32) {
+    if let Some(place) = out.get_mut(row) {
+        *place = value;
     }
-    if L::ROWS >= 2 {
-        rest = groups::<L, S, 2, P>(rest, query, step, &mut out, put);
-    }
-    groups::<L, S, 1, P>(rest, query, step, &mut out, put);
 }
 
-/// The rows in groups of `R`; returns those that are left.
+/// Folds each row together with the query: in groups, then those that are left.
 #[inline(always)]
-fn groups<'a, L: Lanes, const S: usize, const R: usize, P>(
-    rows: &'a [f32],
-    query: &KernelQuery,
-    step: impl Fn([L; S], L, L) -> [L; S] + Copy,
-    out: &mut impl Iterator<Item = P>,
-    put: impl Fn(P, [f32; S]) + Copy,
-) -> &'a [f32] {
-    let groups = rows.chunks_exact((query.dimension * R).max(1));
-    let rest = groups.remainder();
-    for group in groups {
-        let sums: [[f32; S]; R] = group_sums::<L, S, R>(group, query, step);
-        out.by_ref().zip(sums).take(R).for_each(|(place, sums)| put(place, sums));
+fn block<L: Lanes, F: Fold<L>>(rows: &[f32], query: &KernelQuery, out: &mut Block) {
+    let count = rows.len() / query.dimension.max(1);
+    let mut row = 0;
+    while L::ROWS == 4 && row + 4 <= count {
+        group::<L, F, 4>(rows, row, query, out);
+        row += 4;
     }
-    rest
+    while L::ROWS >= 2 && row + 2 <= count {
+        group::<L, F, 2>(rows, row, query, out);
+        row += 2;
+    }
+    while row < count {
+        group::<L, F, 1>(rows, row, query, out);
+        row += 1;
+    }
 }
 
-/// The sums of `R` rows, which `group` holds exactly.
+/// `R` rows, beginning with number `row`, all of which `rows` holds.
 #[inline(always)]
-fn group_sums<L: Lanes, const S: usize, const R: usize>(
-    group: &[f32],
-    query: &KernelQuery,
-    step: impl Fn([L; S], L, L) -> [L; S],
-) -> [[f32; S]; R] {
+fn group<L: Lanes, F: Fold<L>, const R: usize>(rows: &[f32], row: usize, query: &KernelQuery, out: &mut Block) {
     let dimension = query.dimension;
-    let start = group.as_ptr();
-    let mut sums = [[L::zero(); S]; R];
-    for (chunk, part) in query.chunks.iter().enumerate() {
-        let done = chunk * LANES;
+    let start = rows.as_ptr().wrapping_add(row * dimension);
+    let from: [*const f32; R] = std::array::from_fn(|row| start.wrapping_add(row * dimension));
+    let mut sums = [F::new(); R];
+    let (chunks, rest) = (dimension / LANES, dimension % LANES);
+    for (number, part) in query.chunks.iter().take(chunks).enumerate() {
         // SAFETY: a chunk has sixteen floats.
         let part = unsafe { L::load(part.as_ptr()) };
-        for (row, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: chunks begin inside of a row, and the group has `R` rows.
-            let from = unsafe { start.add(row * dimension + done) };
+        for (from, sums) in from.iter().zip(&mut sums) {
+            let from = from.wrapping_add(number * LANES);
             L::prefetch(from.wrapping_add(PREFETCH_FLOATS));
-            let left = dimension - done;
-            // SAFETY: `left` floats of the row are there.
-            let values = unsafe { if left >= LANES { L::load(from) } else { L::load_part(from, left) } };
-            *sums = step(*sums, values, part);
+            // SAFETY: the rows have so many whole chunks.
+            sums.step(unsafe { L::load(from) }, part);
         }
     }
-    sums.map(|sums| sums.map(L::sum))
+    if let Some(part) = query.chunks.get(chunks) {
+        // SAFETY: a chunk has sixteen floats.
+        let part = unsafe { L::load(part.as_ptr()) };
+        for (from, sums) in from.iter().zip(&mut sums) {
+            // SAFETY: behind the whole chunks so many floats are left of each row.
+            sums.step(unsafe { L::load_part(from.wrapping_add(chunks * LANES), rest) }, part);
+        }
+    }
+    sums.into_iter().enumerate().for_each(|(place, sums)| sums.finish(out, row + place));
 }
 
 /// How far ahead memory is asked for.

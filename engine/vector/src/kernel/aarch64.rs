@@ -9,12 +9,12 @@ use super::{Block, KernelQuery, LANES, Lanes};
 
 /// See [`super::Kernel::products`].
 pub(super) fn products(rows: &[f32], query: &KernelQuery, out: &mut Block) {
-    super::products::<Neon>(rows, query, out);
+    super::block::<Neon, super::Products<_>>(rows, query, out);
 }
 
 /// See [`super::Kernel::distances`].
 pub(super) fn distances(rows: &[f32], query: &KernelQuery, out: &mut Block) {
-    super::distances::<Neon>(rows, query, out);
+    super::block::<Neon, super::Distances<_>>(rows, query, out);
 }
 
 /// Every 64-bit ARM has NEON: it belongs to the target.

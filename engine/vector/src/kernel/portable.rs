@@ -5,12 +5,12 @@ use super::{Block, KernelQuery, LANES, Lanes};
 
 /// See [`super::Kernel::products`].
 pub(super) fn products(rows: &[f32], query: &KernelQuery, out: &mut Block) {
-    super::products::<Portable>(rows, query, out);
+    super::block::<Portable, super::Products<_>>(rows, query, out);
 }
 
 /// See [`super::Kernel::distances`].
 pub(super) fn distances(rows: &[f32], query: &KernelQuery, out: &mut Block) {
-    super::distances::<Portable>(rows, query, out);
+    super::block::<Portable, super::Distances<_>>(rows, query, out);
 }
 
 #[derive(Clone, Copy)]

@@ -15,25 +15,25 @@ use crate::exact::{Component, ExactQuery};
 /// See [`super::Kernel::products`].
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn products_avx2(rows: &[f32], query: &KernelQuery, out: &mut Block) {
-    super::products::<Avx2>(rows, query, out);
+    super::block::<Avx2, super::Products<_>>(rows, query, out);
 }
 
 /// See [`super::Kernel::products`].
 #[target_feature(enable = "avx512f,avx2,fma")]
 pub(super) fn products_avx512(rows: &[f32], query: &KernelQuery, out: &mut Block) {
-    super::products::<Avx512>(rows, query, out);
+    super::block::<Avx512, super::Products<_>>(rows, query, out);
 }
 
 /// See [`super::Kernel::distances`].
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn distances_avx2(rows: &[f32], query: &KernelQuery, out: &mut Block) {
-    super::distances::<Avx2>(rows, query, out);
+    super::block::<Avx2, super::Distances<_>>(rows, query, out);
 }
 
 /// See [`super::Kernel::distances`].
 #[target_feature(enable = "avx512f,avx2,fma")]
 pub(super) fn distances_avx512(rows: &[f32], query: &KernelQuery, out: &mut Block) {
-    super::distances::<Avx512>(rows, query, out);
+    super::block::<Avx512, super::Distances<_>>(rows, query, out);
 }
 
 /// See [`super::Kernel::score`].
