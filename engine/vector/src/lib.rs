@@ -7,8 +7,10 @@
 //! Invariant: this crate never sees SQL, a plan or a file; it scores slices and Arrow columns.
 
 pub mod backend;
+mod batch;
 pub mod column;
 pub mod exact;
+mod kernel;
 pub mod metric;
 pub mod query;
 pub mod scanner;

@@ -4,6 +4,7 @@ use arrow::buffer::BooleanBuffer;
 use velaria_contract::Result;
 
 use crate::backend::Backend;
+use crate::batch::{Batch, Narrow, Targets};
 use crate::column::{Components, VectorColumn};
 use crate::exact::{Component, ExactQuery};
 use crate::metric::Metric;
@@ -15,8 +16,13 @@ use crate::top_k::TopK;
 #[derive(Debug)]
 pub struct Scanner {
     queries: Queries,
+    metric: Metric,
+    backend: Backend,
     narrow: Vec<ExactQuery>,
     wide: Vec<ExactQuery>,
+    /// Made when a column is there; they are for columns of 16 and 32 bits, and for those of 64 bits.
+    narrow_batch: Option<Batch>,
+    wide_batch: Option<Batch>,
     nearest: Vec<TopK>,
     figures: Figures,
 }
@@ -26,9 +32,13 @@ impl Scanner {
     ///
     /// # Errors
     /// None yet.
-    pub fn new(queries: &Queries, metric: Metric, top_k: usize, _backend: Backend) -> Result<Self> {
+    pub fn new(queries: &Queries, metric: Metric, top_k: usize, backend: Backend) -> Result<Self> {
         let exact = |queries: &Queries| queries.iter().map(|query| ExactQuery::new(metric, query.to_vec())).collect();
         Ok(Self {
+            metric,
+            backend,
+            narrow_batch: None,
+            wide_batch: None,
             narrow: queries.narrowed().map(|narrow| exact(&narrow)).unwrap_or_default(),
             wide: exact(queries),
             nearest: vec![TopK::new(metric, top_k); queries.count()],
@@ -47,6 +57,14 @@ impl Scanner {
             return Ok(());
         }
         self.queries.check_dimension(column.dimension())?;
+        if self.queries.count() > 1 {
+            match column.components() {
+                Components::F16(values) => self.scan_batch(values, column, first_row, selected),
+                Components::F32(values) => self.scan_batch(values, column, first_row, selected),
+                Components::F64(values) => self.scan_batch(values, column, first_row, selected),
+            }
+            return Ok(());
+        }
         match column.components() {
             Components::F16(values) => self.scan(values, column, first_row, selected),
             Components::F32(values) => self.scan(values, column, first_row, selected),
@@ -74,6 +92,26 @@ impl Scanner {
                 self.figures.scored += 1;
             }
         }
+    }
+
+    fn scan_batch<T: Narrow>(
+        &mut self,
+        values: &[T],
+        column: &VectorColumn,
+        first_row: u64,
+        selected: Option<&BooleanBuffer>,
+    ) {
+        let (queries, batch) = if size_of::<T>() > 4 {
+            (&self.wide, &mut self.wide_batch)
+        } else {
+            (&self.narrow, &mut self.narrow_batch)
+        };
+        let batch = batch.get_or_insert_with(|| Batch::new::<T>(self.metric, queries, self.backend));
+        let there = |row| {
+            column.nulls().is_none_or(|nulls| nulls.is_valid(row)) && selected.is_none_or(|chosen| chosen.value(row))
+        };
+        let mut targets = Targets { queries, nearest: &mut self.nearest, figures: &mut self.figures };
+        batch.scan(values, first_row, there, &mut targets);
     }
 
     /// Takes over what `other`, made for the same queries, has found.

@@ -1,0 +1,130 @@
+//! Six rows against up to 64 queries at once: the step of a matrix product that never stores the product.
+//!
+//! Queries lie across the lanes of the registers and components of rows are broadcast, so every loaded component is used
+//! for all queries and every loaded register of queries for six rows. What is nearer is larger here, for every metric:
+//! inner products, and squared distances with a minus. At the end each lane is compared with the limit of its query, and
+//! only the outcome leaves the registers.
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+use crate::backend::Backend;
+
+/// The rows of a tile.
+pub(crate) const ROWS: usize = 6;
+/// The queries that are packed next to each other.
+pub(crate) const LANES: usize = 16;
+/// The most queries of a panel.
+pub(crate) const QUERIES: usize = 64;
+
+/// What is added up over the components `a` of a row and `q` of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `a q`.
+    Product,
+    /// `-(a - q)²`.
+    Difference,
+}
+
+/// The rows of a tile and their norms. When there are fewer rows, one of them stands in for the others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    /// Slices of one length.
+    pub(crate) vectors: [&'a [f32]; ROWS],
+    /// What the slopes of the limits are multiplied with. NaN for a row of which nothing is known.
+    pub(crate) norms: [f32; ROWS],
+}
+
+/// Queries as the tile reads them: for each component the values of all queries.
+#[derive(Debug, Clone)]
+pub(crate) struct Panel {
+    values: Vec<f32>,
+    lanes: usize,
+    limits: Limits,
+}
+
+/// What sums are compared with, for each query and for the lanes that are none.
+#[derive(Debug, Clone)]
+struct Limits {
+    base: [f32; QUERIES],
+    slope: [f32; QUERIES],
+}
+
+impl Panel {
+    /// At most [`QUERIES`] `queries` of one length. Rows of numbers are left out until there are limits.
+    pub(crate) fn new(queries: &[Vec<f32>]) -> Self {
+        let lanes = queries.len().min(QUERIES).next_multiple_of(LANES);
+        let dimension = queries.first().map_or(0, Vec::len);
+        let mut values = vec![0.0; lanes * dimension];
+        for (component, packed) in values.chunks_exact_mut(lanes).enumerate() {
+            for (lane, query) in packed.iter_mut().zip(queries) {
+                *lane = query.get(component).copied().unwrap_or(0.0);
+            }
+        }
+        Self { values, lanes, limits: Limits { base: [f32::INFINITY; QUERIES], slope: [0.0; QUERIES] } }
+    }
+
+    /// From now on a row is left out for this query when its sum is less than `base + slope * norm`. A comparison with NaN
+    /// leaves nothing out.
+    pub(crate) fn limit(&mut self, query: usize, base: f32, slope: f32) {
+        let limits = &mut self.limits;
+        if let Some((old_base, old_slope)) = limits.base.get_mut(query).zip(limits.slope.get_mut(query)) {
+            (*old_base, *old_slope) = (base, slope);
+        }
+    }
+}
+
+/// The instructions for a form.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tile {
+    backend: Backend,
+    form: Form,
+}
+
+impl Tile {
+    /// With the instructions of `backend`, or portable ones when this machine has not got them.
+    pub(crate) fn new(backend: Backend, form: Form) -> Self {
+        let available = Backend::available().contains(&backend);
+        Self { backend: if available { backend } else { Backend::Portable }, form }
+    }
+
+    /// The most queries that a panel for this tile may have.
+    pub(crate) fn queries(self) -> usize {
+        if self.backend == Backend::Avx512 { QUERIES } else { LANES }
+    }
+
+    /// For each row the queries for which it is not left out, as bits.
+    pub(crate) fn contenders(self, rows: &Rows<'_>, panel: &Panel) -> [u64; ROWS] {
+        match self.form {
+            Form::Product => self.run::<false>(rows, panel),
+            Form::Difference => self.run::<true>(rows, panel),
+        }
+    }
+
+    fn run<const DIFFERENCE: bool>(self, rows: &Rows<'_>, panel: &Panel) -> [u64; ROWS] {
+        match self.backend {
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx512 => x86_64::avx512::<DIFFERENCE>(rows, panel),
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx2 => x86_64::avx2::<DIFFERENCE>(rows, panel),
+            #[cfg(target_arch = "aarch64")]
+            Backend::Neon => aarch64::neon::<DIFFERENCE>(rows, panel),
+            _ => portable::contenders::<DIFFERENCE>(rows, panel),
+        }
+    }
+
+    /// The squared norms of `vectors`, added to `out`.
+    pub(crate) fn squared_norms<'a>(self, vectors: impl Iterator<Item = &'a [f32]>, out: &mut Vec<f32>) {
+        let norm = match self.backend {
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx512 => x86_64::avx512_squared_norm,
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx2 => x86_64::avx2_squared_norm,
+            _ => portable::squared_norm,
+        };
+        out.extend(vectors.map(norm));
+    }
+}
