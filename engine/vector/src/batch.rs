@@ -83,7 +83,8 @@ impl Batch {
             self.buffers.present.extend(there);
             let mut converted = std::mem::take(&mut self.buffers.converted);
             let narrow = T::narrow(values, &mut converted);
-            self.scan_block(&Block { values, narrow, dimension, first_row: first_row + start as u64 }, targets);
+            let ahead = if size_of::<T>() == 4 { values.len() } else { 0 };
+            self.scan_block(&Block { values, narrow, dimension, ahead, first_row: first_row + start as u64 }, targets);
             self.buffers.converted = converted;
         }
     }

@@ -61,6 +61,8 @@ pub(crate) struct Block<'a, T> {
     pub(crate) narrow: &'a [f32],
     /// The components of a row.
     pub(crate) dimension: usize,
+    /// Where the block after this one begins, in floats behind this one; 0 when it is not there yet.
+    pub(crate) ahead: usize,
     /// The row of the table that is row 0 here.
     pub(crate) first_row: u64,
 }
@@ -82,6 +84,7 @@ impl<'a, T> Block<'a, T> {
         Rows {
             vectors: std::array::from_fn(|at| self.approximate(row(at))),
             norms: std::array::from_fn(|at| norms.get(at).copied().unwrap_or_default()),
+            ahead: self.ahead,
         }
     }
 }

@@ -36,13 +36,21 @@ pub(crate) struct Rows<'a> {
     pub(crate) vectors: [&'a [f32]; ROWS],
     /// What the slopes of the limits are multiplied with. NaN for a row of which nothing is known.
     pub(crate) norms: [f32; ROWS],
+    /// How many floats behind the first row those begin that are asked for from memory meanwhile.
+    pub(crate) ahead: usize,
 }
+
+/// One component of neighbouring queries, in one line of a cache.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+struct Lanes([f32; LANES]);
 
 /// Queries as the tile reads them: for each component the values of all queries.
 #[derive(Debug, Clone)]
 pub(crate) struct Panel {
-    values: Vec<f32>,
-    lanes: usize,
+    values: Vec<Lanes>,
+    /// How many of `values` belong to a component.
+    width: usize,
     limits: Limits,
 }
 
@@ -56,15 +64,16 @@ struct Limits {
 impl Panel {
     /// At most [`QUERIES`] `queries` of one length. Rows of numbers are left out until there are limits.
     pub(crate) fn new(queries: &[Vec<f32>]) -> Self {
-        let lanes = queries.len().min(QUERIES).next_multiple_of(LANES);
+        let width = queries.len().clamp(1, QUERIES).div_ceil(LANES);
         let dimension = queries.first().map_or(0, Vec::len);
-        let mut values = vec![0.0; lanes * dimension];
-        for (component, packed) in values.chunks_exact_mut(lanes).enumerate() {
-            for (lane, query) in packed.iter_mut().zip(queries) {
+        let mut values = vec![Lanes([0.0; LANES]); width * dimension];
+        for (component, packed) in values.chunks_exact_mut(width).enumerate() {
+            let lanes = packed.iter_mut().flat_map(|lanes| &mut lanes.0);
+            for (lane, query) in lanes.zip(queries) {
                 *lane = query.get(component).copied().unwrap_or(0.0);
             }
         }
-        Self { values, lanes, limits: Limits { base: [f32::INFINITY; QUERIES], slope: [0.0; QUERIES] } }
+        Self { values, width, limits: Limits { base: [f32::INFINITY; QUERIES], slope: [0.0; QUERIES] } }
     }
 
     /// From now on a row is left out for this query when its sum is less than `base + slope * norm`. A comparison with NaN

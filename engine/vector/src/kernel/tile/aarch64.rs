@@ -16,10 +16,10 @@ const QUARTERS: usize = LANES / QUARTER;
 pub(super) fn neon<const DIFFERENCE: bool>(rows: &Rows<'_>, panel: &Panel) -> [u64; ROWS] {
     let mut sums = [[vdupq_n_f32(0.0); QUARTERS]; ROWS];
     let dimension = rows.vectors.iter().map(|vector| vector.len()).min().unwrap_or(0);
-    for (component, packed) in panel.values.chunks_exact(LANES).take(dimension).enumerate() {
+    for (component, packed) in panel.values.iter().take(dimension).enumerate() {
         // SAFETY: `packed` has four times as many values as a register.
         let queries: [float32x4_t; QUARTERS] =
-            std::array::from_fn(|at| unsafe { vld1q_f32(packed.as_ptr().add(at * QUARTER)) });
+            std::array::from_fn(|at| unsafe { vld1q_f32(packed.0.as_ptr().add(at * QUARTER)) });
         for (sums, vector) in sums.iter_mut().zip(rows.vectors) {
             // SAFETY: no vector is shorter than `dimension`.
             let value = vdupq_n_f32(unsafe { *vector.get_unchecked(component) });

@@ -21,11 +21,10 @@ pub(super) fn contenders<const DIFFERENCE: bool>(rows: &Rows<'_>, panel: &Panel)
 
 fn sums<const DIFFERENCE: bool>(vectors: &[&[f32]; PAIR], panel: &Panel) -> [[f32; LANES]; PAIR] {
     let mut sums = [[0.0_f32; LANES]; PAIR];
-    let (queries, _) = panel.values.as_chunks::<LANES>();
     let [first, second] = vectors;
-    for ((queries, first), second) in queries.iter().zip(*first).zip(*second) {
+    for ((queries, first), second) in panel.values.iter().zip(*first).zip(*second) {
         for (sums, component) in sums.iter_mut().zip([*first, *second]) {
-            for (sum, query) in sums.iter_mut().zip(queries) {
+            for (sum, query) in sums.iter_mut().zip(&queries.0) {
                 *sum += term::<DIFFERENCE>(component, *query);
             }
         }

@@ -2,9 +2,9 @@
 #![expect(unsafe_code, reason = "instructions that not every machine has, on pointers")]
 
 use std::arch::x86_64::{
-    __m256, __m512, _CMP_NLT_UQ, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_loadu_ps, _mm256_movemask_ps,
-    _mm256_set1_ps, _mm256_setzero_ps, _mm256_sub_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_fnmadd_ps,
-    _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps,
+    __m256, __m512, _CMP_NLT_UQ, _MM_HINT_T1, _mm_prefetch, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps,
+    _mm256_loadu_ps, _mm256_movemask_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_sub_ps, _mm512_cmp_ps_mask,
+    _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps,
 };
 
 use crate::kernel::tile::{LANES, Panel, QUERIES, ROWS, Rows, portable};
@@ -17,7 +17,7 @@ const HALVES: usize = 2;
 pub(super) fn avx512<const DIFFERENCE: bool>(rows: &Rows<'_>, panel: &Panel) -> [u64; ROWS] {
     // SAFETY: `Tile::new` has asked the machine for AVX-512.
     unsafe {
-        match panel.lanes / LANES {
+        match panel.width {
             1 => avx512_tile::<1, DIFFERENCE>(rows, panel),
             2 => avx512_tile::<2, DIFFERENCE>(rows, panel),
             3 => avx512_tile::<3, DIFFERENCE>(rows, panel),
@@ -30,10 +30,11 @@ pub(super) fn avx512<const DIFFERENCE: bool>(rows: &Rows<'_>, panel: &Panel) -> 
 fn avx512_tile<const WIDTH: usize, const DIFFERENCE: bool>(rows: &Rows<'_>, panel: &Panel) -> [u64; ROWS] {
     let mut sums = [[_mm512_setzero_ps(); WIDTH]; ROWS];
     let dimension = rows.vectors.iter().map(|vector| vector.len()).min().unwrap_or(0);
-    for (component, packed) in panel.values.chunks_exact(WIDTH * LANES).take(dimension).enumerate() {
-        // SAFETY: `packed` has `WIDTH` times as many values as a register.
+    for (component, packed) in panel.values.chunks_exact(WIDTH).take(dimension).enumerate() {
+        prefetch(rows, component);
+        // SAFETY: `packed` is as many registers.
         let queries: [__m512; WIDTH] =
-            std::array::from_fn(|at| unsafe { _mm512_loadu_ps(packed.as_ptr().add(at * LANES)) });
+            std::array::from_fn(|at| unsafe { _mm512_loadu_ps(packed.as_ptr().add(at).cast()) });
         for (sums, vector) in sums.iter_mut().zip(rows.vectors) {
             // SAFETY: no vector is shorter than `dimension`.
             let value = _mm512_set1_ps(unsafe { *vector.get_unchecked(component) });
@@ -80,6 +81,15 @@ fn avx512_compare<const WIDTH: usize>(sums: [__m512; WIDTH], norm: f32, panel: &
     found
 }
 
+/// Asks for a part of what is read after these rows, the same amount for each component.
+#[inline(always)]
+fn prefetch(rows: &Rows<'_>, component: usize) {
+    let [first, ..] = rows.vectors;
+    let ahead = first.as_ptr().wrapping_add(rows.ahead + component * ROWS);
+    // SAFETY: a hint reads nothing, whatever the address.
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(ahead.cast()) };
+}
+
 /// The squared norm of a vector.
 pub(super) fn avx512_squared_norm(vector: &[f32]) -> f32 {
     #[target_feature(enable = "avx512f")]
@@ -100,10 +110,11 @@ pub(super) fn avx2<const DIFFERENCE: bool>(rows: &Rows<'_>, panel: &Panel) -> [u
 fn avx2_tile<const DIFFERENCE: bool>(rows: &Rows<'_>, panel: &Panel) -> [u64; ROWS] {
     let mut sums = [[_mm256_setzero_ps(); HALVES]; ROWS];
     let dimension = rows.vectors.iter().map(|vector| vector.len()).min().unwrap_or(0);
-    for (component, packed) in panel.values.chunks_exact(LANES).take(dimension).enumerate() {
+    for (component, packed) in panel.values.iter().take(dimension).enumerate() {
+        prefetch(rows, component);
         // SAFETY: `packed` has twice as many values as a register.
         let queries: [__m256; HALVES] =
-            std::array::from_fn(|at| unsafe { _mm256_loadu_ps(packed.as_ptr().add(at * HALF)) });
+            std::array::from_fn(|at| unsafe { _mm256_loadu_ps(packed.0.as_ptr().add(at * HALF)) });
         for (sums, vector) in sums.iter_mut().zip(rows.vectors) {
             // SAFETY: no vector is shorter than `dimension`.
             let value = _mm256_set1_ps(unsafe { *vector.get_unchecked(component) });
