@@ -15,10 +15,11 @@ const HALVES: usize = 2;
 
 /// For each row the queries for which it is not left out.
 pub(super) fn avx512<const DIFFERENCE: bool>(rows: &Rows<'_>, panel: &Panel) -> [u64; ROWS] {
-    // SAFETY: `Tile::new` has asked the machine for AVX-512.
+    // SAFETY: `Tile::new` has asked the machine for AVX-512, and `Backend::available` for what comes before it.
     unsafe {
         match panel.width {
-            1 => avx512_tile::<1, DIFFERENCE>(rows, panel),
+            // Six sums are too few to wait for each other; twelve halves are not.
+            1 => avx2_tile::<DIFFERENCE>(rows, panel),
             2 => avx512_tile::<2, DIFFERENCE>(rows, panel),
             3 => avx512_tile::<3, DIFFERENCE>(rows, panel),
             _ => avx512_tile::<4, DIFFERENCE>(rows, panel),
