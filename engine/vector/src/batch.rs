@@ -8,21 +8,78 @@
 mod block;
 mod limit;
 
-use crate::backend::Backend;
+use std::ops::Range;
+
+use arrow::buffer::BooleanBuffer;
+
+use crate::column::{Components, VectorColumn};
 use crate::exact::ExactQuery;
+use crate::kernel::Kernel;
 use crate::kernel::tile::{Form, Panel, ROWS, Tile};
 use crate::metric::Metric;
 use crate::search::Figures;
 use crate::top_k::TopK;
 
-pub(crate) use block::Narrow;
-use block::{Block, block_rows};
-use limit::{Limit, norm_for_limits};
+use block::{Block, Narrow, block_rows};
+use limit::{Limit, Narrowing, norm_for_limits};
 
-/// Queries packed for the tile, for columns of one type.
+/// The batches of one search, made when a column asks for them.
+#[derive(Debug, Default)]
+pub(crate) struct Batches {
+    /// For columns of 16 and of 32 bits.
+    narrow: Option<Batch>,
+    /// For columns of 64 bits.
+    wide: Option<Batch>,
+}
+
+/// What belongs to the queries, which are those of the type of the column.
+pub(crate) struct Targets<'a> {
+    /// The instructions.
+    pub(crate) kernel: Kernel,
+    /// How rows are scored.
+    pub(crate) queries: &'a [ExactQuery],
+    /// The nearest rows so far.
+    pub(crate) nearest: &'a mut [TopK],
+    /// What was done.
+    pub(crate) figures: &'a mut Figures,
+}
+
+impl Batches {
+    /// Looks at `rows` of `column`, whose row 0 is row `first_row` of the table; `found` are those of them that may be
+    /// found, `None` for all.
+    pub(crate) fn scan(
+        &mut self,
+        column: &VectorColumn,
+        rows: Range<usize>,
+        first_row: u64,
+        found: Option<&BooleanBuffer>,
+        targets: Targets<'_>,
+    ) {
+        let first = first_row + rows.start as u64;
+        let components = rows.start * column.dimension()..rows.end * column.dimension();
+        match column.components() {
+            Components::F16(values) => scan(&mut self.narrow, values.get(components), first, found, targets),
+            Components::F32(values) => scan(&mut self.narrow, values.get(components), first, found, targets),
+            Components::F64(values) => scan(&mut self.wide, values.get(components), first, found, targets),
+        }
+    }
+}
+
+fn scan<T: Narrow>(
+    batch: &mut Option<Batch>,
+    vectors: Option<&[T]>,
+    first_row: u64,
+    found: Option<&BooleanBuffer>,
+    mut targets: Targets<'_>,
+) {
+    let batch = batch.get_or_insert_with(|| Batch::new(targets.kernel, targets.queries, T::NARROWING));
+    batch.scan(vectors.unwrap_or_default(), first_row, found, &mut targets);
+}
+
+/// Queries packed for the tile.
 #[derive(Debug)]
-pub(crate) struct Batch {
-    metric: Metric,
+struct Batch {
+    dimension: usize,
     tile: Tile,
     groups: Vec<Group>,
     buffers: Buffers,
@@ -44,46 +101,37 @@ struct Group {
     limits: Vec<Option<Limit>>,
 }
 
-/// What belongs to each query.
-pub(crate) struct Targets<'a> {
-    /// How rows are scored.
-    pub(crate) queries: &'a [ExactQuery],
-    /// The nearest rows so far.
-    pub(crate) nearest: &'a mut [TopK],
-    /// What was done.
-    pub(crate) figures: &'a mut Figures,
-}
-
 impl Batch {
-    /// For columns of `T`.
-    pub(crate) fn new<T: Narrow>(metric: Metric, queries: &[ExactQuery], backend: Backend) -> Self {
-        let form = if metric == Metric::L2 { Form::Difference } else { Form::Product };
-        let tile = Tile::new(backend, form);
-        let groups = queries.chunks(tile.queries()).map(|queries| Group::new::<T>(metric, queries)).collect();
-        Self { metric, tile, groups, buffers: Buffers::default() }
+    fn new(kernel: Kernel, queries: &[ExactQuery], narrowing: Narrowing) -> Self {
+        let is_l2 = queries.first().is_some_and(|query| query.metric() == Metric::L2);
+        let tile = Tile::new(kernel, if is_l2 { Form::Difference } else { Form::Product });
+        Self {
+            dimension: queries.first().map_or(1, |query| query.values().len()),
+            tile,
+            groups: queries.chunks(tile.queries()).map(|queries| Group::new(queries, narrowing)).collect(),
+            buffers: Buffers::default(),
+        }
     }
 
-    /// Looks at those `vectors`, of as many components as the queries, whose position is `selected`. The first of them is
-    /// row `first_row`.
-    pub(crate) fn scan<T: Narrow>(
+    /// Looks at those `vectors` that are `found` by their position. The first of them is row `first_row`.
+    fn scan<T: Narrow>(
         &mut self,
         vectors: &[T],
         first_row: u64,
-        selected: impl Fn(usize) -> bool,
+        found: Option<&BooleanBuffer>,
         targets: &mut Targets<'_>,
     ) {
-        let Some(dimension) = targets.queries.first().map(|query| query.values().len()) else { return };
+        let (dimension, rows) = (self.dimension, block_rows(self.dimension));
         let nearest = targets.nearest.chunks(self.tile.queries());
         self.groups.iter_mut().zip(nearest).for_each(|(group, nearest)| group.aim_all(nearest));
-        let rows = block_rows(dimension);
         for (number, values) in vectors.chunks(rows * dimension).enumerate() {
             let start = number * rows;
-            let there = (0..values.len() / dimension).filter(|row| selected(start + row));
+            let there = |row: &usize| found.is_none_or(|found| found.value(start + row));
             self.buffers.present.clear();
-            self.buffers.present.extend(there);
+            self.buffers.present.extend((0..values.len() / dimension).filter(there));
             let mut converted = std::mem::take(&mut self.buffers.converted);
             let narrow = T::narrow(values, &mut converted);
-            let ahead = if size_of::<T>() == 4 { values.len() } else { 0 };
+            let ahead = if size_of::<T>() == size_of::<f32>() { values.len() } else { 0 };
             self.scan_block(&Block { values, narrow, dimension, ahead, first_row: first_row + start as u64 }, targets);
             self.buffers.converted = converted;
         }
@@ -91,15 +139,16 @@ impl Batch {
 
     fn scan_block<T: Narrow>(&mut self, block: &Block<'_, T>, targets: &mut Targets<'_>) {
         self.measure(block);
-        targets.figures.candidates += self.buffers.present.len() as u64;
-        let size = self.tile.queries();
-        let per_query = targets.queries.chunks(size).zip(targets.nearest.chunks_mut(size));
-        for (group, (queries, nearest)) in self.groups.iter_mut().zip(per_query) {
-            let (present, norms) = (self.buffers.present.chunks(ROWS), self.buffers.norms.chunks(ROWS));
-            for (present, norms) in present.zip(norms) {
-                let found = self.tile.contenders(&block.tile(present, norms), &group.panel);
-                if found != [0; ROWS] {
-                    targets.figures.scored += group.settle(block, present, &found, queries, nearest);
+        let Self { tile, groups, buffers, .. } = self;
+        let Targets { kernel, queries, nearest, figures } = targets;
+        figures.candidates += buffers.present.len() as u64;
+        let targets = queries.chunks(tile.queries()).zip(nearest.chunks_mut(tile.queries()));
+        for (group, (queries, nearest)) in groups.iter_mut().zip(targets) {
+            let mut targets = Targets { kernel: *kernel, queries, nearest, figures };
+            for (rows, norms) in buffers.present.chunks(ROWS).zip(buffers.norms.chunks(ROWS)) {
+                let contenders = tile.contenders(&block.tile(rows, norms), &group.panel);
+                if contenders != [0; ROWS] {
+                    group.settle(block, rows, &contenders, &mut targets);
                 }
             }
         }
@@ -109,7 +158,7 @@ impl Batch {
     fn measure<T>(&mut self, block: &Block<'_, T>) {
         let Buffers { present, norms, .. } = &mut self.buffers;
         norms.clear();
-        if self.metric == Metric::L2 {
+        if self.tile.form() == Form::Difference {
             norms.resize(present.len(), 0.0);
         } else {
             self.tile.squared_norms(present.iter().map(|row| block.approximate(*row)), norms);
@@ -119,8 +168,8 @@ impl Batch {
 }
 
 impl Group {
-    fn new<T: Narrow>(metric: Metric, queries: &[ExactQuery]) -> Self {
-        let limits: Vec<_> = queries.iter().map(|query| Limit::new(metric, query, T::NARROWING)).collect();
+    fn new(queries: &[ExactQuery], narrowing: Narrowing) -> Self {
+        let limits: Vec<_> = queries.iter().map(|query| Limit::new(query, narrowing)).collect();
         let narrow = |(query, limit): (&ExactQuery, &Option<Limit>)| {
             limit.as_ref().map_or_else(|| vec![0.0; query.values().len()], |limit| limit.narrow(query))
         };
@@ -128,27 +177,23 @@ impl Group {
         Self { panel: Panel::new(&narrow), limits }
     }
 
-    /// Scores the rows that are not left out, and leaves out more after each; tells how many there were.
+    /// Scores the rows that are not left out, and leaves out more after each.
     fn settle<T: Narrow>(
         &mut self,
         block: &Block<'_, T>,
         rows: &[usize],
-        found: &[u64; ROWS],
-        queries: &[ExactQuery],
-        nearest: &mut [TopK],
-    ) -> u64 {
-        let mut scored = 0;
-        for (row, found) in rows.iter().zip(found) {
-            let vector = block.exact(*row);
-            for (lane, (query, nearest)) in queries.iter().zip(nearest.iter_mut()).enumerate() {
-                if found >> lane & 1 == 1 {
-                    nearest.push(block.first_row + *row as u64, query.score(vector));
-                    self.aim(lane, nearest);
-                    scored += 1;
-                }
+        contenders: &[u64; ROWS],
+        targets: &mut Targets<'_>,
+    ) {
+        for (row, contenders) in rows.iter().zip(contenders) {
+            for lane in ones(*contenders) {
+                let target = targets.queries.get(lane).zip(targets.nearest.get_mut(lane));
+                let Some((query, nearest)) = target else { break };
+                nearest.push(block.first_row + *row as u64, targets.kernel.score(query, block.exact(*row)));
+                self.aim(lane, nearest);
+                targets.figures.scored += 1;
             }
         }
-        scored
     }
 
     /// Sets the limit of a query by the rows found so far.
@@ -161,4 +206,13 @@ impl Group {
     fn aim_all(&mut self, nearest: &[TopK]) {
         nearest.iter().enumerate().for_each(|(lane, nearest)| self.aim(lane, nearest));
     }
+}
+
+/// The places of the bits that are set, from the lowest.
+fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = bits.trailing_zeros();
+        bits &= bits.wrapping_sub(1);
+        (place < u64::BITS).then_some(place as usize)
+    })
 }

@@ -8,6 +8,7 @@
 
 pub mod backend;
 mod batch;
+mod bound;
 pub mod column;
 pub mod exact;
 mod kernel;
@@ -15,6 +16,7 @@ pub mod metric;
 pub mod query;
 pub mod scanner;
 pub mod search;
+mod tasks;
 pub mod text;
 pub mod top_k;
 

@@ -46,13 +46,13 @@ pub(crate) struct Limit {
 impl Limit {
     /// `None` when the tile cannot tell anything about the query: one that is zero where it needs a direction, or beyond
     /// the range of its arithmetic.
-    pub(crate) fn new(metric: Metric, query: &ExactQuery, narrowing: Narrowing) -> Option<Self> {
+    pub(crate) fn new(query: &ExactQuery, narrowing: Narrowing) -> Option<Self> {
         let dimension = query.values().len() as f64;
         let roundings = (dimension + 8.0) * UNIT;
         let bound = Some(roundings / (1.0 - roundings)).filter(|bound| (0.0..BOUND_MAX).contains(bound))?;
-        let scale = scale(metric, query.norm())?;
+        let scale = scale(query.metric(), query.norm())?;
         Some(Self {
-            metric,
+            metric: query.metric(),
             bound,
             slack: (dimension + 16.0) * 2f64.powi(-50),
             underflow: dimension * 2f64.powi(-149),

@@ -12,6 +12,7 @@ mod portable;
 mod x86_64;
 
 use crate::backend::Backend;
+use crate::kernel::Kernel;
 
 /// The rows of a tile.
 pub(crate) const ROWS: usize = 6;
@@ -86,23 +87,27 @@ impl Panel {
     }
 }
 
-/// The instructions for a form.
+/// A form, in the instructions of a kernel.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tile {
-    backend: Backend,
+    kernel: Kernel,
     form: Form,
 }
 
 impl Tile {
-    /// With the instructions of `backend`, or portable ones when this machine has not got them.
-    pub(crate) fn new(backend: Backend, form: Form) -> Self {
-        let available = Backend::available().contains(&backend);
-        Self { backend: if available { backend } else { Backend::Portable }, form }
+    /// The tile that `kernel` has for `form`.
+    pub(crate) fn new(kernel: Kernel, form: Form) -> Self {
+        Self { kernel, form }
+    }
+
+    /// What is added up.
+    pub(crate) fn form(self) -> Form {
+        self.form
     }
 
     /// The most queries that a panel for this tile may have.
     pub(crate) fn queries(self) -> usize {
-        if self.backend == Backend::Avx512 { QUERIES } else { LANES }
+        if self.kernel.backend == Backend::Avx512 { QUERIES } else { LANES }
     }
 
     /// For each row the queries for which it is not left out, as bits.
@@ -114,7 +119,7 @@ impl Tile {
     }
 
     fn run<const DIFFERENCE: bool>(self, rows: &Rows<'_>, panel: &Panel) -> [u64; ROWS] {
-        match self.backend {
+        match self.kernel.backend {
             #[cfg(target_arch = "x86_64")]
             Backend::Avx512 => x86_64::avx512::<DIFFERENCE>(rows, panel),
             #[cfg(target_arch = "x86_64")]
@@ -127,7 +132,7 @@ impl Tile {
 
     /// The squared norms of `vectors`, added to `out`.
     pub(crate) fn squared_norms<'a>(self, vectors: impl Iterator<Item = &'a [f32]>, out: &mut Vec<f32>) {
-        let norm = match self.backend {
+        let norm = match self.kernel.backend {
             #[cfg(target_arch = "x86_64")]
             Backend::Avx512 => x86_64::avx512_squared_norm,
             #[cfg(target_arch = "x86_64")]

@@ -15,7 +15,7 @@ const HALVES: usize = 2;
 
 /// For each row the queries for which it is not left out.
 pub(super) fn avx512<const DIFFERENCE: bool>(rows: &Rows<'_>, panel: &Panel) -> [u64; ROWS] {
-    // SAFETY: `Tile::new` has asked the machine for AVX-512, and `Backend::available` for what comes before it.
+    // SAFETY: `Kernel::new` has asked the machine for AVX-512, and `Backend::available` for what comes before it.
     unsafe {
         match panel.width {
             // Six sums are too few to wait for each other; twelve halves are not.
@@ -97,13 +97,13 @@ pub(super) fn avx512_squared_norm(vector: &[f32]) -> f32 {
     fn squared_norm(vector: &[f32]) -> f32 {
         portable::squared_norm(vector)
     }
-    // SAFETY: `Tile::new` has asked the machine for AVX-512.
+    // SAFETY: `Kernel::new` has asked the machine for AVX-512.
     unsafe { squared_norm(vector) }
 }
 
 /// For each row the queries for which it is not left out. The panel has [`LANES`] lanes.
 pub(super) fn avx2<const DIFFERENCE: bool>(rows: &Rows<'_>, panel: &Panel) -> [u64; ROWS] {
-    // SAFETY: `Tile::new` has asked the machine for AVX2 and fused multiplication.
+    // SAFETY: `Kernel::new` has asked the machine for AVX2 and fused multiplication.
     unsafe { avx2_tile::<DIFFERENCE>(rows, panel) }
 }
 
@@ -168,6 +168,6 @@ pub(super) fn avx2_squared_norm(vector: &[f32]) -> f32 {
     fn squared_norm(vector: &[f32]) -> f32 {
         portable::squared_norm(vector)
     }
-    // SAFETY: `Tile::new` has asked the machine for AVX2 and fused multiplication.
+    // SAFETY: `Kernel::new` has asked the machine for AVX2 and fused multiplication.
     unsafe { squared_norm(vector) }
 }
