@@ -13,6 +13,7 @@ mod aarch64;
 mod portable;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
