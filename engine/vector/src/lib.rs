@@ -9,6 +9,8 @@
 pub mod backend;
 pub mod column;
 pub mod exact;
+pub mod fusion;
+pub mod keyword;
 pub mod metric;
 pub mod query;
 pub mod scanner;
@@ -19,6 +21,7 @@ pub mod top_k;
 // The public interface.
 pub use backend::Backend;
 pub use column::VectorColumn;
+pub use keyword::{KeywordQuery, KeywordScanner, TextColumn};
 pub use metric::Metric;
 pub use query::Queries;
 pub use scanner::Scanner;
