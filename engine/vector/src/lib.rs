@@ -11,7 +11,9 @@ mod batch;
 mod bound;
 pub mod column;
 pub mod exact;
+pub mod fusion;
 mod kernel;
+pub mod keyword;
 pub mod metric;
 pub mod query;
 pub mod scanner;
@@ -23,6 +25,7 @@ pub mod top_k;
 // The public interface.
 pub use backend::Backend;
 pub use column::VectorColumn;
+pub use keyword::{KeywordQuery, KeywordScanner, TextColumn};
 pub use metric::Metric;
 pub use query::Queries;
 pub use scanner::Scanner;
