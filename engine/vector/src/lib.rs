@@ -8,17 +8,21 @@
 
 pub mod backend;
 pub mod column;
+pub mod compressed;
 pub mod exact;
+mod kernel;
 pub mod metric;
 pub mod query;
 pub mod scanner;
 pub mod search;
+mod tasks;
 pub mod text;
 pub mod top_k;
 
 // The public interface.
 pub use backend::Backend;
 pub use column::VectorColumn;
+pub use compressed::{COMPRESSED_DIMENSIONS_MAX, CompressedColumn};
 pub use metric::Metric;
 pub use query::Queries;
 pub use scanner::Scanner;

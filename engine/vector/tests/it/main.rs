@@ -1,4 +1,5 @@
 //! The laws of vector search.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod compressed;
 mod search;

@@ -1,0 +1,3 @@
+//! Kernels for each set of instructions.
+
+pub(crate) mod code;
