@@ -9,7 +9,7 @@ mod bound;
 mod encode;
 mod scan;
 
-use std::ops::Range;
+use std::num::NonZero;
 
 use velaria_contract::{Error, ErrorCode, Result};
 
@@ -17,7 +17,7 @@ use crate::column::{Components, VectorColumn};
 use crate::kernel::code::{Header, Pair, ROWS, Unit};
 use crate::query::Queries;
 use crate::search::{Found, Part, SearchOptions};
-use crate::tasks;
+use crate::tasks::{self, Task};
 
 /// The most dimensions that the proof of the bounds, and sums of codes in 32 bits, have room for.
 pub const COMPRESSED_DIMENSIONS_MAX: usize = 65_536;
@@ -34,21 +34,11 @@ pub struct CompressedColumn {
 /// Consecutive rows of a part: the work of one task.
 #[derive(Debug)]
 struct Chunk {
-    place: Place,
+    task: Task,
     /// `dimension / 2`, rounded up, for each unit.
     pairs: Vec<Pair>,
     /// One for each unit.
     headers: Vec<Header>,
-}
-
-/// Where the rows of a chunk are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
-    part: usize,
-    /// The first row of the part, in the table.
-    part_start: u64,
-    /// Rows of the part.
-    rows: Range<usize>,
 }
 
 impl CompressedColumn {
@@ -57,17 +47,19 @@ impl CompressedColumn {
     /// # Errors
     /// `VEL-7001` for vectors of more than [`COMPRESSED_DIMENSIONS_MAX`] dimensions; those of `check`.
     pub fn build(parts: &[Part], threads: usize, check: &(dyn Fn() -> Result<()> + Sync)) -> Result<Self> {
-        let places = places(parts)?;
-        let mut chunks = tasks::run(threads, places.len(), check, Vec::new, |chunks: &mut Vec<Chunk>, task| {
-            if let Some((place, part)) = places.get(task).and_then(|place| Some((place, parts.get(place.part)?))) {
-                chunks.push(Chunk::new(place.clone(), &part.column));
-            }
-            Ok(())
-        })?
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>();
-        chunks.sort_unstable_by_key(|chunk| (chunk.place.part, chunk.place.rows.start));
+        check_dimensions(parts)?;
+        let chunks = tasks::run(
+            &tasks(parts),
+            threads,
+            || Ok(Vec::new()),
+            |chunks, task| {
+                check()?;
+                chunks.extend(parts.get(task.part).map(|part| Chunk::new(task, &part.column)));
+                Ok(())
+            },
+        )?;
+        let mut chunks: Vec<Chunk> = chunks.into_iter().flatten().collect();
+        chunks.sort_unstable_by_key(|chunk| (chunk.task.part, chunk.task.rows.start));
         Ok(Self { chunks })
     }
 
@@ -92,44 +84,35 @@ impl CompressedColumn {
     }
 }
 
-/// How the parts are cut into chunks. Parts without a vector have none.
-fn places(parts: &[Part]) -> Result<Vec<Place>> {
-    let mut places = Vec::new();
-    let mut part_start = 0;
-    for (part, Part { column, .. }) in parts.iter().enumerate() {
-        check_dimension(column.dimension())?;
-        let rows = if column.vectors() == 0 || column.dimension() == 0 { 0 } else { column.rows() };
-        let step = rows_per_chunk(column.dimension());
-        let starts = (0..rows).step_by(step);
-        places.extend(starts.map(|start| Place { part, part_start, rows: start..rows.min(start + step) }));
-        part_start += column.rows() as u64;
-    }
-    Ok(places)
+/// How the rows are cut into chunks. Parts without a vector have none.
+fn tasks(parts: &[Part]) -> Vec<Task> {
+    let dimension = parts.iter().map(|part| part.column.dimension()).max().unwrap_or(0);
+    let rows = NonZero::new((CHUNK_BYTES / dimension.max(1)).next_multiple_of(ROWS)).unwrap_or(NonZero::<usize>::MIN);
+    let mut tasks = tasks::cut(parts.iter().map(|part| part.column.rows()), rows);
+    tasks.retain(|task| parts.get(task.part).is_some_and(|part| part.column.vectors() > 0));
+    tasks
 }
 
-fn rows_per_chunk(dimension: usize) -> usize {
-    (CHUNK_BYTES / dimension.max(1)).next_multiple_of(ROWS)
-}
-
-fn check_dimension(dimension: usize) -> Result<()> {
-    if dimension <= COMPRESSED_DIMENSIONS_MAX {
+fn check_dimensions(parts: &[Part]) -> Result<()> {
+    let dimensions = parts.iter().map(|part| part.column.dimension());
+    let Some(dimension) = dimensions.max().filter(|dimension| *dimension > COMPRESSED_DIMENSIONS_MAX) else {
         return Ok(());
-    }
+    };
     let message = format!("vectors of {dimension} dimensions have no compressed copy");
     let hint = format!("at most {COMPRESSED_DIMENSIONS_MAX} dimensions");
     Err(Error::new(ErrorCode::InvalidArgument, message).with_hint(hint))
 }
 
 impl Chunk {
-    fn new(place: Place, column: &VectorColumn) -> Self {
+    fn new(task: &Task, column: &VectorColumn) -> Self {
         let dimension = column.dimension();
-        let items = place.rows.start * dimension..place.rows.end * dimension;
+        let items = task.rows.start * dimension..task.rows.end * dimension;
         let (pairs, headers) = match column.components() {
             Components::F16(values) => encode::encode(values.get(items).unwrap_or_default(), dimension),
             Components::F32(values) => encode::encode(values.get(items).unwrap_or_default(), dimension),
             Components::F64(values) => encode::encode(values.get(items).unwrap_or_default(), dimension),
         };
-        Self { place, pairs, headers }
+        Self { task: task.clone(), pairs, headers }
     }
 
     fn units(&self) -> impl Iterator<Item = Unit<'_>> {

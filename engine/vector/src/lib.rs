@@ -7,6 +7,7 @@
 //! Invariant: this crate never sees SQL, a plan or a file; it scores slices and Arrow columns.
 
 pub mod backend;
+mod bound;
 pub mod column;
 pub mod compressed;
 pub mod exact;

@@ -21,9 +21,8 @@
 //! dimensions. Norms are between 2⁻¹⁰⁰ and 2¹⁰⁰, so that nothing overflows and what underflows is far below `ε |a||q|`;
 //! rows with others are always scored, and for a query with another nothing is left out.
 
-use super::encode::has_bounds;
 use crate::exact::ExactQuery;
-use crate::kernel::code::Test;
+use crate::kernel::code::{Test, has_bounds};
 use crate::metric::Metric;
 
 /// 2⁻²¹.

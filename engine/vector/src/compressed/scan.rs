@@ -1,17 +1,18 @@
 //! The search that reads the compressed copy and scores what it cannot leave out.
 
-use arrow::buffer::BooleanBuffer;
 use velaria_contract::{Error, ErrorCode, Result};
 
+use super::Chunk;
 use super::bound::CodedQuery;
-use super::{Chunk, Place};
 use crate::column::{Components, VectorColumn};
 use crate::exact::{Component, ExactQuery};
-use crate::kernel::code::{ROWS, TILE, Test, Tile, contenders};
+use crate::kernel::Kernel;
+use crate::kernel::code::{ROWS, TILE, Test, Tile};
 use crate::query::Queries;
+use crate::scanner::findable;
 use crate::search::{Figures, Found, Part, SearchOptions};
-use crate::tasks;
-use crate::top_k::TopK;
+use crate::tasks::{self, Task};
+use crate::top_k::{TopK, check_top_k};
 
 /// See [`super::CompressedColumn::search`].
 pub(super) fn search(
@@ -20,15 +21,19 @@ pub(super) fn search(
     queries: &Queries,
     options: &SearchOptions<'_>,
 ) -> Result<Found> {
+    check_top_k(options.top_k)?;
     check_parts(chunks, parts, queries)?;
     let sets = QuerySets::new(parts, queries, options)?;
     let start = || Scan::new(options, queries.count());
-    let scans = tasks::run(options.threads, chunks.len(), options.check, start, |scan, task| {
-        if let Some((chunk, part)) = chunks.get(task).and_then(|chunk| Some((chunk, parts.get(chunk.place.part)?))) {
-            scan.chunk(chunk, part, &sets);
-        }
-        Ok(())
-    })?;
+    let scans = tasks::run(
+        chunks,
+        options.threads,
+        || Ok(start()),
+        |scan, chunk| {
+            (options.check)()?;
+            parts.get(chunk.task.part).map_or(Ok(()), |part| scan.chunk(chunk, part, &sets))
+        },
+    )?;
     Ok(scans.into_iter().reduce(Scan::merged).unwrap_or_else(start).finish())
 }
 
@@ -38,8 +43,8 @@ fn check_parts(chunks: &[Chunk], parts: &[Part], queries: &Queries) -> Result<()
         queries.check_dimension(part.column.dimension())?;
     }
     let pairs = queries.dimension().div_ceil(2);
-    let same_places = super::places(parts)?.iter().eq(chunks.iter().map(|chunk| &chunk.place));
-    if same_places && chunks.iter().all(|chunk| chunk.pairs.len() == chunk.headers.len() * pairs) {
+    let same_tasks = super::tasks(parts).iter().eq(chunks.iter().map(|chunk| &chunk.task));
+    if same_tasks && chunks.iter().all(|chunk| chunk.pairs.len() == chunk.headers.len() * pairs) {
         return Ok(());
     }
     Err(Error::new(ErrorCode::Internal, "the compressed copy is of other vectors"))
@@ -92,25 +97,26 @@ fn tile(queries: &[CodedQuery], pairs: usize) -> Tile {
 }
 
 /// What one thread has found.
-struct Scan<'a> {
-    options: &'a SearchOptions<'a>,
+struct Scan {
+    kernel: Kernel,
     nearest: Vec<TopK>,
     figures: Figures,
 }
 
-impl<'a> Scan<'a> {
-    fn new(options: &'a SearchOptions<'a>, queries: usize) -> Self {
+impl Scan {
+    fn new(options: &SearchOptions<'_>, queries: usize) -> Self {
         let nearest = vec![TopK::new(options.metric, options.top_k); queries];
-        Self { options, nearest, figures: Figures::default() }
+        Self { kernel: Kernel::new(options.backend), nearest, figures: Figures::default() }
     }
 
-    fn chunk(&mut self, chunk: &Chunk, part: &Part, sets: &QuerySets) {
-        let there = there(part, &chunk.place);
+    fn chunk(&mut self, chunk: &Chunk, part: &Part, sets: &QuerySets) -> Result<()> {
+        let there = there(part, &chunk.task)?;
         match part.column.components() {
             Components::F16(values) => self.rows(values, &part.column, chunk, &sets.narrow, &there),
             Components::F32(values) => self.rows(values, &part.column, chunk, &sets.narrow, &there),
             Components::F64(values) => self.rows(values, &part.column, chunk, &sets.wide, &there),
         }
+        Ok(())
     }
 
     /// `there` says of each unit which rows may be found.
@@ -128,13 +134,13 @@ impl<'a> Scan<'a> {
             if *there == 0 {
                 continue;
             }
-            let first_row = chunk.place.rows.start + place * ROWS;
-            let rows = Rows { values, dimension: column.dimension(), first_row, part_start: chunk.place.part_start };
+            let first_row = chunk.task.rows.start + place * ROWS;
+            let rows = Rows { values, dimension: column.dimension(), first_row, part_start: chunk.task.first_row };
             let tiles = queries.tiles.iter().zip(&mut tests).enumerate();
             for (index, (tile, tests)) in tiles {
                 let masks = match tests.iter().all(Test::keeps_all) {
                     true => [u64::MAX; TILE],
-                    false => contenders(self.options.backend, unit, tile, tests),
+                    false => self.kernel.contenders(unit, tile, tests),
                 };
                 for (query, (mask, test)) in masks.iter().zip(tests).enumerate() {
                     self.score(&rows, queries, TILE * index + query, mask & there, test);
@@ -166,7 +172,7 @@ impl<'a> Scan<'a> {
         let Some(((exact, coded), nearest)) = found.filter(|_| mask != 0) else { return };
         self.figures.scored += u64::from(mask.count_ones());
         for (row_id, row) in rows.of(mask) {
-            nearest.push(row_id, exact.score(row));
+            nearest.push(row_id, self.kernel.score(exact, row));
         }
         *test = coded.test(nearest.threshold());
     }
@@ -204,20 +210,13 @@ impl<'a, T> Rows<'a, T> {
 }
 
 /// For each unit the rows that have a vector and may be found.
-fn there(part: &Part, place: &Place) -> Vec<u64> {
-    let mut words = vec![u64::MAX; place.rows.len().div_ceil(ROWS)];
-    if let (Some(last), rest @ 1..) = (words.last_mut(), place.rows.len() % ROWS) {
+fn there(part: &Part, task: &Task) -> Result<Vec<u64>> {
+    let mut words = vec![u64::MAX; task.rows.len().div_ceil(ROWS)];
+    if let (Some(last), rest @ 1..) = (words.last_mut(), task.rows.len() % ROWS) {
         *last >>= ROWS - rest;
     }
-    let nulls = part.column.nulls().map(|nulls| nulls.inner());
-    for bits in [nulls, part.selected.as_ref()].into_iter().flatten() {
-        keep(&mut words, &bits.slice(place.rows.start, place.rows.len()));
+    if let Some(found) = findable(&part.column, &task.rows, part.selected.as_ref())? {
+        words.iter_mut().zip(found.bit_chunks().iter_padded()).for_each(|(word, bits)| *word &= bits);
     }
-    words
-}
-
-fn keep(words: &mut [u64], bits: &BooleanBuffer) {
-    for (word, bits) in words.iter_mut().zip(bits.bit_chunks().iter_padded()) {
-        *word &= bits;
-    }
+    Ok(words)
 }

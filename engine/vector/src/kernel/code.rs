@@ -3,7 +3,9 @@
 //! Rows lie across the lanes: a [`Pair`] holds two components of all rows of a unit, so that a query is broadcast and no
 //! sum is ever taken across lanes. Sums of codes are integers that cannot overflow, and the test of [`Test`] is a fixed
 //! sequence of additions and multiplications in 64 bits; so every backend gives the same bits.
+#![expect(unsafe_code, reason = "instructions of one processor are called only where the processor has them")]
 
+mod encode;
 pub(crate) mod portable;
 
 #[cfg(target_arch = "aarch64")]
@@ -11,7 +13,11 @@ mod aarch64;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+pub(crate) use encode::{Coded, has_bounds};
+
 use crate::backend::Backend;
+use crate::exact::Component;
+use crate::kernel::Kernel;
 
 /// The rows of a unit: one word of a bit mask.
 pub(crate) const ROWS: usize = 64;
@@ -72,14 +78,37 @@ impl Test {
     }
 }
 
-/// For each query of the tile the rows of the unit that are not proven farther: bit `i` is row `i`.
-pub(crate) fn contenders(backend: Backend, unit: Unit<'_>, tile: &Tile, tests: &[Test; TILE]) -> [u64; TILE] {
-    match backend {
-        #[cfg(target_arch = "x86_64")]
-        Backend::Avx512 | Backend::Avx2 => x86_64::contenders(backend, unit, tile, tests),
-        #[cfg(target_arch = "aarch64")]
-        Backend::Neon => aarch64::contenders(unit, tile, tests),
-        _ => portable::contenders(unit, tile, tests),
+impl Kernel {
+    /// For each query of the tile the rows of the unit that are not proven farther: bit `i` is row `i`.
+    pub(crate) fn contenders(self, unit: Unit<'_>, tile: &Tile, tests: &[Test; TILE]) -> [u64; TILE] {
+        match self.backend {
+            Backend::Portable => portable::contenders(unit, tile, tests),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `new` keeps only what the machine has.
+            Backend::Avx2 => unsafe { x86_64::contenders_avx2(unit, tile, tests) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `new` keeps only what the machine has.
+            Backend::Avx512 => unsafe { x86_64::contenders_avx512(unit, tile, tests) },
+            #[cfg(target_arch = "aarch64")]
+            Backend::Neon => aarch64::contenders(unit, tile, tests),
+            #[allow(unreachable_patterns, reason = "the backends of other processors, which `new` does not keep")]
+            _ => portable::contenders(unit, tile, tests),
+        }
+    }
+}
+
+impl Kernel {
+    /// Writes the codes of `row`.
+    pub(crate) fn coded<T: Component>(self, row: &[T], codes: &mut [i8]) -> Coded {
+        match self.backend {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `new` keeps only what the machine has.
+            Backend::Avx2 => unsafe { x86_64::coded_avx2(row, codes) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `new` keeps only what the machine has.
+            Backend::Avx512 => unsafe { x86_64::coded_avx512(row, codes) },
+            _ => Coded::new(row, codes),
+        }
     }
 }
 
@@ -126,7 +155,7 @@ mod tests {
                 let used = if matches!(tile, Tile::One(_)) { 1 } else { TILE };
                 prop_assert!(portable.iter().take(used).all(|mask| mask & (1 << (seed % 64)) != 0));
                 for backend in Backend::available() {
-                    let kept = contenders(*backend, unit, tile, &tests);
+                    let kept = Kernel::new(*backend).contenders(unit, tile, &tests);
                     prop_assert_eq!(&kept[..used], &portable[..used], "{:?}", backend);
                 }
             }

@@ -5,7 +5,7 @@ use std::arch::aarch64::*;
 
 use super::{Header, Pair, TILE, Test, Tile, Unit};
 
-/// See [`super::contenders`].
+/// See [`crate::kernel::Kernel::contenders`].
 pub(super) fn contenders(unit: Unit<'_>, tile: &Tile, tests: &[Test; TILE]) -> [u64; TILE] {
     let mut masks = [0; TILE];
     match tile {

@@ -2,7 +2,7 @@
 
 use super::{Header, Pair, ROWS, TILE, Test, Tile, Unit};
 
-/// See [`super::contenders`].
+/// See [`crate::kernel::Kernel::contenders`].
 pub(crate) fn contenders(unit: Unit<'_>, tile: &Tile, tests: &[Test; TILE]) -> [u64; TILE] {
     let mut masks = [0; TILE];
     match tile {

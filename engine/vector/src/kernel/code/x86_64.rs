@@ -1,26 +1,44 @@
 //! The kernels of the compressed copy for AVX2 and AVX-512.
-#![expect(unsafe_code, reason = "loads of registers, and calls of functions for instructions that were detected")]
+#![expect(unsafe_code, reason = "loads of registers")]
 
 use std::arch::x86_64::*;
 
-use super::{Header, Pair, TILE, Test, Tile, Unit};
-use crate::backend::Backend;
+use super::{Coded, Header, Pair, TILE, Test, Tile, Unit};
+use crate::exact::Component;
 
-/// See [`super::contenders`]. Other backends than the two of this machine are served by the portable kernel.
-pub(super) fn contenders(backend: Backend, unit: Unit<'_>, tile: &Tile, tests: &[Test; TILE]) -> [u64; TILE] {
+/// See [`crate::kernel::Kernel::contenders`].
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) fn contenders_avx512(unit: Unit<'_>, tile: &Tile, tests: &[Test; TILE]) -> [u64; TILE] {
     let mut masks = [0; TILE];
-    match (backend, tile) {
-        // SAFETY: a backend is chosen only when the machine has its instructions.
-        (Backend::Avx512, Tile::One(queries)) => unsafe { contend_512(unit, queries, tests, &mut masks) },
-        // SAFETY: as above.
-        (Backend::Avx512, Tile::Many(queries)) => unsafe { contend_512(unit, queries, tests, &mut masks) },
-        // SAFETY: as above. Eight registers of sums are all rows of one query.
-        (Backend::Avx2, Tile::One(queries)) => unsafe { contend_256::<1, 8>(unit, queries, tests, &mut masks) },
-        // SAFETY: as above. More queries leave room for a quarter of the rows at a time.
-        (Backend::Avx2, Tile::Many(queries)) => unsafe { contend_256::<TILE, 2>(unit, queries, tests, &mut masks) },
-        _ => return super::portable::contenders(unit, tile, tests),
+    match tile {
+        Tile::One(queries) => contend_512(unit, queries, tests, &mut masks),
+        Tile::Many(queries) => contend_512(unit, queries, tests, &mut masks),
     }
     masks
+}
+
+/// See [`crate::kernel::Kernel::contenders`].
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn contenders_avx2(unit: Unit<'_>, tile: &Tile, tests: &[Test; TILE]) -> [u64; TILE] {
+    let mut masks = [0; TILE];
+    match tile {
+        // Eight registers of sums are all rows of one query; more queries leave room for a quarter of the rows at a time.
+        Tile::One(queries) => contend_256::<1, 8>(unit, queries, tests, &mut masks),
+        Tile::Many(queries) => contend_256::<TILE, 2>(unit, queries, tests, &mut masks),
+    }
+    masks
+}
+
+/// [`Coded::new`], compiled for AVX-512.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) fn coded_avx512<T: Component>(row: &[T], codes: &mut [i8]) -> Coded {
+    Coded::new(row, codes)
+}
+
+/// [`Coded::new`], compiled for AVX2.
+#[target_feature(enable = "avx2")]
+pub(super) fn coded_avx2<T: Component>(row: &[T], codes: &mut [i8]) -> Coded {
+    Coded::new(row, codes)
 }
 
 /// Two codes of a query as one lane.
