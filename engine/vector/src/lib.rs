@@ -10,6 +10,7 @@ pub mod backend;
 mod batch;
 mod bound;
 pub mod column;
+pub mod compressed;
 pub mod exact;
 pub mod fusion;
 mod kernel;
@@ -25,6 +26,7 @@ pub mod top_k;
 // The public interface.
 pub use backend::Backend;
 pub use column::VectorColumn;
+pub use compressed::{COMPRESSED_DIMENSIONS_MAX, CompressedColumn};
 pub use keyword::{KeywordQuery, KeywordScanner, TextColumn};
 pub use metric::Metric;
 pub use query::Queries;

@@ -16,7 +16,7 @@ use crate::kernel::{BLOCK_ROWS, Block, Kernel};
 use crate::metric::Metric;
 use crate::query::Queries;
 use crate::search::{Figures, Found};
-use crate::top_k::TopK;
+use crate::top_k::{TopK, check_top_k};
 
 /// The nearest rows so far, for each query.
 #[derive(Debug)]
@@ -40,9 +40,7 @@ impl Scanner {
     /// # Errors
     /// `VEL-7001` when no row may be found.
     pub fn new(queries: &Queries, metric: Metric, top_k: usize, backend: Backend) -> Result<Self> {
-        if top_k == 0 {
-            return Err(Error::new(ErrorCode::InvalidArgument, "top_k must be a positive integer"));
-        }
+        check_top_k(top_k)?;
         let exact = |queries: &Queries| queries.iter().map(|query| ExactQuery::new(metric, query.to_vec())).collect();
         let narrow: Vec<ExactQuery> = queries.narrowed().map(|narrow| exact(&narrow)).unwrap_or_default();
         Ok(Self {
@@ -148,7 +146,7 @@ impl Scanner {
 }
 
 /// Which of the rows have a vector and are selected; `None` for all.
-fn findable(
+pub(crate) fn findable(
     column: &VectorColumn,
     rows: &Range<usize>,
     selected: Option<&BooleanBuffer>,
