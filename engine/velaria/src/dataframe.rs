@@ -79,6 +79,16 @@ struct Inner {
     newer: Mutex<Option<DataFrame>>,
     /// The table, when the plan is nothing but a scan of it.
     table: Option<Arc<dyn TableProvider>>,
+    order: Order,
+}
+
+/// What the order of the rows follows where the plan does not say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Whichever thread is first.
+    Any,
+    /// The order of what is read: one thread runs the plan.
+    AsRead,
 }
 
 impl Drop for Inner {
@@ -124,6 +134,7 @@ impl DataFrame {
             newer: Mutex::default(),
             kept: Some(kept),
             table: None,
+            order: Order::Any,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -149,8 +160,17 @@ impl DataFrame {
             open: query.open,
             newer: Mutex::default(),
             table,
+            order: Order::Any,
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// This frame, which nobody else has yet, with its rows in the order of what it reads.
+    pub(crate) fn in_order(mut self) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.order = Order::AsRead;
+        }
+        self
     }
 
     /// The names and types of the columns. Nothing runs.
@@ -179,6 +199,10 @@ impl DataFrame {
         let plan = analyze(state, open.clone()).map_err(|error| self.translate(&error))?;
         let query = BoundQuery { plan, open: Some(open), clock: self.inner.clock };
         let frame = Self::new(&self.inner.context, &self.inner.text, query, self.inner.table.clone());
+        let frame = match self.inner.order {
+            Order::Any => frame,
+            Order::AsRead => frame.in_order(),
+        };
         *newer = Some(frame.clone());
         Ok(frame)
     }
@@ -412,6 +436,13 @@ impl DataFrame {
         Ok(self.newest()?.plan()?.schema().columns())
     }
 
+    /// The columns at `positions`, in this order.
+    pub(crate) fn project(&self, positions: &[usize]) -> Result<Self> {
+        let columns = self.columns()?;
+        let items = positions.iter().filter_map(|position| columns.get(*position)).cloned().map(Expr::Column);
+        self.derive(|builder| builder.project(items))
+    }
+
     /// One row of aggregates over all rows.
     pub(crate) fn aggregate(&self, aggregates: Vec<Expr>) -> Result<Self> {
         self.derive(|builder| builder.aggregate(Vec::<Expr>::new(), aggregates))
@@ -507,6 +538,9 @@ impl DataFrame {
 
     /// Small inputs run in one partition: starting threads would take longer than the work.
     fn spread(&self) -> Result<Spread> {
+        if self.inner.order == Order::AsRead {
+            return Ok(Spread::Serial);
+        }
         if let Some((_, tables)) = &self.inner.kept {
             let small = tables.iter().flatten().all(|table| is_small(table.as_ref()));
             return Ok(if small { Spread::Serial } else { Spread::Parallel });

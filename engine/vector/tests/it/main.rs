@@ -1,4 +1,6 @@
 //! The laws of vector search.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod batch;
+mod keyword;
 mod search;
