@@ -138,10 +138,8 @@ def measure(arguments, engines, threads, shape, problems):
     kinds = [(metric, k, count) for metric in arguments.metrics for k in arguments.top_k for count in arguments.queries]
     request = {"command": "measure", "threads": threads, "rows": rows, "dimension": dimension}
     request.update(cells=kinds, seconds=arguments.seconds)
-    cells = [
-        {"rows": rows, "dimension": dimension, "metric": metric, "top_k": k, "queries": count, "threads": threads, "engines": {}}
-        for metric, k, count in kinds
-    ]
+    place = {"rows": rows, "dimension": dimension, "threads": threads}
+    cells = [{**place, "metric": metric, "top_k": k, "queries": count, "engines": {}} for metric, k, count in kinds]
     for turn in range(arguments.repeat):
         for engine in turns(list(engines), turn):
             name = f"{rows}x{dimension}, {threads} threads: {engine}"
@@ -236,9 +234,8 @@ def judge(report):
             data_bytes = cell["rows"] * cell["dimension"] * FLOAT_BYTES
             against["memory"] = data_bytes / report["memory_gb_per_second"][cell["threads"]] / 1e6
             cell["memory_ms"] = against["memory"]
-        cell["ratios"] = {
-            engine: {name: engines[engine]["ms"] / ms for name, ms in against.items()} for engine in OURS if engine in engines
-        }
+        ours = {engine: engines[engine]["ms"] for engine in OURS if engine in engines}
+        cell["ratios"] = {engine: {name: own / ms for name, ms in against.items()} for engine, own in ours.items()}
         cell["missed"] = [
             f"{engine} {cell['ratios'][engine][name]:.2f} of {name}, not {bar}"
             for engine, queries, name, bar in BARS
@@ -270,7 +267,8 @@ def cells_table(report):
     for cell in report["cells"]:
         times = [cell_time(cell["engines"].get(engine)) for engine in engines]
         shown = [cell_ratio(cell, engine, name) for engine, name in ratios]
-        names = [f"{cell['rows']}x{cell['dimension']}", cell["metric"], *(str(cell[n]) for n in ("top_k", "queries", "threads"))]
+        names = ["{rows}x{dimension}".format(**cell), cell["metric"]]
+        names += [str(cell[name]) for name in ("top_k", "queries", "threads")]
         lines.append(names + times + shown)
     return aligned(lines)
 

@@ -152,8 +152,8 @@ def reset_peak():
 
 
 def bandwidth(readers, mebibytes, seconds):
-    """The most bytes a second that threads read memory with, each a part of its own, by the best of some reductions of numpy.
-    BLAS has one thread here, because `threads` is not asked for."""
+    """The most bytes a second that threads read memory with, each a part of its own, by the best of some reductions of
+    numpy. BLAS has one thread here, because `threads` is not asked for."""
     import numpy as np
 
     words = np.ones((mebibytes << 20) // 8, dtype=np.int64)

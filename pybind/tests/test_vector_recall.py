@@ -106,10 +106,9 @@ def test_every_row_that_is_found_is_the_right_one(
         assert (row[1:] > row[:-1])[ties].all(), "rows of one score are not in their order"
 
 
-@pytest.mark.parametrize("metric", METRICS)
+# Not cosine, which rounds: its last bit is not known here.
+@pytest.mark.parametrize("metric", ["dot", "l2"])
 def test_whole_numbers_have_exact_scores_and_their_ties_come_by_row(session: velaria.Session, metric: str) -> None:
-    if metric == "cosine":
-        pytest.skip("a cosine of whole numbers is no whole number, so its last bit is not known here")
     corpus = digits()
     session.create_temp_view("corpus", session.create_dataframe_from_arrow({"v": corpus}))
     queries = corpus[:40]
