@@ -16,6 +16,8 @@ pub mod fusion;
 mod kernel;
 pub mod keyword;
 pub mod metric;
+#[cfg(test)]
+mod noise;
 pub mod query;
 pub mod scanner;
 pub mod search;

@@ -4,4 +4,7 @@
 mod batch;
 mod compressed;
 mod keyword;
+mod data;
+mod forms;
+mod scores;
 mod search;
