@@ -43,11 +43,11 @@ fn compare(sums: &[f32; LANES], norm: f32, panel: &Panel) -> u64 {
     bits.fold(0, |found, (lane, (sum, limit))| if *sum < limit { found } else { found | 1 << lane })
 }
 
-/// The squared norm, in sixteen sums that do not wait for each other.
+/// The squared norm, in so many sums that they do not wait for each other.
 #[inline(always)]
 pub(super) fn squared_norm(vector: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; LANES];
-    let (chunks, rest) = vector.as_chunks::<LANES>();
+    let mut sums = [0.0_f32; 2 * LANES];
+    let (chunks, rest) = vector.as_chunks::<{ 2 * LANES }>();
     for chunk in chunks {
         for (sum, component) in sums.iter_mut().zip(chunk) {
             *sum += component * component;
