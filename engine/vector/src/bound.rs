@@ -16,6 +16,9 @@ use crate::exact::ExactQuery;
 use crate::kernel::{Block, Kernel, KernelQuery, LANES};
 use crate::metric::Metric;
 
+#[cfg(test)]
+mod tests;
+
 /// The relative error of one rounding to 32 bits.
 pub(crate) const UNIT: f64 = 1.0 / 16_777_216.0;
 

@@ -13,6 +13,8 @@ pub mod column;
 pub mod exact;
 mod kernel;
 pub mod metric;
+#[cfg(test)]
+mod noise;
 pub mod query;
 pub mod scanner;
 pub mod search;
