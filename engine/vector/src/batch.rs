@@ -129,6 +129,9 @@ impl Batch {
             let there = |row: &usize| found.is_none_or(|found| found.value(start + row));
             self.buffers.present.clear();
             self.buffers.present.extend((0..values.len() / dimension).filter(there));
+            if self.buffers.present.is_empty() {
+                continue;
+            }
             let mut converted = std::mem::take(&mut self.buffers.converted);
             let narrow = T::narrow(values, &mut converted);
             let ahead = if size_of::<T>() == size_of::<f32>() { values.len() } else { 0 };

@@ -1,5 +1,7 @@
 //! Rows as the tile reads them: 32-bit floats, as many at a time as stay near while all queries pass.
 
+use std::ops::Range;
+
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
@@ -12,7 +14,7 @@ const BLOCK_BYTES: usize = 128 << 10;
 
 /// The rows of a block of vectors of so many components.
 pub(crate) fn block_rows(dimension: usize) -> usize {
-    (BLOCK_BYTES / 4 / dimension.max(1)).max(8 * ROWS).next_multiple_of(ROWS)
+    (BLOCK_BYTES / size_of::<f32>() / dimension.max(1)).clamp(8 * ROWS, 128 * ROWS).next_multiple_of(ROWS)
 }
 
 /// A component that has an approximation of 32 bits.
@@ -70,12 +72,16 @@ pub(crate) struct Block<'a, T> {
 impl<'a, T> Block<'a, T> {
     /// A row, for its score.
     pub(crate) fn exact(&self, row: usize) -> &'a [T] {
-        self.values.chunks_exact(self.dimension).nth(row).unwrap_or_default()
+        self.values.get(self.components(row)).unwrap_or_default()
     }
 
     /// A row, for its approximation.
     pub(crate) fn approximate(&self, row: usize) -> &'a [f32] {
-        self.narrow.chunks_exact(self.dimension).nth(row).unwrap_or_default()
+        self.narrow.get(self.components(row)).unwrap_or_default()
+    }
+
+    fn components(&self, row: usize) -> Range<usize> {
+        row * self.dimension..(row + 1) * self.dimension
     }
 
     /// At most [`ROWS`] rows for the tile, with their norms; the first stands in for those that are missing.

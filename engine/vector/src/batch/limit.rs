@@ -10,13 +10,12 @@
 //!
 //! (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.1.) That holds while nothing overflows and
 //! squares do not sink below the range: [`norm_for_limits`] answers NaN for other rows, with which no comparison leaves
-//! anything out. The score itself, of 64 bits, is farther from the true one than `s = (n + 16) 2⁻⁵⁰` of `|a||q|` or of the
-//! distance in no case.
+//! anything out. The score itself, of 64 bits, is off by less than [`score_error`], relative to `|a||q|` or to the distance.
 
+use crate::bound::{UNIT, gamma, score_error};
 use crate::exact::ExactQuery;
 use crate::metric::Metric;
 
-const UNIT: f64 = 1.0 / 16_777_216.0;
 /// Beyond it the bound says too little to be of use, and its second-order terms are no longer small.
 const BOUND_MAX: f64 = 0.05;
 
@@ -47,15 +46,14 @@ impl Limit {
     /// `None` when the tile cannot tell anything about the query: one that is zero where it needs a direction, or beyond
     /// the range of its arithmetic.
     pub(crate) fn new(query: &ExactQuery, narrowing: Narrowing) -> Option<Self> {
-        let dimension = query.values().len() as f64;
-        let roundings = (dimension + 8.0) * UNIT;
-        let bound = Some(roundings / (1.0 - roundings)).filter(|bound| (0.0..BOUND_MAX).contains(bound))?;
+        let dimension = query.values().len();
+        let bound = Some(gamma(dimension + 8)).filter(|bound| *bound < BOUND_MAX)?;
         let scale = scale(query.metric(), query.norm())?;
         Some(Self {
             metric: query.metric(),
             bound,
-            slack: (dimension + 16.0) * 2f64.powi(-50),
-            underflow: dimension * 2f64.powi(-149),
+            slack: score_error(dimension),
+            underflow: dimension as f64 * 2f64.powi(-149),
             blur: if narrowing == Narrowing::Exact { 0.0 } else { 2.0 * UNIT * query.norm() + 2f64.powi(-120) },
             scale,
             scaled_norm: query.norm() * scale,

@@ -7,8 +7,9 @@ use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{ArrowPrimitiveType, Field, Float16Type, Float32Type, Float64Type};
 use half::f16;
 use proptest::prelude::*;
+use velaria_contract::Result;
 use velaria_vector::exact::ExactQuery;
-use velaria_vector::{Backend, Hit, Metric, Part, Queries, SearchOptions, TopK, VectorColumn, search};
+use velaria_vector::{Backend, Found, Hit, Metric, Part, Queries, SearchOptions, TopK, VectorColumn, search};
 
 /// The width of the items of a column.
 #[derive(Debug, Clone, Copy)]
@@ -88,11 +89,19 @@ impl Case {
         }
     }
 
-    fn found(&self) -> Vec<Vec<(u64, u64)>> {
+    fn try_search(&self) -> Result<Found> {
         let queries = Queries::try_new(self.queries.clone(), self.dimension).unwrap();
         let Self { metric, top_k, backend, threads, .. } = *self;
         let options = SearchOptions { metric, top_k, backend, threads, check: &|| Ok(()) };
-        search(&self.parts(), &queries, &options).unwrap().hits.iter().map(|hits| bits(hits)).collect()
+        search(&self.parts(), &queries, &options)
+    }
+
+    fn search(&self) -> Found {
+        self.try_search().unwrap()
+    }
+
+    fn found(&self) -> Vec<Vec<(u64, u64)>> {
+        self.search().hits.iter().map(|hits| bits(hits)).collect()
     }
 }
 
@@ -179,4 +188,62 @@ proptest! {
     fn panels_of_every_width_find_what_the_specification_says(case in case(80, 201)) {
         prop_assert_eq!(case.found(), case.expected());
     }
+}
+
+/// Numbers between -1 and 1 from a fixed sequence.
+fn noise(count: usize) -> Vec<f64> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        f64::from((state >> 40) as f32 / 8_388_608.0 - 1.0)
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+#[test]
+fn most_rows_are_left_out_without_a_score() {
+    let (dimension, rows, queries) = (40, 3_000, 70);
+    for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+        for width in [Width::Half, Width::Single, Width::Double] {
+            for backend in Backend::available() {
+                let case = Case {
+                    dimension,
+                    width,
+                    rows: noise(rows * dimension),
+                    there: vec![true; rows],
+                    selected: None,
+                    queries: noise(queries * dimension),
+                    metric,
+                    top_k: 3,
+                    backend: *backend,
+                    threads: 1,
+                    cut: 1_000,
+                };
+                let figures = case.search().figures;
+                assert_eq!(figures.candidates, rows as u64);
+                assert!(figures.scored < (rows * queries / 50) as u64, "{metric:?} {width:?} {backend:?}: {figures:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_query_too_large_for_the_column_is_refused_among_many() {
+    let mut case = Case {
+        dimension: 1,
+        width: Width::Single,
+        rows: vec![1.0],
+        there: vec![true],
+        selected: None,
+        queries: vec![1.0, 1e300],
+        metric: Metric::L2,
+        top_k: 1,
+        backend: Backend::best(),
+        threads: 1,
+        cut: 0,
+    };
+    let error = case.try_search().unwrap_err();
+    assert_eq!(error.code().to_string(), "VEL-7001");
+    case.width = Width::Double;
+    assert_eq!(case.found(), case.expected());
 }

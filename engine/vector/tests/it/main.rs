@@ -3,8 +3,8 @@
 
 mod batch;
 mod compressed;
-mod keyword;
 mod data;
 mod forms;
+mod keyword;
 mod scores;
 mod search;

@@ -1,10 +1,11 @@
 //! The tile in NEON, six rows by four registers of four queries.
-#![expect(unsafe_code, reason = "loads through pointers")]
+#![expect(unsafe_code, reason = "instructions that the compiler wants to be told of, on pointers")]
 
 use std::arch::aarch64::{
     float32x4_t, vaddvq_u32, vandq_u32, vcltq_f32, vdupq_n_f32, vfmaq_f32, vfmsq_f32, vld1q_f32, vld1q_u32, vmvnq_u32,
     vsubq_f32,
 };
+use std::arch::asm;
 
 use crate::kernel::tile::{LANES, Panel, ROWS, Rows};
 
@@ -14,9 +15,16 @@ const QUARTERS: usize = LANES / QUARTER;
 
 /// For each row the queries for which it is not left out. The panel has [`LANES`] lanes.
 pub(super) fn neon<const DIFFERENCE: bool>(rows: &Rows<'_>, panel: &Panel) -> [u64; ROWS] {
+    // SAFETY: every 64-bit ARM has NEON.
+    unsafe { tile::<DIFFERENCE>(rows, panel) }
+}
+
+#[target_feature(enable = "neon")]
+fn tile<const DIFFERENCE: bool>(rows: &Rows<'_>, panel: &Panel) -> [u64; ROWS] {
     let mut sums = [[vdupq_n_f32(0.0); QUARTERS]; ROWS];
     let dimension = rows.vectors.iter().map(|vector| vector.len()).min().unwrap_or(0);
     for (component, packed) in panel.values.iter().take(dimension).enumerate() {
+        prefetch(rows, component);
         // SAFETY: `packed` has four times as many values as a register.
         let queries: [float32x4_t; QUARTERS] =
             std::array::from_fn(|at| unsafe { vld1q_f32(packed.0.as_ptr().add(at * QUARTER)) });
@@ -36,6 +44,7 @@ pub(super) fn neon<const DIFFERENCE: bool>(rows: &Rows<'_>, panel: &Panel) -> [u
 }
 
 #[inline]
+#[target_feature(enable = "neon")]
 fn add<const DIFFERENCE: bool>(sum: float32x4_t, value: float32x4_t, query: float32x4_t) -> float32x4_t {
     if DIFFERENCE {
         let difference = vsubq_f32(value, query);
@@ -46,6 +55,7 @@ fn add<const DIFFERENCE: bool>(sum: float32x4_t, value: float32x4_t, query: floa
 }
 
 #[inline]
+#[target_feature(enable = "neon")]
 fn compare(sums: [float32x4_t; QUARTERS], norm: f32, panel: &Panel) -> u64 {
     const BITS: [u32; QUARTER] = [1, 2, 4, 8];
     let mut found = 0;
@@ -61,4 +71,13 @@ fn compare(sums: [float32x4_t; QUARTERS], norm: f32, panel: &Panel) -> u64 {
         found |= u64::from(vaddvq_u32(kept)) << (at * QUARTER);
     }
     found
+}
+
+/// Asks for a part of what is read after these rows, the same amount for each component.
+#[inline(always)]
+fn prefetch(rows: &Rows<'_>, component: usize) {
+    let [first, ..] = rows.vectors;
+    let ahead = first.as_ptr().wrapping_add(rows.ahead + component * ROWS);
+    // SAFETY: a hint reads nothing, whatever the address.
+    unsafe { asm!("prfm pldl2keep, [{ahead}]", ahead = in(reg) ahead, options(nostack, preserves_flags, readonly)) };
 }
