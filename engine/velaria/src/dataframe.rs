@@ -20,6 +20,7 @@ use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::physical_plan::execution_plan::EmissionType;
+use datafusion::physical_plan::memory::MemoryStream;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::stream::Fuse;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -297,10 +298,14 @@ impl DataFrame {
     }
 
     fn brief_stream(&self) -> Result<Option<BatchStream>> {
-        let Some(plan) = self.brief_plan()? else { return Ok(None) };
         let context = &self.inner.context;
+        let stream = match (self.brief_rows(), self.brief_plan()?) {
+            (Some(rows), _) => rows,
+            (None, Some(plan)) => plan.execute(0, context.serial_task()),
+            (None, None) => return Ok(None),
+        };
+        let stream = stream.map_err(|error| self.translate(&error))?;
         let stop = context.running.begin();
-        let stream = plan.execute(0, context.serial_task()).map_err(|error| self.translate(&error))?;
         let pool = Arc::clone(context.memory_pool());
         Ok(Some(BatchStream::new(self, stream, pool, stop, true)))
     }
@@ -497,6 +502,13 @@ impl DataFrame {
             Some(plan) => Ok(plan),
             None => state.query_planner().create_physical_plan(&planned.optimized(tables)?, state).await,
         }
+    }
+
+    /// The rows of a small table in memory, when the plan is nothing but a scan of it: nothing has to be planned.
+    fn brief_rows(&self) -> Option<Result<SendableRecordBatchStream, DataFusionError>> {
+        let table = self.inner.table.as_deref().and_then(plan_cache::memory)?;
+        let rows = table.fits(BRIEF_ROWS_MAX, BRIEF_BYTES_MAX).then(|| table.snapshot().to_vec())?;
+        Some(MemoryStream::try_new(rows, table.schema(), None).map(|rows| Box::pin(rows) as SendableRecordBatchStream))
     }
 
     /// A plan that is ready and takes so short that it may run on the thread of its caller.
