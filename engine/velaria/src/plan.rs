@@ -3,7 +3,7 @@
 mod calls;
 pub(crate) mod chain;
 mod change;
-mod columns;
+pub(crate) mod columns;
 pub(crate) mod command;
 pub(crate) mod copy;
 pub(crate) mod date_arithmetic;
@@ -22,7 +22,7 @@ mod rules;
 pub(crate) mod spellings;
 pub(crate) mod stream;
 mod summarize;
-mod target;
+pub(crate) mod target;
 pub(crate) mod types;
 mod view;
 
