@@ -3,7 +3,6 @@
 //! Rows lie across the lanes: a [`Pair`] holds two components of all rows of a unit, so that a query is broadcast and no
 //! sum is ever taken across lanes. Sums of codes are integers that cannot overflow, and the test of [`Test`] is a fixed
 //! sequence of additions and multiplications in 64 bits; so every backend gives the same bits.
-#![expect(unsafe_code, reason = "instructions of one processor are called only where the processor has them")]
 
 mod encode;
 pub(crate) mod portable;
