@@ -17,6 +17,7 @@ mod other;
 mod regular;
 mod statistics;
 mod text;
+pub(crate) mod vector;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use self::collect::Collecting;
 use self::extreme::{ArgExtreme, End};
 use self::guard::Guarded;
 use self::kernel::Kernel;
+use self::vector::VectorFunction;
 
 const SCALARS: &[&[kernel::Spec]] = &[
     text::FUNCTIONS,
@@ -92,6 +94,9 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     }
     for spec in SCALARS.iter().copied().flatten() {
         state.register_udf(Arc::new(ScalarUDF::from(Kernel::new(spec))))?;
+    }
+    for spec in vector::FUNCTIONS {
+        state.register_udf(Arc::new(ScalarUDF::from(VectorFunction::new(spec))))?;
     }
     for spec in collect::AGGREGATES {
         state.register_udaf(Arc::new(AggregateUDF::from(Collecting::new(spec))))?;
