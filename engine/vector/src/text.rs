@@ -3,9 +3,10 @@
 //! ```text
 //! vector    = "[" blank* number (separator number)* blank* "]"
 //! separator = blank* "," blank* | blank+
-//! number    = what a 32-bit float can be read from, except words for infinity and NaN
+//! number    = what a float can be read from, except words for infinity and NaN
 //! ```
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
@@ -24,8 +25,26 @@ pub enum VectorFault {
     Empty,
     /// A part is no number.
     NotANumber(String),
-    /// A part is infinite or no number, or too large for 32 bits.
+    /// A part is infinite or no number, or too large for its bits.
     NotFinite(String),
+}
+
+/// A number that vectors are read into.
+pub trait Number: FromStr {
+    /// Whether it is neither infinite nor NaN.
+    fn is_finite(&self) -> bool;
+}
+
+impl Number for f32 {
+    fn is_finite(&self) -> bool {
+        Self::is_finite(*self)
+    }
+}
+
+impl Number for f64 {
+    fn is_finite(&self) -> bool {
+        Self::is_finite(*self)
+    }
 }
 
 /// Adds the numbers of `text` to `out` and tells how many there are.
@@ -33,6 +52,14 @@ pub enum VectorFault {
 /// # Errors
 /// Where the text leaves the grammar.
 pub fn parse(text: &[u8], out: &mut Vec<f32>) -> Result<usize, VectorFault> {
+    parse_as(text, out)
+}
+
+/// Like [`parse`], for numbers of other bits.
+///
+/// # Errors
+/// Those of [`parse`].
+pub fn parse_as<T: Number>(text: &[u8], out: &mut Vec<T>) -> Result<usize, VectorFault> {
     let inner = text.trim_ascii().strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
     let inner = inner.ok_or(VectorFault::Brackets)?.trim_ascii();
     if inner.is_empty() {
@@ -56,9 +83,9 @@ pub fn dimensions(text: &[u8]) -> Option<usize> {
     parse(text, &mut Vec::new()).ok()
 }
 
-fn number(word: &[u8]) -> Result<f32, VectorFault> {
+fn number<T: Number>(word: &[u8]) -> Result<T, VectorFault> {
     let text = || String::from_utf8_lossy(word.get(..40).unwrap_or(word)).into_owned();
-    let parsed = std::str::from_utf8(word).ok().and_then(|word| word.parse::<f32>().ok());
+    let parsed = std::str::from_utf8(word).ok().and_then(|word| word.parse::<T>().ok());
     match parsed {
         Some(value) if value.is_finite() => Ok(value),
         Some(_) => Err(VectorFault::NotFinite(text())),

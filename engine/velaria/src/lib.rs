@@ -41,6 +41,7 @@ mod plan_cache;
 mod result_frame;
 mod rule;
 mod runtime;
+mod search;
 mod session;
 mod split;
 mod stack;
@@ -70,6 +71,7 @@ pub mod rows {
     pub use velaria_connector::{CsvStyle, CsvWriter, Object, Objects, Rows, formatter};
 }
 pub use excel::ExcelFrame;
+pub use search::frames::{FusedSearch, KeywordSearch};
 pub use session::{Begun, OpenStatement, Session};
 pub use streaming_dataframe::{StreamingDataFrame, Totals};
 pub use variables::Variables;
@@ -81,6 +83,7 @@ pub use velaria_stream::{
     DeliveryMode, Environment, ExecutionMode, OPTIONS as STREAM_OPTIONS, OptionEntry, StreamOptions, StreamingQuery,
     Syncing,
 };
+pub use velaria_vector::Metric;
 /// Streams and sinks that callers define, and those that there are.
 pub mod stream {
     pub use crate::fit::fit;
