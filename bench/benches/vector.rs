@@ -1,5 +1,5 @@
-//! The kernels of vector search alone: one query and many, every metric, each set of instructions, on one thread and two;
-//! beside them the plainest scan and how fast the memory is read at all.
+//! The kernels of vector search alone: one query, with and without the compressed copy, and many; every metric, each set of
+//! instructions, on one thread and two; beside them the plainest scan and how fast the memory is read at all.
 //!
 //! Throughputs are bytes of vectors a second. The larger matrix has `VELARIA_BENCH_ROWS` rows (1,000,000 unless told) of 128
 //! dimensions, the other one a tenth of 768. The rows that a search finds are held to the full sort before it is measured.
@@ -17,13 +17,17 @@ use velaria::arrow::array::{ArrayRef, FixedSizeListArray, Float32Array};
 use velaria::arrow::datatypes::{DataType, Field};
 use velaria_vector::column::Components;
 use velaria_vector::exact::ExactQuery;
-use velaria_vector::{Backend, Hit, Metric, Part, Queries, SearchOptions, TopK, VectorColumn, search};
+use velaria_vector::{
+    Backend, CompressedColumn, Hit, Metric, Part, Queries, SearchOptions, TopK, VectorColumn, search,
+};
 
 const ROWS_DEFAULT: usize = 1_000_000;
 const METRICS: [Metric; 3] = [Metric::Cosine, Metric::Dot, Metric::L2];
 const THREADS: [usize; 2] = [1, 2];
 const MANY: usize = 64;
 const TOP_K: usize = 10;
+/// Numbers from here on make queries, those before it rows.
+const QUERIES_FIRST: u64 = 1 << 60;
 
 fn rows_max() -> usize {
     env::var("VELARIA_BENCH_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(ROWS_DEFAULT)
@@ -46,7 +50,7 @@ impl Table {
         let array: ArrayRef = Arc::new(FixedSizeListArray::new(field, width, Arc::new(items), None));
         let column = VectorColumn::try_new(&array).expect("a column of vectors");
         let query =
-            |query: usize| numbers(u64::MAX / 2 + (query * dimension) as u64, dimension).map(f64::from).collect();
+            |query: usize| numbers(QUERIES_FIRST + (query * dimension) as u64, dimension).map(f64::from).collect();
         Self {
             name: format!("{rows} x {dimension}"),
             parts: vec![Part { column, selected: None }],
@@ -70,9 +74,16 @@ impl Table {
     }
 
     fn search(&self, queries: &Queries, kind: Kind) -> Vec<Vec<Hit>> {
-        let Kind { metric, backend, threads } = kind;
-        let options = SearchOptions { metric, top_k: TOP_K, backend, threads, check: &|| Ok(()) };
-        search(&self.parts, queries, &options).expect("a search").hits
+        search(&self.parts, queries, &kind.options()).expect("a search").hits
+    }
+
+    fn compressed(&self) -> CompressedColumn {
+        CompressedColumn::build(&self.parts, 1, &|| Ok(())).expect("a compressed copy")
+    }
+
+    /// The same search, which reads the vectors of few rows only.
+    fn search_codes(&self, codes: &CompressedColumn, queries: &Queries, kind: Kind) -> Vec<Vec<Hit>> {
+        codes.search(&self.parts, queries, &kind.options()).expect("a search").hits
     }
 
     /// Every score, and nothing else: what all searches are held to.
@@ -93,6 +104,11 @@ struct Kind {
 }
 
 impl Kind {
+    fn options(self) -> SearchOptions<'static> {
+        let Self { metric, backend, threads } = self;
+        SearchOptions { metric, top_k: TOP_K, backend, threads, check: &|| Ok(()) }
+    }
+
     fn id(self, table: &Table) -> BenchmarkId {
         let Self { metric, backend, threads } = self;
         BenchmarkId::new(format!("{} {} {threads}", metric.name(), backend.name()), &table.name)
@@ -180,6 +196,23 @@ fn naive(group: &mut criterion::BenchmarkGroup<'_, criterion::measurement::WallT
     });
 }
 
+fn compressed(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("compressed, one query");
+    group.sample_size(10).measurement_time(Duration::from_secs(2));
+    for table in tables() {
+        let (codes, queries) = (table.compressed(), table.queries(1));
+        group.throughput(Throughput::Bytes(table.bytes));
+        group.bench_function(BenchmarkId::new("build", &table.name), |bencher| bencher.iter(|| table.compressed()));
+        for kind in kinds() {
+            assert_eq!(table.search_codes(&codes, &queries, kind), table.search(&queries, kind), "{kind:?}");
+            group.bench_function(kind.id(&table), |bencher| {
+                bencher.iter(|| table.search_codes(&codes, &queries, kind));
+            });
+        }
+    }
+    group.finish();
+}
+
 fn many_queries(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("64 queries");
     group.sample_size(10).measurement_time(Duration::from_secs(2));
@@ -209,5 +242,5 @@ fn small(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, memory, one_query, many_queries, small);
+criterion_group!(benches, memory, one_query, compressed, many_queries, small);
 criterion_main!(benches);

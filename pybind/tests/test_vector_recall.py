@@ -165,6 +165,14 @@ def test_one_query_many_queries_and_no_acceleration_find_the_same_bits(
         assert alone.tobytes() == score.tobytes()
 
 
+def test_a_result_of_many_rows_is_nearest_first(session: velaria.Session) -> None:
+    rows = np.tile(kept_sentence_vectors(), (200, 1))
+    session.create_temp_view("many", session.create_dataframe_from_arrow({"v": rows}))
+    _, found = search(session, "many", rows[0], len(rows), "cosine")
+    assert found.shape == (1, 80_000)
+    assert (np.diff(found[0]) >= 0).all()
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_what_is_kept_of_a_large_column_changes_no_bit(session: velaria.Session, metric: str) -> None:
     """The compressed copy is for columns of some megabytes: a corpus, and copies of it that differ in single numbers, whose
