@@ -10,9 +10,11 @@ use crate::exact::{Component, ExactQuery};
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+pub(crate) mod code;
 mod portable;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 

@@ -8,6 +8,7 @@ use half::slice::HalfFloatSliceExt;
 use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::backend::Backend;
+use crate::batch::{Batches, Targets};
 use crate::bound::{Filter, Limit};
 use crate::column::{Components, VectorColumn};
 use crate::exact::{Component, ExactQuery};
@@ -15,7 +16,7 @@ use crate::kernel::{BLOCK_ROWS, Block, Kernel};
 use crate::metric::Metric;
 use crate::query::Queries;
 use crate::search::{Figures, Found};
-use crate::top_k::TopK;
+use crate::top_k::{TopK, check_top_k};
 
 /// The nearest rows so far, for each query.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Scanner {
     narrow: Vec<ExactQuery>,
     filters: Vec<Option<Filter>>,
     wide: Vec<ExactQuery>,
+    /// What several queries are searched with.
+    batches: Batches,
     nearest: Vec<TopK>,
     figures: Figures,
     /// A block of 16-bit floats as 32-bit ones.
@@ -37,9 +40,7 @@ impl Scanner {
     /// # Errors
     /// `VEL-7001` when no row may be found.
     pub fn new(queries: &Queries, metric: Metric, top_k: usize, backend: Backend) -> Result<Self> {
-        if top_k == 0 {
-            return Err(Error::new(ErrorCode::InvalidArgument, "top_k must be a positive integer"));
-        }
+        check_top_k(top_k)?;
         let exact = |queries: &Queries| queries.iter().map(|query| ExactQuery::new(metric, query.to_vec())).collect();
         let narrow: Vec<ExactQuery> = queries.narrowed().map(|narrow| exact(&narrow)).unwrap_or_default();
         Ok(Self {
@@ -47,6 +48,7 @@ impl Scanner {
             filters: narrow.iter().map(Filter::new).collect(),
             narrow,
             wide: exact(queries),
+            batches: Batches::default(),
             nearest: vec![TopK::new(metric, top_k); queries.count()],
             queries: queries.clone(),
             figures: Figures::default(),
@@ -79,13 +81,27 @@ impl Scanner {
         if !matches!(column.components(), Components::F64(_)) && self.narrow.is_empty() {
             self.queries.narrowed()?;
         }
-        self.figures.candidates += found.as_ref().map_or(rows.len(), BooleanBuffer::count_set_bits) as u64;
-        for run in runs(rows.len(), found.as_ref(), self.reach()) {
-            let choice = Choice {
-                first_row: first_row + (rows.start + run.start) as u64,
-                found: found.as_ref(),
-                first: run.start,
-            };
+        if self.queries.count() > 1 {
+            self.push_batch(column, rows, first_row, found.as_ref());
+            return Ok(());
+        }
+        self.push_runs(column, rows, first_row, found.as_ref());
+        Ok(())
+    }
+
+    /// Looks at `rows` for all queries at once; `found` are those of them that may be found.
+    fn push_batch(&mut self, column: &VectorColumn, rows: Range<usize>, first_row: u64, found: Option<&BooleanBuffer>) {
+        let wide = matches!(column.components(), Components::F64(_));
+        let queries = if wide { &self.wide } else { &self.narrow };
+        let targets = Targets { kernel: self.kernel, queries, nearest: &mut self.nearest, figures: &mut self.figures };
+        self.batches.scan(column, rows, first_row, found, targets);
+    }
+
+    /// Looks at `rows` for one query after the other.
+    fn push_runs(&mut self, column: &VectorColumn, rows: Range<usize>, first_row: u64, found: Option<&BooleanBuffer>) {
+        self.figures.candidates += found.map_or(rows.len(), BooleanBuffer::count_set_bits) as u64;
+        for run in runs(rows.len(), found, REACH_FLOATS / self.queries.dimension()) {
+            let choice = Choice { first_row: first_row + (rows.start + run.start) as u64, found, first: run.start };
             let run = rows.start + run.start..rows.start + run.end;
             match column.components() {
                 Components::F16(values) => self.scan(values, run, choice),
@@ -93,13 +109,6 @@ impl Scanner {
                 Components::F64(values) => self.scan(values, run, choice),
             }
         }
-        Ok(())
-    }
-
-    /// Over how many rows that may not be found it is faster to read on than to begin anew: about a page of memory. Only
-    /// one query leaves such rows out by itself.
-    fn reach(&self) -> usize {
-        if self.queries.count() == 1 { REACH_FLOATS / self.queries.dimension() } else { 0 }
     }
 
     /// Looks at rows that lie one after the other.
@@ -139,7 +148,7 @@ impl Scanner {
 }
 
 /// Which of the rows have a vector and are selected; `None` for all.
-fn findable(
+pub(crate) fn findable(
     column: &VectorColumn,
     rows: &Range<usize>,
     selected: Option<&BooleanBuffer>,
@@ -170,6 +179,7 @@ fn runs(rows: usize, found: Option<&BooleanBuffer>, reach: usize) -> Vec<Range<u
     runs
 }
 
+/// Over how much that may not be found it is faster to read on than to begin anew: about a page of memory.
 const REACH_FLOATS: usize = 1024;
 
 /// The numbers of the rows of a block, and which of them may be found.

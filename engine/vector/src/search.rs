@@ -93,8 +93,11 @@ fn search_tasks(
 /// So many rows that `check` is asked every few milliseconds.
 fn task_rows(queries: &Queries) -> NonZero<usize> {
     let floats = TASK_FLOATS / queries.count().div_ceil(TASK_QUERIES);
-    NonZero::new(floats / queries.dimension()).unwrap_or(NonZero::<usize>::MIN)
+    NonZero::new(floats / queries.dimension()).unwrap_or(NonZero::<usize>::MIN).max(TASK_ROWS_MIN)
 }
+
+/// Fewer rows would not be worth the queries that are read for them.
+const TASK_ROWS_MIN: NonZero<usize> = NonZero::<usize>::MIN.saturating_add(47);
 
 const TASK_FLOATS: usize = 512 * 1024;
 
