@@ -176,7 +176,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
-    fn many_queries_find_what_the_specification_says(case in case(60, 6)) {
+    fn many_queries_find_what_the_specification_says(case in case(60, 10)) {
         prop_assert_eq!(case.found(), case.expected());
     }
 }
