@@ -243,18 +243,39 @@ impl Pass<'_> {
         (block.len() / dimension) as u64
     }
 
-    /// Scores the rows that are not proven to be too far.
-    fn score_rest<T: Component>(&mut self, block: &[T], first_row: u64, measured: &Block, mut limit: Limit) -> u64 {
+    /// Scores the rows that are not proven to be too far, group by group: most groups have none.
+    fn score_rest<T: Component>(&mut self, block: &[T], first_row: u64, measured: &Block, limit: Limit) -> u64 {
+        let groups = block.chunks(GROUP_ROWS * self.query.values().len());
+        let measured = measured.dots.chunks(GROUP_ROWS).zip(measured.squares.chunks(GROUP_ROWS));
+        let (mut limit, mut scored) = (limit, 0);
+        for ((first_row, group), (dots, squares)) in (first_row..).step_by(GROUP_ROWS).zip(groups).zip(measured) {
+            if !limit.excludes_all(dots, squares) {
+                scored += self.score_group(group, first_row, dots.iter().zip(squares), &mut limit);
+            }
+        }
+        scored
+    }
+
+    fn score_group<'m, T: Component>(
+        &mut self,
+        group: &[T],
+        first_row: u64,
+        measured: impl Iterator<Item = (&'m f32, &'m f32)>,
+        limit: &mut Limit,
+    ) -> u64 {
         let mut scored = 0;
-        let rows = block.chunks_exact(self.query.values().len());
-        for (((id, row), dot), square) in (first_row..).zip(rows).zip(&measured.dots).zip(&measured.squares) {
+        let rows = group.chunks_exact(self.query.values().len());
+        for ((id, row), (dot, square)) in (first_row..).zip(rows).zip(measured) {
             if limit.excludes(*dot, *square) {
                 continue;
             }
             self.nearest.push(id, self.kernel.score(self.query, row));
-            limit = self.limit().unwrap_or(limit);
+            *limit = self.limit().unwrap_or(*limit);
             scored += 1;
         }
         scored
     }
 }
+
+/// Rows that are looked at together before each by itself.
+const GROUP_ROWS: usize = 16;
