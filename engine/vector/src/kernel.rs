@@ -98,6 +98,15 @@ impl Kernel {
         Self { backend: if there { backend } else { Backend::Portable } }
     }
 
+    /// For rows that come from memory and not from a cache: loads of 32 bytes were measured to be faster by a tenth there
+    /// than those of 64. The bits are the same.
+    pub(crate) fn streaming(self) -> Self {
+        match self.backend {
+            Backend::Avx512 => Self::new(Backend::Avx2),
+            Backend::Portable | Backend::Avx2 | Backend::Neon => self,
+        }
+    }
+
     /// The inner products and squared norms of `rows`, which lie one after the other, at most [`BLOCK_ROWS`].
     pub(crate) fn products(self, rows: &[f32], query: &KernelQuery, out: &mut Block) {
         match self.backend {

@@ -115,19 +115,20 @@ impl Scanner {
     fn scan<T: Scanned>(&mut self, values: &[T], rows: Range<usize>, mut choice: Choice<'_>) {
         let dimension = self.queries.dimension();
         let values = values.get(rows.start * dimension..rows.end * dimension).unwrap_or_default();
+        let kernel = if values.len() > CACHED_FLOATS { self.kernel.streaming() } else { self.kernel };
         for block in values.chunks(block_rows(dimension) * dimension) {
-            self.scan_block(block, choice);
+            self.scan_block(kernel, block, choice);
             choice = choice.after(block.len() / dimension);
         }
     }
 
-    fn scan_block<T: Scanned>(&mut self, block: &[T], choice: Choice<'_>) {
+    fn scan_block<T: Scanned>(&mut self, kernel: Kernel, block: &[T], choice: Choice<'_>) {
         let narrow = T::narrow(block, &mut self.widened);
         let queries = if narrow.is_some() { &self.narrow } else { &self.wide };
         let filters = self.filters.iter().map(Option::as_ref).chain(std::iter::repeat(None));
         for ((query, filter), nearest) in queries.iter().zip(filters).zip(&mut self.nearest) {
             let filter = filter.zip(narrow);
-            self.figures.scored += Pass { kernel: self.kernel, query, filter, choice, nearest }.run(block);
+            self.figures.scored += Pass { kernel, query, filter, choice, nearest }.run(block);
         }
     }
 
@@ -187,6 +188,9 @@ fn runs(rows: usize, found: Option<&BooleanBuffer>, reach: usize) -> Vec<Range<u
     }
     runs
 }
+
+/// What a core may have in its own caches: half a megabyte.
+const CACHED_FLOATS: usize = 128 * 1024;
 
 /// Over how much that may not be found it is faster to read on than to begin anew: about a page of memory.
 const REACH_FLOATS: usize = 1024;
