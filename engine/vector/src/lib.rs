@@ -13,6 +13,7 @@ pub mod column;
 pub mod exact;
 mod kernel;
 pub mod metric;
+mod narrow;
 #[cfg(test)]
 mod noise;
 pub mod query;
