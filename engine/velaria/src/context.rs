@@ -30,6 +30,7 @@ use crate::plan_cache::PlanCache;
 use crate::rule;
 use crate::stop::Running;
 use crate::variables::Variables;
+use crate::vector_cache::VectorCache;
 
 /// The shared part of a session.
 ///
@@ -46,6 +47,8 @@ pub(crate) struct Context {
     console: Arc<Mutex<Arc<dyn ConsoleOutput>>>,
     /// Of this session alone: functions in a plan hold its limits.
     pub(crate) plans: PlanCache,
+    /// The compressed copies of vectors.
+    pub(crate) vectors: Arc<VectorCache>,
     /// The context of the session, where this one is that of a statement with variables.
     session: Option<Arc<Self>>,
     template: &'static SessionState,
@@ -108,6 +111,7 @@ impl Context {
             notices: Arc::default(),
             console: Arc::new(Mutex::new(Arc::new(StandardOutput))),
             plans: PlanCache::default(),
+            vectors: Arc::new(VectorCache::new(&runtime.memory_pool, limits::vector_cache_bytes(config)?)),
             session: None,
             template: template()?,
             runtime,
@@ -141,6 +145,7 @@ impl Context {
             notices: Arc::clone(&self.notices),
             console: Arc::clone(&self.console),
             plans: PlanCache::default(),
+            vectors: Arc::clone(&self.vectors),
             session: Some(Arc::clone(self)),
             template: self.template,
             runtime: Arc::clone(&self.runtime),
