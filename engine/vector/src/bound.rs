@@ -16,8 +16,11 @@ use crate::exact::ExactQuery;
 use crate::kernel::{Block, Kernel, KernelQuery, LANES};
 use crate::metric::Metric;
 
+#[cfg(test)]
+mod tests;
+
 /// The relative error of one rounding to 32 bits.
-const UNIT: f64 = 1.0 / 16_777_216.0;
+pub(crate) const UNIT: f64 = 1.0 / 16_777_216.0;
 
 /// For the roundings of the limits themselves, and for underflow.
 const SLACK: f64 = 1e-12;

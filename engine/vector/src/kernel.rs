@@ -14,6 +14,7 @@ pub(crate) mod code;
 mod portable;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
@@ -25,9 +26,6 @@ pub(crate) const BLOCK_ROWS: usize = 64;
 
 /// Sixteen sums. The methods of those with special instructions are called only from functions compiled for them.
 trait Lanes: Copy {
-    /// Rows that are measured together, so that additions of one need not wait for those of the other.
-    const ROWS: usize;
-
     fn zero() -> Self;
 
     /// # Safety
@@ -47,9 +45,6 @@ trait Lanes: Copy {
 
     /// The lanes added in four rounds: eight apart, four, two, one.
     fn sum(self) -> f32;
-
-    /// Asks for memory that is read soon; any address will do.
-    fn prefetch(address: *const f32);
 }
 
 /// How the rows of a block lie to a query.
@@ -157,8 +152,8 @@ trait Fold<L: Lanes>: Copy {
 
     fn step(&mut self, row: L, query: L);
 
-    /// Puts the result to row `row` of `out`; rows beyond its end are not asked for.
-    fn finish(self, out: &mut Block, row: usize);
+    /// The inner product, if there is one, and the square.
+    fn finish(self) -> (f32, f32);
 }
 
 /// The inner product and the squared norm.
@@ -178,9 +173,8 @@ impl<L: Lanes> Fold<L> for Products<L> {
     }
 
     #[inline(always)]
-    fn finish(self, out: &mut Block, row: usize) {
-        put(&mut out.dots, row, self.0.sum());
-        put(&mut out.squares, row, self.1.sum());
+    fn finish(self) -> (f32, f32) {
+        (self.0.sum(), self.1.sum())
     }
 }
 
@@ -201,65 +195,34 @@ impl<L: Lanes> Fold<L> for Distances<L> {
     }
 
     #[inline(always)]
-    fn finish(self, out: &mut Block, row: usize) {
-        put(&mut out.squares, row, self.0.sum());
+    fn finish(self) -> (f32, f32) {
+        (0.0, self.0.sum())
     }
 }
 
-#[inline(always)]
-fn put(out: &mut [f32; BLOCK_ROWS], row: usize, value: f32) {
-    if let Some(place) = out.get_mut(row) {
-        *place = value;
-    }
-}
-
-/// Folds each row together with the query: in groups, then those that are left.
+/// Folds each row together with the query. One row after the other: memory is read in order, which the processor foresees;
+/// several rows at once, or asking for memory ahead, were measured and are slower.
 #[inline(always)]
 fn block<L: Lanes, F: Fold<L>>(rows: &[f32], query: &KernelQuery, out: &mut Block) {
-    let count = rows.len() / query.dimension.max(1);
-    let mut row = 0;
-    while L::ROWS == 4 && row + 4 <= count {
-        group::<L, F, 4>(rows, row, query, out);
-        row += 4;
-    }
-    while L::ROWS >= 2 && row + 2 <= count {
-        group::<L, F, 2>(rows, row, query, out);
-        row += 2;
-    }
-    while row < count {
-        group::<L, F, 1>(rows, row, query, out);
-        row += 1;
+    let rows = rows.chunks_exact(query.dimension.max(1));
+    for ((row, dot), square) in rows.zip(&mut out.dots).zip(&mut out.squares) {
+        (*dot, *square) = fold::<L, F>(row, query).finish();
     }
 }
 
-/// `R` rows, beginning with number `row`, all of which `rows` holds.
 #[inline(always)]
-fn group<L: Lanes, F: Fold<L>, const R: usize>(rows: &[f32], row: usize, query: &KernelQuery, out: &mut Block) {
-    let dimension = query.dimension;
-    let start = rows.as_ptr().wrapping_add(row * dimension);
-    let from: [*const f32; R] = std::array::from_fn(|row| start.wrapping_add(row * dimension));
-    let mut sums = [F::new(); R];
-    let (chunks, rest) = (dimension / LANES, dimension % LANES);
-    for (number, part) in query.chunks.iter().take(chunks).enumerate() {
-        // SAFETY: a chunk has sixteen floats.
-        let part = unsafe { L::load(part.as_ptr()) };
-        for (from, sums) in from.iter().zip(&mut sums) {
-            let from = from.wrapping_add(number * LANES);
-            L::prefetch(from.wrapping_add(PREFETCH_FLOATS));
-            // SAFETY: the rows have so many whole chunks.
-            sums.step(unsafe { L::load(from) }, part);
-        }
+fn fold<L: Lanes, F: Fold<L>>(row: &[f32], query: &KernelQuery) -> F {
+    let mut sums = F::new();
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    for (row, query) in chunks.iter().zip(&query.chunks) {
+        // SAFETY: chunks have sixteen floats.
+        let (row, query) = unsafe { (L::load(row.as_ptr()), L::load(query.as_ptr())) };
+        sums.step(row, query);
     }
-    if let Some(part) = query.chunks.get(chunks) {
-        // SAFETY: a chunk has sixteen floats.
-        let part = unsafe { L::load(part.as_ptr()) };
-        for (from, sums) in from.iter().zip(&mut sums) {
-            // SAFETY: behind the whole chunks so many floats are left of each row.
-            sums.step(unsafe { L::load_part(from.wrapping_add(chunks * LANES), rest) }, part);
-        }
+    if let Some(query) = query.chunks.get(chunks.len()) {
+        // SAFETY: what is left of a row is less than a chunk.
+        let (row, query) = unsafe { (L::load_part(rest.as_ptr(), rest.len()), L::load(query.as_ptr())) };
+        sums.step(row, query);
     }
-    sums.into_iter().enumerate().for_each(|(place, sums)| sums.finish(out, row + place));
+    sums
 }
-
-/// How far ahead memory is asked for.
-const PREFETCH_FLOATS: usize = 2048;

@@ -8,6 +8,7 @@ use half::slice::HalfFloatSliceExt;
 use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::backend::Backend;
+use crate::batch::{Batches, Targets};
 use crate::bound::{Filter, Limit};
 use crate::column::{Components, VectorColumn};
 use crate::exact::{Component, ExactQuery};
@@ -25,6 +26,8 @@ pub struct Scanner {
     narrow: Vec<ExactQuery>,
     filters: Vec<Option<Filter>>,
     wide: Vec<ExactQuery>,
+    /// What several queries are searched with.
+    batches: Batches,
     nearest: Vec<TopK>,
     figures: Figures,
     /// A block of 16-bit floats as 32-bit ones.
@@ -45,6 +48,7 @@ impl Scanner {
             filters: narrow.iter().map(Filter::new).collect(),
             narrow,
             wide: exact(queries),
+            batches: Batches::default(),
             nearest: vec![TopK::new(metric, top_k); queries.count()],
             queries: queries.clone(),
             figures: Figures::default(),
@@ -74,13 +78,17 @@ impl Scanner {
         }
         self.queries.check_dimension(column.dimension())?;
         let found = findable(column, &rows, selected)?;
+        if !matches!(column.components(), Components::F64(_)) && self.narrow.is_empty() {
+            self.queries.narrowed()?;
+        }
+        if self.queries.count() > 1 {
+            self.push_batch(column, rows, first_row, found.as_ref());
+            return Ok(());
+        }
         let runs: Vec<Range<usize>> = match &found {
             None => vec![rows],
             Some(found) => found.set_slices().map(|(start, end)| rows.start + start..rows.start + end).collect(),
         };
-        if !matches!(column.components(), Components::F64(_)) && self.narrow.is_empty() {
-            self.queries.narrowed()?;
-        }
         for run in runs {
             self.figures.candidates += run.len() as u64;
             match column.components() {
@@ -90,6 +98,14 @@ impl Scanner {
             }
         }
         Ok(())
+    }
+
+    /// Looks at `rows` for all queries at once; `found` are those of them that may be found.
+    fn push_batch(&mut self, column: &VectorColumn, rows: Range<usize>, first_row: u64, found: Option<&BooleanBuffer>) {
+        let wide = matches!(column.components(), Components::F64(_));
+        let queries = if wide { &self.wide } else { &self.narrow };
+        let targets = Targets { kernel: self.kernel, queries, nearest: &mut self.nearest, figures: &mut self.figures };
+        self.batches.scan(column, rows, first_row, found, targets);
     }
 
     /// Looks at rows that lie one after the other and may all be found.

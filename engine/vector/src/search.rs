@@ -10,8 +10,11 @@ use crate::column::VectorColumn;
 use crate::metric::Metric;
 use crate::query::Queries;
 use crate::scanner::Scanner;
-use crate::tasks;
+use crate::tasks::{self, Task};
 use crate::top_k::Hit;
+
+#[cfg(test)]
+mod tests;
 
 /// A part of a table: its vectors, and which of its rows may be found.
 #[derive(Debug, Clone)]
@@ -62,10 +65,20 @@ pub struct Found {
 /// `VEL-2004` when a part has vectors of another length than the queries; `VEL-7001` for a query that is infinite in the
 /// type of the column, and when no row may be found; those of `options.check`.
 pub fn search(parts: &[Part], queries: &Queries, options: &SearchOptions<'_>) -> Result<Found> {
-    let start = || Scanner::new(queries, options.metric, options.top_k, options.backend);
     let tasks = tasks::cut(parts.iter().map(|part| part.column.rows()), task_rows(queries));
     let threads = options.threads.min(threads_worth(parts, queries));
-    let scanners = tasks::run(&tasks, threads, start, |scanner, task| {
+    search_tasks(parts, queries, options, &tasks, threads)
+}
+
+fn search_tasks(
+    parts: &[Part],
+    queries: &Queries,
+    options: &SearchOptions<'_>,
+    tasks: &[Task],
+    threads: usize,
+) -> Result<Found> {
+    let start = || Scanner::new(queries, options.metric, options.top_k, options.backend);
+    let scanners = tasks::run(tasks, threads, start, |scanner, task| {
         (options.check)()?;
         let Some(part) = parts.get(task.part) else { return Ok(()) };
         scanner.push_rows(&part.column, task.rows.clone(), task.first_row, part.selected.as_ref())
@@ -80,8 +93,11 @@ pub fn search(parts: &[Part], queries: &Queries, options: &SearchOptions<'_>) ->
 /// So many rows that `check` is asked every few milliseconds.
 fn task_rows(queries: &Queries) -> NonZero<usize> {
     let floats = TASK_FLOATS / queries.count().div_ceil(TASK_QUERIES);
-    NonZero::new(floats / queries.dimension()).unwrap_or(NonZero::<usize>::MIN)
+    NonZero::new(floats / queries.dimension()).unwrap_or(NonZero::<usize>::MIN).max(TASK_ROWS_MIN)
 }
+
+/// Fewer rows would not be worth the queries that are read for them.
+const TASK_ROWS_MIN: NonZero<usize> = NonZero::<usize>::MIN.saturating_add(47);
 
 const TASK_FLOATS: usize = 512 * 1024;
 

@@ -22,8 +22,6 @@ pub(super) fn distances(rows: &[f32], query: &KernelQuery, out: &mut Block) {
 struct Neon([float32x4_t; 4]);
 
 impl Lanes for Neon {
-    const ROWS: usize = 2;
-
     #[inline(always)]
     fn zero() -> Self {
         // SAFETY: the target has NEON.
@@ -74,7 +72,4 @@ impl Lanes for Neon {
             vgetq_lane_f32::<0>(two) + vgetq_lane_f32::<1>(two)
         }
     }
-
-    #[inline(always)]
-    fn prefetch(_address: *const f32) {}
 }

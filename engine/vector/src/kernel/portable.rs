@@ -17,8 +17,6 @@ pub(super) fn distances(rows: &[f32], query: &KernelQuery, out: &mut Block) {
 struct Portable([f32; LANES]);
 
 impl Lanes for Portable {
-    const ROWS: usize = 1;
-
     #[inline(always)]
     fn zero() -> Self {
         Self([0.0; LANES])
@@ -65,7 +63,4 @@ impl Lanes for Portable {
         let [sum, ..] = lanes;
         sum
     }
-
-    #[inline(always)]
-    fn prefetch(_address: *const f32) {}
 }

@@ -2,10 +2,10 @@
 #![expect(unsafe_code, reason = "instructions of this processor")]
 
 use std::arch::x86_64::{
-    __m256, __m256i, __m512, _MM_HINT_T0, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehdup_ps, _mm_movehl_ps,
-    _mm_prefetch, _mm256_add_ps, _mm256_castpd_ps, _mm256_castps256_ps128, _mm256_cmpgt_epi32, _mm256_extractf128_ps,
-    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_maskload_ps, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps,
-    _mm256_sub_ps, _mm512_castps_pd, _mm512_castps512_ps256, _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_loadu_ps,
+    __m256, __m256i, __m512, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehdup_ps, _mm_movehl_ps, _mm256_add_ps,
+    _mm256_castpd_ps, _mm256_castps256_ps128, _mm256_cmpgt_epi32, _mm256_extractf128_ps, _mm256_fmadd_ps,
+    _mm256_loadu_ps, _mm256_maskload_ps, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_sub_ps,
+    _mm512_castps_pd, _mm512_castps512_ps256, _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_loadu_ps,
     _mm512_maskz_loadu_ps, _mm512_setzero_ps, _mm512_sub_ps,
 };
 
@@ -52,8 +52,6 @@ pub(super) fn score_avx512<T: Component>(query: &ExactQuery, row: &[T]) -> f64 {
 struct Avx2(__m256, __m256);
 
 impl Lanes for Avx2 {
-    const ROWS: usize = 2;
-
     #[inline(always)]
     fn zero() -> Self {
         // SAFETY: called from functions compiled for AVX2.
@@ -94,19 +92,12 @@ impl Lanes for Avx2 {
         // SAFETY: called from functions compiled for AVX2.
         unsafe { sum_of_eight(_mm256_add_ps(self.0, self.1)) }
     }
-
-    #[inline(always)]
-    fn prefetch(address: *const f32) {
-        prefetch(address);
-    }
 }
 
 #[derive(Clone, Copy)]
 struct Avx512(__m512);
 
 impl Lanes for Avx512 {
-    const ROWS: usize = 4;
-
     #[inline(always)]
     fn zero() -> Self {
         // SAFETY: called from functions compiled for AVX-512.
@@ -145,11 +136,6 @@ impl Lanes for Avx512 {
             sum_of_eight(_mm256_add_ps(_mm512_castps512_ps256(self.0), high))
         }
     }
-
-    #[inline(always)]
-    fn prefetch(address: *const f32) {
-        prefetch(address);
-    }
 }
 
 /// All bits of those of eight lanes that are before `count`, when the first is number `first`.
@@ -175,10 +161,4 @@ unsafe fn sum_of_eight(lanes: __m256) -> f32 {
         let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
         _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
     }
-}
-
-#[inline(always)]
-fn prefetch(address: *const f32) {
-    // SAFETY: every machine has it, and it does nothing for an address that cannot be read.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
 }
