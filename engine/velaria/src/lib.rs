@@ -49,6 +49,7 @@ mod stop;
 mod streaming_dataframe;
 mod streams;
 mod variables;
+mod vector_cache;
 mod vector_search;
 mod words;
 mod write;

@@ -8,11 +8,12 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_vector::{Backend, Found, Part, Queries, SearchOptions, VectorColumn, search};
 
-use super::VectorSearch;
 use super::rows::Rows;
+use super::{Acceleration, VectorSearch};
 use crate::context::Context;
 use crate::error::Translator;
 use crate::stop::Stop;
+use crate::vector_cache::{Key, VectorCache};
 
 /// What a row takes that is found: in the heap of a thread, in the order of the result, and in its columns.
 const HIT_BYTES: u64 = 96;
@@ -28,6 +29,15 @@ pub(super) struct Vectors {
     pub(super) dimension: usize,
     /// The rows that have a vector and may be found.
     pub(super) candidates: u64,
+    key: Key,
+}
+
+/// What a search has found.
+#[derive(Debug)]
+pub(super) struct Searched {
+    pub(super) found: Found,
+    /// The size of the compressed copy, if it was read.
+    pub(super) compressed_bytes: Option<usize>,
 }
 
 impl Vectors {
@@ -42,7 +52,7 @@ impl Vectors {
         let parts = parts.collect::<Result<Vec<_>>>()?;
         let dimension = dimension(&parts)?;
         let candidates = parts.iter().map(candidates).sum();
-        Ok(Self { parts: Arc::new(parts), dimension, candidates })
+        Ok(Self { parts: Arc::new(parts), dimension, candidates, key: Key::new(&rows.batches, index) })
     }
 
     /// Whether no row of the table has a vector.
@@ -58,10 +68,13 @@ impl Vectors {
         backend: Backend,
         stop: &Arc<Stop>,
         is_brief: bool,
-    ) -> Result<Found> {
+    ) -> Result<Searched> {
         let queries = request.check()?.clone();
         let _memory = self.memory(context, request, &queries)?;
-        let scan = Scan { queries, metric: request.metric, top_k: request.top_k, backend, threads: context.threads() };
+        let copies = (!is_brief && request.acceleration == Acceleration::Auto)
+            .then(|| (Arc::clone(&context.vectors), self.key.clone()));
+        let (metric, top_k, threads) = (request.metric, request.top_k, context.threads());
+        let scan = Scan { queries, metric, top_k, backend, threads, copies };
         if is_brief {
             return scan.run(&self.parts, stop);
         }
@@ -74,6 +87,11 @@ impl Vectors {
                 .with_hint("this is a bug in the engine; please report it")
                 .with_source(error))
         })
+    }
+
+    /// Whether a search would read a compressed copy.
+    pub(super) fn is_compressed(&self, context: &Context, request: &VectorSearch) -> bool {
+        request.acceleration == Acceleration::Auto && context.vectors.ready(&self.key).is_some()
     }
 
     /// Room for the rows that are found.
@@ -102,10 +120,12 @@ struct Scan {
     top_k: u64,
     backend: Backend,
     threads: usize,
+    /// Where the compressed copy is, unless none is wanted.
+    copies: Option<(Arc<VectorCache>, Key)>,
 }
 
 impl Scan {
-    fn run(&self, parts: &[Part], stop: &Stop) -> Result<Found> {
+    fn run(&self, parts: &[Part], stop: &Stop) -> Result<Searched> {
         let check = || stop.check();
         let options = SearchOptions {
             metric: self.metric,
@@ -114,7 +134,15 @@ impl Scan {
             threads: self.threads,
             check: &check,
         };
-        search(parts, &self.queries, &options)
+        let copy = match &self.copies {
+            Some((copies, key)) => copies.copy(key, parts, self.threads, &check)?,
+            None => None,
+        };
+        let found = match &copy {
+            Some(copy) => copy.column.search(parts, &self.queries, &options)?,
+            None => search(parts, &self.queries, &options)?,
+        };
+        Ok(Searched { found, compressed_bytes: copy.map(|copy| copy.column.bytes()) })
     }
 }
 
