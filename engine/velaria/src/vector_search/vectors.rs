@@ -161,7 +161,7 @@ fn candidates(part: &Part) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Array, ArrayRef, FixedSizeListArray, Float32Array};
+    use arrow::array::{ArrayRef, FixedSizeListArray, Float32Array};
     use arrow::datatypes::{DataType, Field, Schema};
     use velaria_vector::column::Components;
 
