@@ -41,6 +41,7 @@ use crate::output::{plain_batch, plain_schema};
 use crate::plan::copy::{self, FileStyle};
 use crate::plan::query::{BoundQuery, analyze};
 use crate::plan_cache::{self, Tables, Template};
+use crate::search;
 use crate::stack::{self, Roomy};
 use crate::stop::Stop;
 use crate::write::WriteOptions;
@@ -557,14 +558,16 @@ impl DataFrame {
             let small = tables.iter().flatten().all(|table| is_small(table.as_ref()));
             return Ok(if small { Spread::Serial } else { Spread::Parallel });
         }
-        let mut small = true;
+        let (mut small, mut ranked) = (true, false);
         let visited = self.plan()?.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node {
                 small &= source_as_provider(&scan.source).is_ok_and(|table| is_small(table.as_ref()));
             }
-            Ok(if small { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+            // Its rows have an order, before it and after it.
+            ranked |= search::is_search(node);
+            Ok(TreeNodeRecursion::Continue)
         });
-        Ok(if small && visited.is_ok() { Spread::Serial } else { Spread::Parallel })
+        Ok(if ranked || (small && visited.is_ok()) { Spread::Serial } else { Spread::Parallel })
     }
 
     fn translate(&self, error: &DataFusionError) -> Error {
