@@ -1,7 +1,8 @@
 //! The k nearest of many, in a total order: score, then row id.
 
-use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+
+use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::metric::Metric;
 
@@ -23,10 +24,19 @@ pub struct TopK {
     heap: BinaryHeap<Entry>,
 }
 
-#[derive(Debug, Clone, Copy)]
+/// A row whose order among the others is that of two integers, which takes an instruction where scores take ten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
-    hit: Hit,
-    metric: Metric,
+    rank: u64,
+    row_id: u64,
+}
+
+/// Refuses to find no rows.
+pub(crate) fn check_top_k(top_k: usize) -> Result<()> {
+    match top_k {
+        0 => Err(Error::new(ErrorCode::InvalidArgument, "top_k must be a positive integer")),
+        _ => Ok(()),
+    }
 }
 
 impl TopK {
@@ -38,8 +48,10 @@ impl TopK {
 
     /// Keeps the row if it is among the `k` nearest so far.
     pub fn push(&mut self, row_id: u64, score: f64) {
-        // One zero: what prints as -0.0 is no other score.
-        let entry = Entry { hit: Hit { row_id, score: score + 0.0 }, metric: self.metric };
+        self.keep(Entry { rank: rank(self.metric, score), row_id });
+    }
+
+    fn keep(&mut self, entry: Entry) {
         if self.heap.len() < self.k {
             self.heap.push(entry);
         } else if let Some(mut farthest) = self.heap.peek_mut()
@@ -54,37 +66,64 @@ impl TopK {
     #[must_use]
     pub fn threshold(&self) -> Option<f64> {
         let farthest = self.heap.peek().filter(|_| self.heap.len() >= self.k)?;
-        Some(farthest.hit.score).filter(|score| !score.is_nan())
+        Some(score(self.metric, farthest.rank)).filter(|score| !score.is_nan())
     }
 
     /// Takes over the rows of `other`.
     pub fn merge(&mut self, other: Self) {
-        other.heap.into_iter().for_each(|entry| self.push(entry.hit.row_id, entry.hit.score));
+        other.heap.into_iter().for_each(|entry| self.keep(entry));
     }
 
     /// The kept rows, nearest first.
     #[must_use]
     pub fn into_sorted(self) -> Vec<Hit> {
-        self.heap.into_sorted_vec().into_iter().map(|entry| entry.hit).collect()
+        let hit = |entry: Entry| Hit { row_id: entry.row_id, score: score(self.metric, entry.rank) };
+        self.heap.into_sorted_vec().into_iter().map(hit).collect()
     }
 }
 
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.metric.order(self.hit.score, other.hit.score).then(self.hit.row_id.cmp(&other.hit.row_id))
+/// An integer that is smaller for nearer scores, equal for equal ones, and the largest for NaN.
+fn rank(metric: Metric, score: f64) -> u64 {
+    if score.is_nan() {
+        return u64::MAX;
     }
+    // One zero: what prints as -0.0 is no other score.
+    let bits = (score + 0.0).to_bits();
+    let ascending = if bits & SIGN == 0 { bits | SIGN } else { !bits };
+    if metric.is_distance() { ascending } else { !ascending }
 }
 
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+/// The score of a rank.
+fn score(metric: Metric, rank: u64) -> f64 {
+    if rank == u64::MAX {
+        return f64::NAN;
     }
+    let ascending = if metric.is_distance() { rank } else { !rank };
+    f64::from_bits(if ascending & SIGN == 0 { !ascending } else { ascending & !SIGN })
 }
 
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
+const SIGN: u64 = 1 << 63;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        #[test]
+        fn ranks_order_as_the_metric_and_read_back(left in any_score(), right in any_score()) {
+            for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+                prop_assert_eq!(rank(metric, left).cmp(&rank(metric, right)), metric.order(left, right));
+                let back = score(metric, rank(metric, left));
+                prop_assert!(back == left || back.is_nan() && left.is_nan());
+            }
+        }
+    }
+
+    fn any_score() -> impl Strategy<Value = f64> {
+        prop_oneof![any::<u64>().prop_map(f64::from_bits), (-2_i8..3).prop_map(f64::from), Just(-0.0), Just(f64::NAN)]
     }
 }
-
-impl Eq for Entry {}

@@ -20,6 +20,7 @@ use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::physical_plan::execution_plan::EmissionType;
+use datafusion::physical_plan::memory::MemoryStream;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::stream::Fuse;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -40,6 +41,7 @@ use crate::output::{plain_batch, plain_schema};
 use crate::plan::copy::{self, FileStyle};
 use crate::plan::query::{BoundQuery, analyze};
 use crate::plan_cache::{self, Tables, Template};
+use crate::search;
 use crate::stack::{self, Roomy};
 use crate::stop::Stop;
 use crate::write::WriteOptions;
@@ -297,10 +299,14 @@ impl DataFrame {
     }
 
     fn brief_stream(&self) -> Result<Option<BatchStream>> {
-        let Some(plan) = self.brief_plan()? else { return Ok(None) };
         let context = &self.inner.context;
+        let stream = match (self.brief_rows(), self.brief_plan()?) {
+            (Some(rows), _) => rows,
+            (None, Some(plan)) => plan.execute(0, context.serial_task()),
+            (None, None) => return Ok(None),
+        };
+        let stream = stream.map_err(|error| self.translate(&error))?;
         let stop = context.running.begin();
-        let stream = plan.execute(0, context.serial_task()).map_err(|error| self.translate(&error))?;
         let pool = Arc::clone(context.memory_pool());
         Ok(Some(BatchStream::new(self, stream, pool, stop, true)))
     }
@@ -499,6 +505,13 @@ impl DataFrame {
         }
     }
 
+    /// The rows of a small table in memory, when the plan is nothing but a scan of it: nothing has to be planned.
+    fn brief_rows(&self) -> Option<Result<SendableRecordBatchStream, DataFusionError>> {
+        let table = self.inner.table.as_deref().and_then(plan_cache::memory)?;
+        let rows = table.fits(BRIEF_ROWS_MAX, BRIEF_BYTES_MAX).then(|| table.snapshot().to_vec())?;
+        Some(MemoryStream::try_new(rows, table.schema(), None).map(|rows| Box::pin(rows) as SendableRecordBatchStream))
+    }
+
     /// A plan that is ready and takes so short that it may run on the thread of its caller.
     fn brief_plan(&self) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let Some((template, tables)) = &self.inner.kept else { return Ok(None) };
@@ -545,14 +558,16 @@ impl DataFrame {
             let small = tables.iter().flatten().all(|table| is_small(table.as_ref()));
             return Ok(if small { Spread::Serial } else { Spread::Parallel });
         }
-        let mut small = true;
+        let (mut small, mut ranked) = (true, false);
         let visited = self.plan()?.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node {
                 small &= source_as_provider(&scan.source).is_ok_and(|table| is_small(table.as_ref()));
             }
-            Ok(if small { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+            // Its rows have an order, before it and after it.
+            ranked |= search::is_search(node);
+            Ok(TreeNodeRecursion::Continue)
         });
-        Ok(if small && visited.is_ok() { Spread::Serial } else { Spread::Parallel })
+        Ok(if ranked || (small && visited.is_ok()) { Spread::Serial } else { Spread::Parallel })
     }
 
     fn translate(&self, error: &DataFusionError) -> Error {

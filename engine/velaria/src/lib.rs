@@ -41,6 +41,7 @@ mod plan_cache;
 mod result_frame;
 mod rule;
 mod runtime;
+mod search;
 mod session;
 mod split;
 mod stack;
@@ -71,6 +72,7 @@ pub mod rows {
     pub use velaria_connector::{CsvStyle, CsvWriter, Object, Objects, Rows, formatter};
 }
 pub use excel::ExcelFrame;
+pub use search::frames::{FusedSearch, KeywordSearch};
 pub use session::{Begun, OpenStatement, Session};
 pub use streaming_dataframe::{StreamingDataFrame, Totals};
 pub use variables::Variables;

@@ -75,7 +75,8 @@ fn frame<T>(
     let batch = |hits| RecordBatch::try_new(Arc::clone(&schema), columns(hits)?);
     let batches = hits.chunks(BATCH_ROWS).map(batch).collect::<Result<Vec<_>, ArrowError>>();
     let batches = batches.map_err(|error| Translator::new("").translate(&error.into()))?;
-    DataFrame::from_batches(context, "result", schema, batches)
+    // Nearest first is part of the answer, however many rows it has.
+    Ok(DataFrame::from_batches(context, "result", schema, batches)?.in_order())
 }
 
 fn fields(rows: &Rows, payload: &[usize]) -> impl Iterator<Item = FieldRef> {
