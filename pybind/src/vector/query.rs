@@ -47,6 +47,14 @@ pub(crate) fn numbers(obj: &Bound<'_, PyAny>) -> PyResult<Numbers> {
     }
 }
 
+/// The numbers in `obj`, which is one vector.
+pub(crate) fn one_vector(obj: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
+    match numbers(obj)? {
+        Numbers { values, shape: Shape::One, .. } => Ok(values),
+        Numbers { shape: Shape::Many, .. } => Err(wrong_type(obj.py(), "query_vector must be one vector here")),
+    }
+}
+
 /// What was found without looking into the items of a sequence.
 enum Read<'py> {
     Numbers(Numbers),
