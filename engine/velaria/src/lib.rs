@@ -48,6 +48,7 @@ mod stop;
 mod streaming_dataframe;
 mod streams;
 mod variables;
+mod vector_top_k;
 mod words;
 mod write;
 
