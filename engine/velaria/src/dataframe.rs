@@ -39,6 +39,7 @@ use crate::late;
 use crate::output::{plain_batch, plain_schema};
 use crate::plan::copy::{self, FileStyle};
 use crate::plan::query::{BoundQuery, analyze};
+use crate::plan::search_function::SearchTable;
 use crate::plan_cache::{self, Tables, Template};
 use crate::stack::{self, Roomy};
 use crate::stop::Stop;
@@ -511,14 +512,7 @@ impl DataFrame {
             let small = tables.iter().flatten().all(|table| is_small(table.as_ref()));
             return Ok(if small { Spread::Serial } else { Spread::Parallel });
         }
-        let mut small = true;
-        let visited = self.plan()?.apply_with_subqueries(|node| {
-            if let LogicalPlan::TableScan(scan) = node {
-                small &= source_as_provider(&scan.source).is_ok_and(|table| is_small(table.as_ref()));
-            }
-            Ok(if small { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
-        });
-        Ok(if small && visited.is_ok() { Spread::Serial } else { Spread::Parallel })
+        Ok(if is_small_plan(self.plan()?) { Spread::Serial } else { Spread::Parallel })
     }
 
     fn translate(&self, error: &DataFusionError) -> Error {
@@ -526,8 +520,23 @@ impl DataFrame {
     }
 }
 
+/// Whether every table that `plan` reads is small.
+fn is_small_plan(plan: &LogicalPlan) -> bool {
+    let mut small = true;
+    let visited = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            small &= source_as_provider(&scan.source).is_ok_and(|table| is_small(table.as_ref()));
+        }
+        Ok(if small { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    });
+    small && visited.is_ok()
+}
+
 fn is_small(table: &dyn TableProvider) -> bool {
     let table = table as &dyn Any;
+    if let Some(search) = table.downcast_ref::<SearchTable>() {
+        return is_small_plan(search.searched());
+    }
     if let Some(memory) = table.downcast_ref::<MemoryTable>() {
         return memory.rows() <= SERIAL_ROWS_MAX;
     }

@@ -19,6 +19,7 @@ mod names;
 pub(crate) mod query;
 pub(crate) mod rewrite;
 mod rules;
+pub(crate) mod search_function;
 pub(crate) mod spellings;
 pub(crate) mod stream;
 mod summarize;
