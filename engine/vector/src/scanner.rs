@@ -132,6 +132,18 @@ impl Scanner {
         }
     }
 
+    /// The rows that are among the nearest so far, for any query, in no order.
+    pub fn row_ids(&self) -> impl Iterator<Item = u64> {
+        self.nearest.iter().flat_map(TopK::row_ids)
+    }
+
+    /// The same, but that rows whose score is no number come before all others.
+    #[must_use]
+    pub fn nan_first(self) -> Self {
+        let nearest = self.nearest.into_iter().map(TopK::nan_first).collect();
+        Self { nearest, ..self }
+    }
+
     /// Takes over what `other`, made for the same queries, has found.
     pub fn merge(&mut self, other: Self) {
         for (own, other) in self.nearest.iter_mut().zip(other.nearest) {
