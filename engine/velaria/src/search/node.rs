@@ -181,7 +181,7 @@ impl UserDefinedLogicalNodeCore for SearchNode {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.search.fmt(f)
+        write!(f, "{}", self.search)
     }
 
     fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> DataFusionResult<Self> {
