@@ -3,8 +3,6 @@
 use std::ops::Range;
 
 use arrow::buffer::BooleanBuffer;
-use half::f16;
-use half::slice::HalfFloatSliceExt;
 use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::backend::Backend;
@@ -14,6 +12,7 @@ use crate::column::{Components, VectorColumn};
 use crate::exact::{Component, ExactQuery};
 use crate::kernel::{BLOCK_ROWS, Block, Kernel};
 use crate::metric::Metric;
+use crate::narrow::{Narrow, Narrowing};
 use crate::query::Queries;
 use crate::search::{Figures, Found};
 use crate::top_k::{TopK, check_top_k};
@@ -112,7 +111,7 @@ impl Scanner {
     }
 
     /// Looks at rows that lie one after the other.
-    fn scan<T: Scanned>(&mut self, values: &[T], rows: Range<usize>, mut choice: Choice<'_>) {
+    fn scan<T: Narrow>(&mut self, values: &[T], rows: Range<usize>, mut choice: Choice<'_>) {
         let dimension = self.queries.dimension();
         let values = values.get(rows.start * dimension..rows.end * dimension).unwrap_or_default();
         let kernel = if values.len() > CACHED_FLOATS { self.kernel.streaming() } else { self.kernel };
@@ -122,14 +121,28 @@ impl Scanner {
         }
     }
 
-    fn scan_block<T: Scanned>(&mut self, kernel: Kernel, block: &[T], choice: Choice<'_>) {
-        let narrow = T::narrow(block, &mut self.widened);
-        let queries = if narrow.is_some() { &self.narrow } else { &self.wide };
+    fn scan_block<T: Narrow>(&mut self, kernel: Kernel, block: &[T], choice: Choice<'_>) {
+        // Rounded components are not worth a filter here: their scores take hardly longer than reading them.
+        let is_exact = T::NARROWING == Narrowing::Exact;
+        let narrow = is_exact.then(|| T::narrow(block, &mut self.widened));
+        let queries = if is_exact { &self.narrow } else { &self.wide };
         let filters = self.filters.iter().map(Option::as_ref).chain(std::iter::repeat(None));
         for ((query, filter), nearest) in queries.iter().zip(filters).zip(&mut self.nearest) {
             let filter = filter.zip(narrow);
             self.figures.scored += Pass { kernel, query, filter, choice, nearest }.run(block);
         }
+    }
+
+    /// The rows that are among the nearest so far, for any query, in no order.
+    pub fn row_ids(&self) -> impl Iterator<Item = u64> {
+        self.nearest.iter().flat_map(TopK::row_ids)
+    }
+
+    /// The same, but that rows whose score is no number come before all others.
+    #[must_use]
+    pub fn nan_first(self) -> Self {
+        let nearest = self.nearest.into_iter().map(TopK::nan_first).collect();
+        Self { nearest, ..self }
     }
 
     /// Takes over what `other`, made for the same queries, has found.
@@ -224,32 +237,6 @@ fn block_rows(dimension: usize) -> usize {
 }
 
 const BLOCK_FLOATS: usize = 32 * 1024;
-
-/// A type of components, and how the kernels read it.
-trait Scanned: Component {
-    /// The block in 32 bits; `None` when it does not fit.
-    fn narrow<'a>(block: &'a [Self], widened: &'a mut Vec<f32>) -> Option<&'a [f32]>;
-}
-
-impl Scanned for f16 {
-    fn narrow<'a>(block: &'a [Self], widened: &'a mut Vec<f32>) -> Option<&'a [f32]> {
-        widened.resize(block.len(), 0.0);
-        block.convert_to_f32_slice(widened);
-        Some(widened)
-    }
-}
-
-impl Scanned for f32 {
-    fn narrow<'a>(block: &'a [Self], _: &'a mut Vec<f32>) -> Option<&'a [f32]> {
-        Some(block)
-    }
-}
-
-impl Scanned for f64 {
-    fn narrow<'a>(_: &'a [Self], _: &'a mut Vec<f32>) -> Option<&'a [f32]> {
-        None
-    }
-}
 
 /// One query over one block.
 struct Pass<'a> {

@@ -31,6 +31,7 @@ use crate::rule;
 use crate::search::SearchPlanner;
 use crate::stop::Running;
 use crate::variables::Variables;
+use crate::vector_cache::VectorCache;
 
 /// The shared part of a session.
 ///
@@ -47,6 +48,8 @@ pub(crate) struct Context {
     console: Arc<Mutex<Arc<dyn ConsoleOutput>>>,
     /// Of this session alone: functions in a plan hold its limits.
     pub(crate) plans: PlanCache,
+    /// The compressed copies of vectors.
+    pub(crate) vectors: Arc<VectorCache>,
     /// The context of the session, where this one is that of a statement with variables.
     session: Option<Arc<Self>>,
     template: &'static SessionState,
@@ -111,6 +114,7 @@ impl Context {
             notices: Arc::default(),
             console: Arc::new(Mutex::new(Arc::new(StandardOutput))),
             plans: PlanCache::default(),
+            vectors: Arc::new(VectorCache::new(&runtime.memory_pool, limits::vector_cache_bytes(config)?)),
             session: None,
             template: template()?,
             runtime,
@@ -144,6 +148,7 @@ impl Context {
             notices: Arc::clone(&self.notices),
             console: Arc::clone(&self.console),
             plans: PlanCache::default(),
+            vectors: Arc::clone(&self.vectors),
             session: Some(Arc::clone(self)),
             template: self.template,
             runtime: Arc::clone(&self.runtime),

@@ -49,7 +49,9 @@ mod stop;
 mod streaming_dataframe;
 mod streams;
 mod variables;
+mod vector_cache;
 mod vector_search;
+mod vector_top_k;
 mod words;
 mod write;
 

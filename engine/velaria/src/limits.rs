@@ -61,6 +61,11 @@ pub(crate) fn shared_pool() -> Arc<dyn MemoryPool> {
     Arc::clone(&POOL)
 }
 
+/// The most that compressed copies of vectors may take.
+pub(crate) fn vector_cache_bytes(config: &SessionConfig) -> Result<u64> {
+    Ok(memory_limit(config)? / 4)
+}
+
 fn memory_limit(config: &SessionConfig) -> Result<u64> {
     match config.memory_limit_bytes {
         Some(0) => Err(Error::new(ErrorCode::InvalidArgument, "memory_limit must be at least 1 byte")),

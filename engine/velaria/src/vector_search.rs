@@ -21,7 +21,7 @@ use velaria_vector::{Backend, Found};
 
 pub use self::request::{Acceleration, HybridSearch, VectorSearch};
 use self::rows::{Rows, Source};
-use self::vectors::Vectors;
+use self::vectors::{Searched, Vectors};
 use crate::context::Context;
 use crate::dataframe::DataFrame;
 use crate::session::Session;
@@ -52,7 +52,11 @@ impl Session {
     pub async fn explain_vector_search(&self, search: &VectorSearch) -> Result<String> {
         let job = begin(self.context(), search, &Columns::Listed).await?;
         explain::check_dimension(search, &job.vectors)?;
-        Ok(explain::vector_search(search, &job.vectors))
+        if search.queries.is_none() || !job.vectors.is_compressed(self.context(), search) {
+            return Ok(explain::vector_search(search, &job.vectors));
+        }
+        let outcome = run(self.context(), search, &Columns::Listed).await?;
+        Ok(explain::vector_search_done(search, &outcome))
     }
 
     /// The rows that [`Session::vector_search`] finds, those whose score reaches the threshold, with all columns of the table
@@ -101,6 +105,8 @@ struct Job {
 struct Outcome {
     job: Job,
     found: Found,
+    /// The size of the compressed copy, if it was read.
+    compressed_bytes: Option<usize>,
     backend: Backend,
 }
 
@@ -116,8 +122,9 @@ async fn run(context: &Arc<Context>, search: &VectorSearch, columns: &Columns) -
     let scored = async {
         let job = prepare(context, search, source, columns).await?;
         let backend = Backend::best();
-        let found = job.vectors.search(context, search, backend, &stop, is_brief).await?;
-        Ok(Outcome { job, found, backend })
+        let Searched { found, compressed_bytes } =
+            job.vectors.search(context, search, backend, &stop, is_brief).await?;
+        Ok(Outcome { job, found, compressed_bytes, backend })
     };
     within(Arc::clone(&stop), scored).await
 }

@@ -4,10 +4,10 @@ use velaria_contract::{Error, ErrorCode, Result};
 
 use super::Chunk;
 use super::bound::CodedQuery;
-use crate::column::{Components, VectorColumn};
+use crate::column::Components;
 use crate::exact::{Component, ExactQuery};
 use crate::kernel::Kernel;
-use crate::kernel::code::{ROWS, TILE, Test, Tile};
+use crate::kernel::code::{ROWS, TILE, Test, Tile, Unit};
 use crate::query::Queries;
 use crate::scanner::findable;
 use crate::search::{Figures, Found, Part, SearchOptions};
@@ -96,55 +96,62 @@ fn tile(queries: &[CodedQuery], pairs: usize) -> Tile {
     Tile::Many((0..pairs).map(|pair| std::array::from_fn(|place| codes(pair, place))).collect())
 }
 
+/// With so many tiles of queries, one unit of rows is so much work that `check` is asked after each.
+const TILES_CHECKED: usize = 16;
+
 /// What one thread has found.
-struct Scan {
+struct Scan<'a> {
+    options: &'a SearchOptions<'a>,
     kernel: Kernel,
     nearest: Vec<TopK>,
     figures: Figures,
 }
 
-impl Scan {
-    fn new(options: &SearchOptions<'_>, queries: usize) -> Self {
+impl<'a> Scan<'a> {
+    fn new(options: &'a SearchOptions<'a>, queries: usize) -> Self {
         let nearest = vec![TopK::new(options.metric, options.top_k); queries];
-        Self { kernel: Kernel::new(options.backend), nearest, figures: Figures::default() }
+        Self { options, kernel: Kernel::new(options.backend), nearest, figures: Figures::default() }
     }
 
     fn chunk(&mut self, chunk: &Chunk, part: &Part, sets: &QuerySets) -> Result<()> {
+        (self.options.check)()?;
         let there = there(part, &chunk.task)?;
         match part.column.components() {
-            Components::F16(values) => self.rows(values, &part.column, chunk, &sets.narrow, &there),
-            Components::F32(values) => self.rows(values, &part.column, chunk, &sets.narrow, &there),
-            Components::F64(values) => self.rows(values, &part.column, chunk, &sets.wide, &there),
+            Components::F16(values) => self.rows(values, chunk, &sets.narrow, &there),
+            Components::F32(values) => self.rows(values, chunk, &sets.narrow, &there),
+            Components::F64(values) => self.rows(values, chunk, &sets.wide, &there),
+        }
+    }
+
+    /// `there` says of each unit which rows may be found.
+    fn rows<T: Component>(&mut self, values: &[T], chunk: &Chunk, queries: &QuerySet, there: &[u64]) -> Result<()> {
+        let mut tests = self.tests(queries);
+        let units = chunk.units().zip((chunk.task.rows.start..).step_by(ROWS)).zip(there);
+        for ((unit, first_row), there) in units.filter(|(_, there)| **there != 0) {
+            self.figures.candidates += u64::from(there.count_ones());
+            let rows = Rows { values, first_row, part_start: chunk.task.first_row, there: *there };
+            self.unit(unit, &rows, queries, &mut tests);
+            if queries.tiles.len() >= TILES_CHECKED {
+                (self.options.check)()?;
+            }
         }
         Ok(())
     }
 
-    /// `there` says of each unit which rows may be found.
-    fn rows<T: Component>(
+    fn unit<T: Component>(
         &mut self,
-        values: &[T],
-        column: &VectorColumn,
-        chunk: &Chunk,
+        unit: Unit<'_>,
+        rows: &Rows<'_, T>,
         queries: &QuerySet,
-        there: &[u64],
+        tests: &mut [[Test; TILE]],
     ) {
-        let mut tests = self.tests(queries);
-        for ((place, unit), there) in chunk.units().enumerate().zip(there) {
-            self.figures.candidates += u64::from(there.count_ones());
-            if *there == 0 {
-                continue;
-            }
-            let first_row = chunk.task.rows.start + place * ROWS;
-            let rows = Rows { values, dimension: column.dimension(), first_row, part_start: chunk.task.first_row };
-            let tiles = queries.tiles.iter().zip(&mut tests).enumerate();
-            for (index, (tile, tests)) in tiles {
-                let masks = match tests.iter().all(Test::keeps_all) {
-                    true => [u64::MAX; TILE],
-                    false => self.kernel.contenders(unit, tile, tests),
-                };
-                for (query, (mask, test)) in masks.iter().zip(tests).enumerate() {
-                    self.score(&rows, queries, TILE * index + query, mask & there, test);
-                }
+        for ((tile, tests), first) in queries.tiles.iter().zip(tests).zip((0..).step_by(TILE)) {
+            let masks = match tests.iter().all(Test::keeps_all) {
+                true => [u64::MAX; TILE],
+                false => self.kernel.contenders(unit, tile, tests),
+            };
+            for (query, (mask, test)) in (first..).zip(masks.iter().zip(tests)) {
+                self.score(rows, queries, query, mask & rows.there, test);
             }
         }
     }
@@ -171,7 +178,7 @@ impl Scan {
         let found = queries.exact.get(query).zip(queries.coded.get(query)).zip(self.nearest.get_mut(query));
         let Some(((exact, coded), nearest)) = found.filter(|_| mask != 0) else { return };
         self.figures.scored += u64::from(mask.count_ones());
-        for (row_id, row) in rows.of(mask) {
+        for (row_id, row) in rows.of(mask, exact.values().len()) {
             nearest.push(row_id, self.kernel.score(exact, row));
         }
         *test = coded.test(nearest.threshold());
@@ -192,19 +199,22 @@ impl Scan {
 /// The original rows of a unit.
 struct Rows<'a, T> {
     values: &'a [T],
-    dimension: usize,
+    /// The first of them, in the part.
     first_row: usize,
+    /// The first row of the part, in the table.
     part_start: u64,
+    /// Those that may be found.
+    there: u64,
 }
 
 impl<'a, T> Rows<'a, T> {
-    /// The rows whose bit is set, with their ids.
-    fn of(&self, mut mask: u64) -> impl Iterator<Item = (u64, &'a [T])> {
+    /// The rows of `dimension` components whose bit is set, with their ids.
+    fn of(&self, mut mask: u64, dimension: usize) -> impl Iterator<Item = (u64, &'a [T])> {
         std::iter::from_fn(move || {
             let place = (mask != 0).then(|| mask.trailing_zeros() as usize)?;
             mask &= mask - 1;
             let row = self.first_row + place;
-            Some((self.part_start + row as u64, self.values.get(row * self.dimension..(row + 1) * self.dimension)?))
+            Some((self.part_start + row as u64, self.values.get(row * dimension..(row + 1) * dimension)?))
         })
     }
 }

@@ -119,10 +119,10 @@ mod tests {
     use crate::compressed::tests::Random;
 
     fn unit(random: &mut Random, dimension: usize) -> (Vec<Pair>, Header) {
-        let pairs = (0..dimension.div_ceil(2)).map(|_| {
-            Pair(std::array::from_fn(|_| std::array::from_fn(|_| (random.next() % 255) as i8).map(|c| c.max(-127))))
-        });
-        let pairs = pairs.collect();
+        let mut pairs = vec![Pair([[0; 2]; ROWS]); dimension.div_ceil(2)];
+        for eight in pairs.iter_mut().flat_map(|pair| pair.0.as_flattened_mut().as_chunks_mut::<8>().0) {
+            *eight = random.next().to_le_bytes().map(|byte| (byte as i8).max(-127));
+        }
         let mut numbers = || std::array::from_fn(|_| random.unit() as f32);
         (pairs, Header { scales: numbers(), residuals: numbers(), norms: numbers() })
     }

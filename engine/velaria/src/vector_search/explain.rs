@@ -1,6 +1,7 @@
 //! What a search says about itself, in the words of the contract.
 
 use velaria_contract::{Error, ErrorCode, Result};
+use velaria_vector::Figures;
 
 use super::vectors::Vectors;
 use super::{HybridSearch, Outcome, VectorSearch, result};
@@ -18,17 +19,48 @@ pub(super) fn check_dimension(search: &VectorSearch, vectors: &Vectors) -> Resul
     Err(Error::new(ErrorCode::TypeMismatch, message))
 }
 
+/// What a search without a compressed copy does.
 pub(super) fn vector_search(search: &VectorSearch, vectors: &Vectors) -> String {
+    lines(&described(search, vectors, "flat-buffer+heap-topk"))
+}
+
+/// What a search has done that may have read a compressed copy.
+pub(super) fn vector_search_done(search: &VectorSearch, outcome: &Outcome) -> String {
+    let acceleration = if outcome.compressed_bytes.is_some() { COMPRESSED } else { "flat-buffer+heap-topk" };
+    let mut described = described(search, &outcome.job.vectors, acceleration);
+    if outcome.compressed_bytes.is_some() {
+        described.push(("backend", outcome.backend.name().to_owned()));
+    }
+    described.extend(compressed(outcome));
+    lines(&described)
+}
+
+/// The name of the search that reads the compressed copy.
+const COMPRESSED: &str = "int8-bounds+heap-topk";
+
+fn described(search: &VectorSearch, vectors: &Vectors, acceleration: &str) -> Vec<(&'static str, String)> {
     let Vectors { dimension, candidates, .. } = vectors;
-    lines(&[
+    vec![
         ("mode", "exact-scan".to_owned()),
         ("metric", search.metric.name().to_owned()),
         ("dimension", dimension.to_string()),
         ("top_k", search.top_k.to_string()),
         ("candidate_rows", candidates.to_string()),
-        ("acceleration", "flat-buffer+heap-topk".to_owned()),
+        ("acceleration", acceleration.to_owned()),
         ("filter_pushdown", search.filter.is_some().to_string()),
-    ])
+    ]
+}
+
+/// The figures of the compressed copy, over all queries, if it was read.
+fn compressed(outcome: &Outcome) -> Vec<(&'static str, String)> {
+    let Some(bytes) = outcome.compressed_bytes else { return Vec::new() };
+    let Figures { candidates, scored, .. } = outcome.found.figures;
+    let rows = candidates.saturating_mul(outcome.found.hits.len() as u64);
+    vec![
+        ("reranked_rows", scored.to_string()),
+        ("pruned_rows", rows.saturating_sub(scored).to_string()),
+        ("compressed_bytes", bytes.to_string()),
+    ]
 }
 
 pub(super) fn hybrid_search(hybrid: &HybridSearch, outcome: &Outcome) -> String {
@@ -36,7 +68,8 @@ pub(super) fn hybrid_search(hybrid: &HybridSearch, outcome: &Outcome) -> String 
     let threshold = hybrid.score_threshold.map_or_else(|| "none".to_owned(), |threshold| threshold.to_string());
     let compare = if search.metric.is_distance() { "<=" } else { ">=" };
     let filtering = if search.filter.is_some() { "post-load-filter" } else { "none" };
-    lines(&[
+    let acceleration = if outcome.compressed_bytes.is_some() { COMPRESSED } else { "flat-buffer+simd-topk" };
+    let mut described = vec![
         ("mode", "exact-scan-hybrid-search".to_owned()),
         ("metric", search.metric.name().to_owned()),
         ("top_k", search.top_k.to_string()),
@@ -47,9 +80,11 @@ pub(super) fn hybrid_search(hybrid: &HybridSearch, outcome: &Outcome) -> String 
         ("returned_rows", result::kept(hybrid, outcome).len().to_string()),
         ("column_filter_stage", "before-vector".to_owned()),
         ("column_filter_execution", filtering.to_owned()),
-        ("acceleration", "flat-buffer+simd-topk".to_owned()),
+        ("acceleration", acceleration.to_owned()),
         ("backend", outcome.backend.name().to_owned()),
-    ])
+    ];
+    described.extend(compressed(outcome));
+    lines(&described)
 }
 
 fn lines(lines: &[(&str, String)]) -> String {

@@ -8,11 +8,12 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_vector::{Backend, Found, Part, Queries, SearchOptions, VectorColumn, search};
 
-use super::VectorSearch;
 use super::rows::Rows;
+use super::{Acceleration, VectorSearch};
 use crate::context::Context;
 use crate::error::Translator;
 use crate::stop::Stop;
+use crate::vector_cache::{Key, VectorCache};
 
 /// What a row takes that is found: in the heap of a thread, in the order of the result, and in its columns.
 const HIT_BYTES: u64 = 96;
@@ -28,6 +29,15 @@ pub(super) struct Vectors {
     pub(super) dimension: usize,
     /// The rows that have a vector and may be found.
     pub(super) candidates: u64,
+    key: Key,
+}
+
+/// What a search has found.
+#[derive(Debug)]
+pub(super) struct Searched {
+    pub(super) found: Found,
+    /// The size of the compressed copy, if it was read.
+    pub(super) compressed_bytes: Option<usize>,
 }
 
 impl Vectors {
@@ -36,13 +46,14 @@ impl Vectors {
         let mut first_row = 0;
         let parts = rows.batches.iter().map(|batch| {
             let selected = selected.map(|selected| selected.slice(first_row, batch.num_rows()));
+            let part = part(batch, index, selected).map_err(|error| placed(error, first_row));
             first_row += batch.num_rows();
-            part(batch, index, selected)
+            part
         });
         let parts = parts.collect::<Result<Vec<_>>>()?;
         let dimension = dimension(&parts)?;
         let candidates = parts.iter().map(candidates).sum();
-        Ok(Self { parts: Arc::new(parts), dimension, candidates })
+        Ok(Self { parts: Arc::new(parts), dimension, candidates, key: Key::new(&rows.batches, index) })
     }
 
     /// Whether no row of the table has a vector.
@@ -58,10 +69,13 @@ impl Vectors {
         backend: Backend,
         stop: &Arc<Stop>,
         is_brief: bool,
-    ) -> Result<Found> {
+    ) -> Result<Searched> {
         let queries = request.check()?.clone();
         let _memory = self.memory(context, request, &queries)?;
-        let scan = Scan { queries, metric: request.metric, top_k: request.top_k, backend, threads: context.threads() };
+        let copies = (!is_brief && request.acceleration == Acceleration::Auto)
+            .then(|| (Arc::clone(&context.vectors), self.key.clone()));
+        let (metric, top_k, threads) = (request.metric, request.top_k, context.threads());
+        let scan = Scan { queries, metric, top_k, backend, threads, copies };
         if is_brief {
             return scan.run(&self.parts, stop);
         }
@@ -74,6 +88,11 @@ impl Vectors {
                 .with_hint("this is a bug in the engine; please report it")
                 .with_source(error))
         })
+    }
+
+    /// Whether a search would read a compressed copy.
+    pub(super) fn is_compressed(&self, context: &Context, request: &VectorSearch) -> bool {
+        request.acceleration == Acceleration::Auto && context.vectors.ready(&self.key).is_some()
     }
 
     /// Room for the rows that are found.
@@ -102,10 +121,12 @@ struct Scan {
     top_k: u64,
     backend: Backend,
     threads: usize,
+    /// Where the compressed copy is, unless none is wanted.
+    copies: Option<(Arc<VectorCache>, Key)>,
 }
 
 impl Scan {
-    fn run(&self, parts: &[Part], stop: &Stop) -> Result<Found> {
+    fn run(&self, parts: &[Part], stop: &Stop) -> Result<Searched> {
         let check = || stop.check();
         let options = SearchOptions {
             metric: self.metric,
@@ -114,7 +135,15 @@ impl Scan {
             threads: self.threads,
             check: &check,
         };
-        search(parts, &self.queries, &options)
+        let copy = match &self.copies {
+            Some((copies, key)) => copies.copy(key, parts, self.threads, &check)?,
+            None => None,
+        };
+        let found = match &copy {
+            Some(copy) => copy.column.search(parts, &self.queries, &options)?,
+            None => search(parts, &self.queries, &options)?,
+        };
+        Ok(Searched { found, compressed_bytes: copy.map(|copy| copy.column.bytes()) })
     }
 }
 
@@ -122,6 +151,15 @@ fn part(batch: &RecordBatch, column: usize, selected: Option<BooleanBuffer>) -> 
     let array = batch.columns().get(column);
     let array = array.ok_or_else(|| Error::new(ErrorCode::Internal, "a batch has fewer columns than its table"))?;
     Ok(Part { column: VectorColumn::try_new(array)?, selected })
+}
+
+/// An error that counts rows from the first of its batch.
+fn placed(error: Error, first_row: usize) -> Error {
+    if error.code() != ErrorCode::InvalidArrow || first_row == 0 {
+        return error;
+    }
+    let message = format!("{}, after the first {first_row} rows", error.message());
+    Error::new(error.code(), message).with_hint(error.hint().unwrap_or_default())
 }
 
 /// The length that the vectors of all parts have.
@@ -147,4 +185,30 @@ fn candidates(part: &Part) -> u64 {
         (Some(there), Some(selected)) => (there & selected).count_set_bits(),
     };
     count as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, FixedSizeListArray, Float32Array};
+    use arrow::datatypes::{DataType, Field, Schema};
+    use velaria_vector::column::Components;
+
+    use super::*;
+
+    #[test]
+    fn the_vectors_of_a_table_are_not_copied() {
+        let item = Arc::new(Field::new("item", DataType::Float32, true));
+        let values = Arc::new(Float32Array::from((0..60).map(|value| value as f32).collect::<Vec<_>>()));
+        let list: ArrayRef = Arc::new(FixedSizeListArray::new(Arc::clone(&item), 3, values.clone(), None));
+        let schema = Arc::new(Schema::new(vec![Field::new("v", DataType::FixedSizeList(item, 3), true)]));
+        let whole = RecordBatch::try_new(Arc::clone(&schema), vec![list]).unwrap();
+        let batches = Arc::new(vec![whole.slice(0, 4), whole.slice(4, 16)]);
+        let vectors = Vectors::new(&Rows { schema, batches }, "v", None).unwrap();
+        let starts = vectors.parts.iter().map(|part| match part.column.components() {
+            Components::F32(components) => components.as_ptr(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(starts.collect::<Vec<_>>(), [values.values().as_ptr(), values.slice(12, 48).values().as_ptr()]);
+        assert_eq!((vectors.dimension, vectors.candidates), (3, 20));
+    }
 }

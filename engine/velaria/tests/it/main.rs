@@ -11,11 +11,13 @@ mod hostile;
 mod laws;
 mod limits;
 mod plan_cache;
+mod search;
 mod session;
 mod stream_laws;
 mod stream_plan;
 mod stream_run;
 mod variables;
+mod vector_cache;
 mod vector_search;
 
 use velaria::arrow::array::RecordBatch;
