@@ -60,6 +60,47 @@ pub fn squared_l2<T: Component>(row: &[T], query: &[f64]) -> f64 {
     sum(row, query, |a, b| (a - b) * (a - b))
 }
 
+/// The sum of absolute differences; both have the same length. NaN when a component of `row` is infinite or NaN.
+#[must_use]
+pub fn l1<T: Component>(row: &[T], query: &[f64]) -> f64 {
+    let sum = sum(row, query, |a, b| (a - b).abs());
+    if sum.is_finite() || is_finite(row) { sum } else { f64::NAN }
+}
+
+/// The Euclidean norm. NaN when a component is infinite or NaN.
+#[must_use]
+pub fn norm<T: Component>(row: &[T]) -> f64 {
+    let squared = squared_norm(row);
+    if is_usual(squared) {
+        return squared.sqrt();
+    }
+    if !is_finite(row) {
+        return f64::NAN;
+    }
+    let (row, scale) = scaled(&wide(row));
+    squared_norm(&row).sqrt() * scale
+}
+
+/// The vector of norm 1 in the direction of `row`; zeros stay zeros. NaNs when a component is infinite or NaN.
+#[must_use]
+pub fn unit<T: Component>(row: &[T]) -> Vec<f64> {
+    if !is_finite(row) {
+        return vec![f64::NAN; row.len()];
+    }
+    // A power of two changes no digit, and keeps the squares in range.
+    let (row, _) = scaled(&wide(row));
+    let norm = squared_norm(&row).sqrt();
+    if norm == 0.0 { row } else { row.iter().map(|value| value / norm).collect() }
+}
+
+fn wide<T: Component>(row: &[T]) -> Vec<f64> {
+    row.iter().map(|value| value.wide()).collect()
+}
+
+fn is_finite<T: Component>(row: &[T]) -> bool {
+    row.iter().all(|value| value.wide().is_finite())
+}
+
 #[inline(always)]
 fn sum<A: Component, B: Component>(left: &[A], right: &[B], term: impl Fn(f64, f64) -> f64) -> f64 {
     let mut lanes = [0.0_f64; LANES];
@@ -137,10 +178,10 @@ impl ExactQuery {
     /// by powers of two, which changes no digit.
     #[cold]
     fn unusual<T: Component>(&self, row: &[T]) -> f64 {
-        let row: Vec<f64> = row.iter().map(|value| value.wide()).collect();
-        if row.iter().any(|value| !value.is_finite()) {
+        if !is_finite(row) {
             return f64::NAN;
         }
+        let row = wide(row);
         match self.metric {
             Metric::Cosine => {
                 let ((row, _), (query, _)) = (scaled(&row), scaled(&self.values));
@@ -218,6 +259,20 @@ mod tests {
         assert_eq!(score(Metric::Dot, &[1e300, 1e300], &[1e300, -1e300]), 0.0);
         assert_eq!(score(Metric::Dot, &[1e300], &[1e300]), f64::INFINITY);
         assert_eq!(score(Metric::L2, &[-1e308], &[1e308]), f64::INFINITY);
+    }
+
+    #[test]
+    fn norms_and_units_do_not_leave_the_range() {
+        for scale in [1e-300, 1e-160, 1.0, 1e160, 1e307] {
+            assert!((norm(&[3.0 * scale, -4.0 * scale]) / (5.0 * scale) - 1.0).abs() < 1e-12, "{scale}");
+            let unit = unit(&[3.0 * scale, -4.0 * scale]);
+            assert!((unit[0] - 0.6).abs() < 1e-12 && (unit[1] + 0.8).abs() < 1e-12, "{scale}");
+        }
+        assert_eq!((norm::<f32>(&[0.0, 0.0]), unit::<f32>(&[0.0, 0.0])), (0.0, vec![0.0, 0.0]));
+        assert!(norm(&[f32::INFINITY]).is_nan() && unit(&[f32::NAN, 1.0])[1].is_nan());
+        assert_eq!(l1(&[1.0_f32, -2.0], &[0.0, 2.0]), 5.0);
+        assert!(l1(&[f32::INFINITY], &[0.0]).is_nan());
+        assert_eq!(l1(&[1e308], &[-1e308]), f64::INFINITY);
     }
 
     #[test]

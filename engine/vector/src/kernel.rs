@@ -10,6 +10,7 @@ use crate::exact::{Component, ExactQuery};
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+pub(crate) mod code;
 mod portable;
 #[cfg(test)]
 mod tests;

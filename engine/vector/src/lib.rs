@@ -10,8 +10,11 @@ pub mod backend;
 mod batch;
 mod bound;
 pub mod column;
+pub mod compressed;
 pub mod exact;
+pub mod fusion;
 mod kernel;
+pub mod keyword;
 pub mod metric;
 mod narrow;
 #[cfg(test)]
@@ -26,6 +29,8 @@ pub mod top_k;
 // The public interface.
 pub use backend::Backend;
 pub use column::VectorColumn;
+pub use compressed::{COMPRESSED_DIMENSIONS_MAX, CompressedColumn};
+pub use keyword::{KeywordQuery, KeywordScanner, TextColumn};
 pub use metric::Metric;
 pub use query::Queries;
 pub use scanner::Scanner;

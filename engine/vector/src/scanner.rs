@@ -15,7 +15,7 @@ use crate::metric::Metric;
 use crate::narrow::{Narrow, Narrowing};
 use crate::query::Queries;
 use crate::search::{Figures, Found};
-use crate::top_k::TopK;
+use crate::top_k::{TopK, check_top_k};
 
 /// The nearest rows so far, for each query.
 #[derive(Debug)]
@@ -39,9 +39,7 @@ impl Scanner {
     /// # Errors
     /// `VEL-7001` when no row may be found.
     pub fn new(queries: &Queries, metric: Metric, top_k: usize, backend: Backend) -> Result<Self> {
-        if top_k == 0 {
-            return Err(Error::new(ErrorCode::InvalidArgument, "top_k must be a positive integer"));
-        }
+        check_top_k(top_k)?;
         let exact = |queries: &Queries| queries.iter().map(|query| ExactQuery::new(metric, query.to_vec())).collect();
         let narrow: Vec<ExactQuery> = queries.narrowed().map(|narrow| exact(&narrow)).unwrap_or_default();
         Ok(Self {
@@ -86,18 +84,7 @@ impl Scanner {
             self.push_batch(column, rows, first_row, found.as_ref());
             return Ok(());
         }
-        let runs: Vec<Range<usize>> = match &found {
-            None => vec![rows],
-            Some(found) => found.set_slices().map(|(start, end)| rows.start + start..rows.start + end).collect(),
-        };
-        for run in runs {
-            self.figures.candidates += run.len() as u64;
-            match column.components() {
-                Components::F16(values) => self.scan(values, run, first_row),
-                Components::F32(values) => self.scan(values, run, first_row),
-                Components::F64(values) => self.scan(values, run, first_row),
-            }
-        }
+        self.push_runs(column, rows, first_row, found.as_ref());
         Ok(())
     }
 
@@ -109,18 +96,31 @@ impl Scanner {
         self.batches.scan(column, rows, first_row, found, targets);
     }
 
-    /// Looks at rows that lie one after the other and may all be found.
-    fn scan<T: Narrow>(&mut self, values: &[T], rows: Range<usize>, first_row: u64) {
-        let dimension = self.queries.dimension();
-        let mut row = first_row + rows.start as u64;
-        let values = values.get(rows.start * dimension..rows.end * dimension).unwrap_or_default();
-        for block in values.chunks(block_rows(dimension) * dimension) {
-            self.scan_block(block, row);
-            row += (block.len() / dimension) as u64;
+    /// Looks at `rows` for one query after the other.
+    fn push_runs(&mut self, column: &VectorColumn, rows: Range<usize>, first_row: u64, found: Option<&BooleanBuffer>) {
+        self.figures.candidates += found.map_or(rows.len(), BooleanBuffer::count_set_bits) as u64;
+        for run in runs(rows.len(), found, REACH_FLOATS / self.queries.dimension()) {
+            let choice = Choice { first_row: first_row + (rows.start + run.start) as u64, found, first: run.start };
+            let run = rows.start + run.start..rows.start + run.end;
+            match column.components() {
+                Components::F16(values) => self.scan(values, run, choice),
+                Components::F32(values) => self.scan(values, run, choice),
+                Components::F64(values) => self.scan(values, run, choice),
+            }
         }
     }
 
-    fn scan_block<T: Narrow>(&mut self, block: &[T], first_row: u64) {
+    /// Looks at rows that lie one after the other.
+    fn scan<T: Narrow>(&mut self, values: &[T], rows: Range<usize>, mut choice: Choice<'_>) {
+        let dimension = self.queries.dimension();
+        let values = values.get(rows.start * dimension..rows.end * dimension).unwrap_or_default();
+        for block in values.chunks(block_rows(dimension) * dimension) {
+            self.scan_block(block, choice);
+            choice = choice.after(block.len() / dimension);
+        }
+    }
+
+    fn scan_block<T: Narrow>(&mut self, block: &[T], choice: Choice<'_>) {
         // Rounded components are not worth a filter here: their scores take hardly longer than reading them.
         let is_exact = T::NARROWING == Narrowing::Exact;
         let narrow = is_exact.then(|| T::narrow(block, &mut self.widened));
@@ -128,7 +128,7 @@ impl Scanner {
         let filters = self.filters.iter().map(Option::as_ref).chain(std::iter::repeat(None));
         for ((query, filter), nearest) in queries.iter().zip(filters).zip(&mut self.nearest) {
             let filter = filter.zip(narrow);
-            self.figures.scored += Pass { kernel: self.kernel, query, filter, nearest }.run(block, first_row);
+            self.figures.scored += Pass { kernel: self.kernel, query, filter, choice, nearest }.run(block);
         }
     }
 
@@ -158,7 +158,7 @@ fn few(column: &VectorColumn) -> usize {
 }
 
 /// Which of the rows have a vector and are selected; `None` for all.
-fn findable(
+pub(crate) fn findable(
     column: &VectorColumn,
     rows: &Range<usize>,
     selected: Option<&BooleanBuffer>,
@@ -176,6 +176,45 @@ fn findable(
     })
 }
 
+/// The rows that may be found, those with at most `reach` others between them together.
+fn runs(rows: usize, found: Option<&BooleanBuffer>, reach: usize) -> Vec<Range<usize>> {
+    let Some(found) = found else { return vec![0..rows] };
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for (start, end) in found.set_slices() {
+        match runs.last_mut() {
+            Some(last) if start - last.end <= reach => last.end = end,
+            _ => runs.push(start..end),
+        }
+    }
+    runs
+}
+
+/// Over how much that may not be found it is faster to read on than to begin anew: about a page of memory.
+const REACH_FLOATS: usize = 1024;
+
+/// The numbers of the rows of a block, and which of them may be found.
+#[derive(Clone, Copy)]
+struct Choice<'a> {
+    /// The number of the first row in the table.
+    first_row: u64,
+    found: Option<&'a BooleanBuffer>,
+    /// The place of the first row in `found`.
+    first: usize,
+}
+
+impl Choice<'_> {
+    /// The number of a row that may be found.
+    fn id(self, row: usize) -> Option<u64> {
+        let may = self.found.is_none_or(|found| found.value(self.first + row));
+        may.then_some(self.first_row + row as u64)
+    }
+
+    /// That of the rows after so many.
+    fn after(self, rows: usize) -> Self {
+        Self { first_row: self.first_row + rows as u64, first: self.first + rows, ..self }
+    }
+}
+
 /// So many rows that they stay in the nearest caches between being measured and being scored.
 fn block_rows(dimension: usize) -> usize {
     (BLOCK_FLOATS / dimension).clamp(4, BLOCK_ROWS)
@@ -189,19 +228,20 @@ struct Pass<'a> {
     query: &'a ExactQuery,
     /// What may leave rows out, and the block as it reads it.
     filter: Option<(&'a Filter, &'a [f32])>,
+    choice: Choice<'a>,
     nearest: &'a mut TopK,
 }
 
 impl Pass<'_> {
     /// Keeps the nearest rows and tells how many scores it took.
-    fn run<T: Component>(mut self, block: &[T], first_row: u64) -> u64 {
+    fn run<T: Component>(mut self, block: &[T]) -> u64 {
         match (self.filter, self.limit()) {
             (Some((filter, narrow)), Some(limit)) => {
                 let mut measured = Block::new();
                 filter.measure(self.kernel, narrow, &mut measured);
-                self.score_rest(block, first_row, &measured, limit)
+                self.score_rest(block, &measured, limit)
             }
-            _ => self.score_all(block, first_row),
+            _ => self.score_all(block),
         }
     }
 
@@ -210,22 +250,26 @@ impl Pass<'_> {
         Some(filter.limit(self.nearest.threshold()?))
     }
 
-    fn score_all<T: Component>(&mut self, block: &[T], first_row: u64) -> u64 {
-        let dimension = self.query.values().len();
-        for (id, row) in (first_row..).zip(block.chunks_exact(dimension)) {
-            self.nearest.push(id, self.kernel.score(self.query, row));
-        }
-        (block.len() / dimension) as u64
+    /// Scores the row if it may be found; tells how many that are.
+    fn score<T: Component>(&mut self, row: usize, vector: &[T]) -> u64 {
+        let Some(id) = self.choice.id(row) else { return 0 };
+        self.nearest.push(id, self.kernel.score(self.query, vector));
+        1
+    }
+
+    fn score_all<T: Component>(&mut self, block: &[T]) -> u64 {
+        let rows = block.chunks_exact(self.query.values().len()).enumerate();
+        rows.map(|(row, vector)| self.score(row, vector)).sum()
     }
 
     /// Scores the rows that are not proven to be too far, group by group: most groups have none.
-    fn score_rest<T: Component>(&mut self, block: &[T], first_row: u64, measured: &Block, limit: Limit) -> u64 {
+    fn score_rest<T: Component>(&mut self, block: &[T], measured: &Block, mut limit: Limit) -> u64 {
         let groups = block.chunks(GROUP_ROWS * self.query.values().len());
         let measured = measured.dots.chunks(GROUP_ROWS).zip(measured.squares.chunks(GROUP_ROWS));
-        let (mut limit, mut scored) = (limit, 0);
-        for ((first_row, group), (dots, squares)) in (first_row..).step_by(GROUP_ROWS).zip(groups).zip(measured) {
+        let mut scored = 0;
+        for ((first, group), (dots, squares)) in (0..).step_by(GROUP_ROWS).zip(groups).zip(measured) {
             if !limit.excludes_all(dots, squares) {
-                scored += self.score_group(group, first_row, dots.iter().zip(squares), &mut limit);
+                scored += self.score_group(group, first, dots.iter().zip(squares), &mut limit);
             }
         }
         scored
@@ -234,19 +278,17 @@ impl Pass<'_> {
     fn score_group<'m, T: Component>(
         &mut self,
         group: &[T],
-        first_row: u64,
+        first: usize,
         measured: impl Iterator<Item = (&'m f32, &'m f32)>,
         limit: &mut Limit,
     ) -> u64 {
         let mut scored = 0;
-        let rows = group.chunks_exact(self.query.values().len());
-        for ((id, row), (dot, square)) in (first_row..).zip(rows).zip(measured) {
-            if limit.excludes(*dot, *square) {
-                continue;
+        let vectors = group.chunks_exact(self.query.values().len());
+        for ((row, vector), (dot, square)) in (first..).zip(vectors).zip(measured) {
+            if !limit.excludes(*dot, *square) {
+                scored += self.score(row, vector);
+                *limit = self.limit().unwrap_or(*limit);
             }
-            self.nearest.push(id, self.kernel.score(self.query, row));
-            *limit = self.limit().unwrap_or(*limit);
-            scored += 1;
         }
         scored
     }

@@ -39,11 +39,11 @@ pub(crate) fn cut(rows: impl IntoIterator<Item = usize>, most: NonZero<usize>) -
 ///
 /// # Errors
 /// The first error of `start` or `work`; the other threads end after the task they are at.
-pub(crate) fn run<S: Send>(
-    tasks: &[Task],
+pub(crate) fn run<T: Sync, S: Send>(
+    tasks: &[T],
     threads: usize,
     start: impl Fn() -> Result<S> + Sync,
-    work: impl Fn(&mut S, &Task) -> Result<()> + Sync,
+    work: impl Fn(&mut S, &T) -> Result<()> + Sync,
 ) -> Result<Vec<S>> {
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let one = || {

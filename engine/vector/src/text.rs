@@ -3,12 +3,15 @@
 //! ```text
 //! vector    = "[" blank* number (separator number)* blank* "]"
 //! separator = blank* "," blank* | blank+
-//! number    = what a 32-bit float can be read from, except words for infinity and NaN
+//! number    = what a float can be read from, except words for infinity and NaN
 //! ```
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
+
+use crate::exact::Component;
 
 /// The type of a column of vectors.
 pub fn data_type(dimensions: i32) -> DataType {
@@ -24,7 +27,7 @@ pub enum VectorFault {
     Empty,
     /// A part is no number.
     NotANumber(String),
-    /// A part is infinite or no number, or too large for 32 bits.
+    /// A part is infinite or no number, or too large for the type that is read.
     NotFinite(String),
 }
 
@@ -32,7 +35,7 @@ pub enum VectorFault {
 ///
 /// # Errors
 /// Where the text leaves the grammar.
-pub fn parse(text: &[u8], out: &mut Vec<f32>) -> Result<usize, VectorFault> {
+pub fn parse<T: Component + FromStr>(text: &[u8], out: &mut Vec<T>) -> Result<usize, VectorFault> {
     let inner = text.trim_ascii().strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
     let inner = inner.ok_or(VectorFault::Brackets)?.trim_ascii();
     if inner.is_empty() {
@@ -53,14 +56,14 @@ pub fn parse(text: &[u8], out: &mut Vec<f32>) -> Result<usize, VectorFault> {
 
 /// The number of dimensions, when `text` is a vector.
 pub fn dimensions(text: &[u8]) -> Option<usize> {
-    parse(text, &mut Vec::new()).ok()
+    parse(text, &mut Vec::<f32>::new()).ok()
 }
 
-fn number(word: &[u8]) -> Result<f32, VectorFault> {
+fn number<T: Component + FromStr>(word: &[u8]) -> Result<T, VectorFault> {
     let text = || String::from_utf8_lossy(word.get(..40).unwrap_or(word)).into_owned();
-    let parsed = std::str::from_utf8(word).ok().and_then(|word| word.parse::<f32>().ok());
+    let parsed = std::str::from_utf8(word).ok().and_then(|word| word.parse::<T>().ok());
     match parsed {
-        Some(value) if value.is_finite() => Ok(value),
+        Some(value) if value.wide().is_finite() => Ok(value),
         Some(_) => Err(VectorFault::NotFinite(text())),
         None => Err(VectorFault::NotANumber(text())),
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BinaryHeap;
 
+use velaria_contract::{Error, ErrorCode, Result};
+
 use crate::metric::Metric;
 
 /// A row that was found.
@@ -27,6 +29,14 @@ pub struct TopK {
 struct Entry {
     rank: u64,
     row_id: u64,
+}
+
+/// Refuses to find no rows.
+pub(crate) fn check_top_k(top_k: usize) -> Result<()> {
+    match top_k {
+        0 => Err(Error::new(ErrorCode::InvalidArgument, "top_k must be a positive integer")),
+        _ => Ok(()),
+    }
 }
 
 impl TopK {

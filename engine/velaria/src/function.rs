@@ -15,8 +15,10 @@ mod kernel;
 mod number;
 mod other;
 mod regular;
+mod search;
 mod statistics;
 mod text;
+pub(crate) mod vector;
 
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ use self::collect::Collecting;
 use self::extreme::{ArgExtreme, End};
 use self::guard::Guarded;
 use self::kernel::Kernel;
+use self::vector::VectorFunction;
 
 const SCALARS: &[&[kernel::Spec]] = &[
     text::FUNCTIONS,
@@ -39,6 +42,7 @@ const SCALARS: &[&[kernel::Spec]] = &[
     json::FUNCTIONS,
     format::FUNCTIONS,
     other::FUNCTIONS,
+    search::FUNCTIONS,
 ];
 
 /// Functions that DataFusion's own file scans replace and that fail everywhere else, as an internal error.
@@ -92,6 +96,9 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     }
     for spec in SCALARS.iter().copied().flatten() {
         state.register_udf(Arc::new(ScalarUDF::from(Kernel::new(spec))))?;
+    }
+    for spec in vector::FUNCTIONS {
+        state.register_udf(Arc::new(ScalarUDF::from(VectorFunction::new(spec))))?;
     }
     for spec in collect::AGGREGATES {
         state.register_udaf(Arc::new(AggregateUDF::from(Collecting::new(spec))))?;

@@ -104,7 +104,7 @@ fn misfit(file: &CsvFile, offset: u64, column: usize, layout: &Layout) -> Error 
 }
 
 fn vector_fault(text: &str, dimensions: i32) -> String {
-    match vector::parse(text.as_bytes(), &mut Vec::new()) {
+    match vector::parse(text.as_bytes(), &mut Vec::<f32>::new()) {
         Ok(found) => format!("dimension mismatch: {found} != {dimensions}"),
         Err(VectorFault::Brackets) => "not a vector in brackets".to_owned(),
         Err(VectorFault::Empty) => "a vector with an empty place".to_owned(),

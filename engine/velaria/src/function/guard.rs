@@ -39,8 +39,6 @@ pub(super) const GUARDS: &[(&str, Before)] = &[
     ("array_add", flat_lists),
     ("array_subtract", flat_lists),
     ("array_scale", flat_lists),
-    ("inner_product", flat_lists),
-    ("cosine_distance", flat_lists),
     // Fails as an internal error: array_resize([1], -1).
     ("array_resize", size_not_negative),
 ];
