@@ -202,10 +202,7 @@ impl DataFrame {
         let plan = analyze(state, open.clone()).map_err(|error| self.translate(&error))?;
         let query = BoundQuery { plan, open: Some(open), clock: self.inner.clock };
         let frame = Self::new(&self.inner.context, &self.inner.text, query, self.inner.table.clone());
-        let frame = match self.inner.order {
-            Order::Any => frame,
-            Order::AsRead => frame.in_order(),
-        };
+        let frame = self.ordered(frame);
         *newer = Some(frame.clone());
         Ok(frame)
     }
@@ -476,7 +473,16 @@ impl DataFrame {
         let open = frame.inner.open.is_some().then(|| bound.clone());
         let plan =
             analyze(self.inner.context.state(Spread::Parallel), bound).map_err(|error| self.translate(&error))?;
-        Ok(Self::new(&self.inner.context, &self.inner.text, BoundQuery { plan, open, clock: self.inner.clock }, None))
+        let query = BoundQuery { plan, open, clock: self.inner.clock };
+        Ok(self.ordered(Self::new(&self.inner.context, &self.inner.text, query, None)))
+    }
+
+    /// `frame`, which was made of this one, with its rows in an order where this one has them in one.
+    fn ordered(&self, frame: Self) -> Self {
+        match self.inner.order {
+            Order::Any => frame,
+            Order::AsRead => frame.in_order(),
+        }
     }
 
     async fn physical_plan(&self, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {

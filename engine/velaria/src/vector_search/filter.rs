@@ -59,7 +59,8 @@ impl Condition {
     /// The rows of the table called `table` for which it is true.
     pub(super) async fn selected(self, context: &Arc<Context>, table: &str, rows: &Rows) -> Result<BooleanBuffer> {
         let Self { text, expr, .. } = self;
-        let numbers = Roomy::new(&text, numbers(context, &text, table, rows, expr)).await;
+        let table = context.catalog.spelling(table).unwrap_or_else(|| table.to_owned());
+        let numbers = Roomy::new(&text, numbers(context, &text, &table, rows, expr)).await;
         numbers.map_err(|error| placed(&text, error))
     }
 }

@@ -6,6 +6,8 @@ use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, new_e
 use arrow::compute::interleave;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
+use datafusion::error::DataFusionError;
+use datafusion::execution::memory_pool::MemoryConsumer;
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_vector::Hit;
 
@@ -72,9 +74,15 @@ fn frame<T>(
     hits: &[T],
     columns: impl Fn(&[T]) -> Result<Vec<ArrayRef>, ArrowError>,
 ) -> Result<DataFrame> {
-    let batch = |hits| RecordBatch::try_new(Arc::clone(&schema), columns(hits)?);
-    let batches = hits.chunks(BATCH_ROWS).map(batch).collect::<Result<Vec<_>, ArrowError>>();
-    let batches = batches.map_err(|error| Translator::new("").translate(&error.into()))?;
+    // Counted while the result grows, like the rows of a query.
+    let memory = MemoryConsumer::new("Vector search").register(context.memory_pool());
+    let batch = |hits| {
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns(hits)?)?;
+        memory.try_grow(batch.get_array_memory_size())?;
+        Ok(batch)
+    };
+    let batches = hits.chunks(BATCH_ROWS).map(batch).collect::<Result<Vec<_>, DataFusionError>>();
+    let batches = batches.map_err(|error| Translator::new("").translate(&error))?;
     // Nearest first is part of the answer, however many rows it has.
     Ok(DataFrame::from_batches(context, "result", schema, batches)?.in_order())
 }

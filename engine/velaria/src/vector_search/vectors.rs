@@ -15,8 +15,10 @@ use crate::error::Translator;
 use crate::stop::Stop;
 use crate::vector_cache::{Key, VectorCache};
 
-/// What a row takes that is found: in the heap of a thread, in the order of the result, and in its columns.
-const HIT_BYTES: u64 = 96;
+/// What a row takes in the heap of a thread.
+const HEAP_BYTES: u64 = 32;
+/// What a row takes that is found, in the order of the result and in its columns.
+const HIT_BYTES: u64 = 64;
 /// Below this many bytes nothing is asked for.
 const UNCOUNTED_BYTES_MAX: u64 = 1 << 20;
 
@@ -102,8 +104,9 @@ impl Vectors {
         request: &VectorSearch,
         queries: &Queries,
     ) -> Result<Option<MemoryReservation>> {
-        let hits = request.top_k.min(self.candidates).saturating_mul(queries.count() as u64);
-        let bytes = hits.saturating_mul(HIT_BYTES);
+        let found = |top_k: u64| top_k.min(self.candidates).saturating_mul(queries.count() as u64);
+        let heaps = found(request.top_k.saturating_mul(context.threads() as u64)).saturating_mul(HEAP_BYTES);
+        let bytes = found(request.top_k).saturating_mul(HIT_BYTES).saturating_add(heaps);
         if bytes <= UNCOUNTED_BYTES_MAX {
             return Ok(None);
         }

@@ -405,6 +405,27 @@ fn rows_that_are_found_count_as_memory() {
 }
 
 #[test]
+fn the_payload_counts_as_memory() {
+    let session = Session::new(SessionConfig::default().with_threads(2).with_memory_limit(8 << 20)).unwrap();
+    register(&session, "t", vec![large(40_000, 128)]);
+    let asked = VectorSearch::new("t", "embedding", one(&[1.0; 128])).with_top_k(20_000);
+    assert_eq!(found(&search(&session, asked.clone()).unwrap()).len(), 20_000);
+    let with_vectors = search(&session, asked.with_columns(["embedding"])).unwrap_err();
+    assert_eq!(with_vectors.code(), ErrorCode::OutOfMemory);
+}
+
+#[test]
+fn a_long_result_and_what_is_made_of_it_are_nearest_first() {
+    let session = session(4);
+    register(&session, "t", vec![large(150_000, 2)]);
+    let frame = search(&session, of_t(&[1.0, 2.0]).with_metric(Metric::L2).with_top_k(u64::MAX)).unwrap();
+    let all = found(&frame);
+    assert_eq!(all.len(), 150_000);
+    assert!(all.is_sorted_by(|left, right| (left.1, left.0) < (right.1, right.0)));
+    assert_eq!(found(&frame.limit(100_000).unwrap()), all[..100_000]);
+}
+
+#[test]
 fn more_rows_than_there_are_is_all_of_them() {
     let session = session(2);
     register(&session, "t", vec![large(20_000, 2), large(5, 2)]);
