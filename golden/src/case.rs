@@ -69,6 +69,59 @@ pub struct StreamCase {
     pub output: Option<String>,
 }
 
+/// A search for vectors.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VectorCase {
+    /// What the case shows, for readers.
+    pub description: String,
+    /// Statements that are run before and succeed.
+    pub setup: Vec<String>,
+    /// The table that is searched.
+    pub table: String,
+    /// The column of vectors.
+    pub column: String,
+    /// The query vectors, of one length.
+    #[serde(default)]
+    pub queries: Vec<Vec<f64>>,
+    /// The name of the metric.
+    #[serde(default = "cosine")]
+    pub metric: String,
+    /// How many rows are found at most.
+    pub top_k: Option<u64>,
+    /// Which rows may be found.
+    pub filter: Option<String>,
+    /// The payload.
+    #[serde(default)]
+    pub columns: Vec<String>,
+    /// Makes it a hybrid search, with this threshold where it is a number.
+    pub score_threshold: Option<Threshold>,
+}
+
+fn cosine() -> String {
+    "cosine".to_owned()
+}
+
+/// The threshold of a hybrid search.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Threshold {
+    /// A score.
+    Score(f64),
+    /// The word `none`.
+    Word(String),
+}
+
+impl VectorCase {
+    /// Reads a case.
+    ///
+    /// # Errors
+    /// When the file is not a case.
+    pub fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
+        read(path)
+    }
+}
+
 /// A stream of given micro-batches.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,8 +9,10 @@
 mod case;
 mod stream;
 mod surface;
+mod vector;
 
 // The public interface.
-pub use case::{CliCase, Folders, StatementCase, StreamCase, StreamInput, StreamSinkKind};
+pub use case::{CliCase, Folders, StatementCase, StreamCase, StreamInput, StreamSinkKind, Threshold, VectorCase};
 pub use stream::{StreamOutcome, StreamRun, run_stream};
 pub use surface::{CliOutput, cli_error, explain, report, run_cli};
+pub use vector::{VectorOutcome, run_vector};

@@ -10,49 +10,80 @@ use std::sync::Arc;
 use arrow::array::{ArrayData, ArrayRef, BooleanArray, FixedSizeListArray, make_array};
 use arrow::buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer};
 use arrow::datatypes::{DataType, Field, TimeUnit};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString};
 use velaria::{Error, ErrorCode};
 
 use crate::error::to_py;
 
 /// The Arrow array of a numpy array of numbers or booleans; `None` for everything else.
 pub(crate) fn array(obj: &Bound<'_, PyAny>) -> PyResult<Option<ArrayRef>> {
+    let py = obj.py();
+    let Some(interface) = obj.getattr_opt(intern!(py, "__array_interface__"))? else { return Ok(None) };
     // The interface does not carry the mask of a masked array, whose hidden values must not come to light.
-    if !obj.hasattr("__array_interface__")? || obj.hasattr("mask")? {
+    if obj.hasattr(intern!(py, "mask"))? {
         return Ok(None);
     }
-    let contiguous = contiguous(obj)?;
-    let interface = contiguous.getattr("__array_interface__")?.cast_into::<PyDict>()?;
-    let kind: String = item(&interface, "typestr")?.extract()?;
-    let shape: Vec<usize> = item(&interface, "shape")?.extract()?;
-    let (address, _read_only): (usize, bool) = item(&interface, "data")?.extract()?;
-    let rows = match shape.as_slice() {
-        [rows] | [rows, _] => *rows,
-        _ => return Err(refused(obj, "it must have one or two dimensions")),
-    };
-    let length: usize = shape.iter().product();
-    let Some(values) = values(&contiguous, &kind, address, length) else { return Ok(None) };
-    let values = values.map_err(|error| to_py(obj.py(), &error))?;
-    match shape.as_slice() {
-        [_, width] => vectors(obj, values, *width, rows).map(Some),
-        _ => Ok(Some(values)),
+    let memory = Memory::read(&interface.cast_into()?)?;
+    let Some(data_type) = data_type(&memory.kind) else { return Ok(None) };
+    if memory.is_ready(&data_type) {
+        return memory.array(obj, &data_type).map(Some);
+    }
+    let copy = obj.call_method1(intern!(py, "copy"), ("C",))?;
+    let memory = Memory::read(&copy.getattr(intern!(py, "__array_interface__"))?.cast_into()?)?;
+    memory.array(&copy, &data_type).map(Some)
+}
+
+/// Where the values of an array lie.
+struct Memory {
+    kind: String,
+    shape: Vec<usize>,
+    address: usize,
+    /// Whether the values lie one after the other, the last dimension first.
+    is_contiguous: bool,
+}
+
+impl Memory {
+    fn read(interface: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let py = interface.py();
+        let (address, _read_only): (usize, bool) = item(interface, intern!(py, "data"))?.extract()?;
+        let strides = interface.get_item(intern!(py, "strides"))?;
+        Ok(Self {
+            kind: item(interface, intern!(py, "typestr"))?.extract()?,
+            shape: item(interface, intern!(py, "shape"))?.extract()?,
+            address,
+            // The interface says strides only where they are others.
+            is_contiguous: strides.is_none_or(|strides| strides.is_none()),
+        })
+    }
+
+    /// Whether Arrow can read the values where they lie.
+    fn is_ready(&self, data_type: &DataType) -> bool {
+        self.is_contiguous && self.address % data_type.primitive_width().unwrap_or(1) == 0
+    }
+
+    fn array(&self, owner: &Bound<'_, PyAny>, data_type: &DataType) -> PyResult<ArrayRef> {
+        let (rows, width) = match self.shape.as_slice() {
+            [rows] => (*rows, None),
+            [rows, width] => (*rows, Some(*width)),
+            _ => return Err(refused(owner, "it must have one or two dimensions")),
+        };
+        let length = rows.checked_mul(width.unwrap_or(1)).ok_or_else(|| refused(owner, "it is too large"))?;
+        let values = values(owner, data_type, self.address, length).map_err(|error| to_py(owner.py(), &error))?;
+        match width {
+            Some(width) => vectors(owner, values, width, rows),
+            None => Ok(values),
+        }
     }
 }
 
-fn item<'py>(interface: &Bound<'py, PyDict>, key: &str) -> PyResult<Bound<'py, PyAny>> {
+fn item<'py>(interface: &Bound<'py, PyDict>, key: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
     interface.get_item(key)?.ok_or_else(|| refused(interface, &format!("its array interface has no {key}")))
 }
 
 fn refused(obj: &Bound<'_, PyAny>, why: &str) -> PyErr {
     to_py(obj.py(), &Error::new(ErrorCode::InvalidArgument, format!("cannot use this numpy array: {why}")))
-}
-
-/// The same array in C order and aligned; it is only copied when it is not so already.
-fn contiguous<'py>(obj: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let flags = obj.getattr("flags")?;
-    let ready = flags.get_item("C_CONTIGUOUS")?.is_truthy()? && flags.get_item("ALIGNED")?.is_truthy()?;
-    if ready { Ok(obj.clone()) } else { obj.call_method("copy", PyTuple::new(obj.py(), ["C"])?, None) }
 }
 
 fn data_type(kind: &str) -> Option<DataType> {
@@ -94,22 +125,21 @@ fn times(buffer: &Buffer) -> NullBuffer {
     buffer.typed_data::<i64>().iter().map(|time| *time != i64::MIN).collect::<BooleanBuffer>().into()
 }
 
-fn values(owner: &Bound<'_, PyAny>, kind: &str, address: usize, length: usize) -> Option<Result<ArrayRef, Error>> {
-    let data_type = data_type(kind)?;
-    let width = data_type.primitive_width().unwrap_or(1);
+fn values(owner: &Bound<'_, PyAny>, data_type: &DataType, address: usize, length: usize) -> Result<ArrayRef, Error> {
+    let bytes = length.saturating_mul(data_type.primitive_width().unwrap_or(1));
     let buffer = match NonNull::new(address as *mut u8) {
-        Some(pointer) if length > 0 => lend(owner, pointer, length.checked_mul(width)?),
+        Some(pointer) if length > 0 => lend(owner, pointer, bytes),
         // Aligned for every type, unlike that of an empty vector of bytes.
         _ => MutableBuffer::new(0).into(),
     };
-    if data_type == DataType::Boolean {
+    if *data_type == DataType::Boolean {
         // numpy has a byte for each boolean where Arrow has a bit.
         let booleans: BooleanArray = buffer.iter().map(|byte| Some(*byte != 0)).collect();
-        return Some(Ok(Arc::new(booleans)));
+        return Ok(Arc::new(booleans));
     }
     let valid = matches!(data_type, DataType::Timestamp(..) | DataType::Duration(_)).then(|| times(&buffer));
-    let built = ArrayData::builder(data_type).len(length).add_buffer(buffer).nulls(valid).build();
-    Some(built.map(make_array).map_err(|error| Error::new(ErrorCode::InvalidArrow, error.to_string())))
+    let built = ArrayData::builder(data_type.clone()).len(length).add_buffer(buffer).nulls(valid).build();
+    built.map(make_array).map_err(|error| Error::new(ErrorCode::InvalidArrow, error.to_string()))
 }
 
 /// The memory of `owner`, which is kept alive as long as the buffer is.

@@ -22,7 +22,7 @@ use crate::stream::{
     declared_schema, named,
 };
 use crate::variables::{self, Scan};
-use crate::vector::{Arguments, Threshold, TopK};
+use crate::vector::{Arguments, Threshold, TopK, Words};
 
 /// A number of bytes, or a text such as `1GiB` that says one.
 struct Bytes(u64);
@@ -552,6 +552,46 @@ impl Session {
         let arguments = Arguments { table, vector_column, query_vector, top_k, metric, filter, columns, acceleration };
         let (session, search) = (self.open(py)?, arguments.hybrid(score_threshold)?);
         plan(py, async move { session.explain_hybrid_search(&search).await })
+    }
+
+    /// The rows of a view or table whose words fit a text best, whole, with their `keyword_score`.
+    #[pyo3(signature = (table, text_columns, query_text, top_k=TopK(10), *, filter=None),
+        text_signature = "($self, table, text_columns, query_text, top_k=10, *, filter=None)")]
+    fn keyword_search(
+        &self,
+        py: Python<'_>,
+        table: &str,
+        text_columns: &Bound<'_, PyAny>,
+        query_text: &str,
+        top_k: TopK,
+        filter: Option<&str>,
+    ) -> PyResult<DataFrame> {
+        let arguments = Words { table, text_columns, query_text, top_k, filter };
+        let (session, search) = (self.open(py)?, arguments.search()?);
+        plan(py, async move { session.keyword_search(&search).await }).map(DataFrame::new)
+    }
+
+    /// The rows that fit both a text and a vector, best first by the ranks that they have in either search.
+    #[pyo3(signature = (table, text_columns, query_text, vector_column, query_vector, top_k=TopK(10), metric="cosine", *,
+        filter=None, candidates=None), text_signature = "($self, table, text_columns, query_text, vector_column, \
+        query_vector, top_k=10, metric='cosine', *, filter=None, candidates=None)")]
+    #[expect(clippy::too_many_arguments, reason = "two searches have two sets of arguments")]
+    fn fused_search(
+        &self,
+        py: Python<'_>,
+        table: &str,
+        text_columns: &Bound<'_, PyAny>,
+        query_text: &str,
+        vector_column: &str,
+        query_vector: &Bound<'_, PyAny>,
+        top_k: TopK,
+        metric: &str,
+        filter: Option<&str>,
+        candidates: Option<TopK>,
+    ) -> PyResult<DataFrame> {
+        let words = Words { table, text_columns, query_text, top_k, filter };
+        let (session, search) = (self.open(py)?, words.fused(vector_column, query_vector, metric, candidates)?);
+        plan(py, async move { session.fused_search(&search).await }).map(DataFrame::new)
     }
 
     /// Ends the statements of this session that other threads run now.

@@ -1,10 +1,12 @@
-//! Vector searches: what Python says about one, as the engine's `VectorSearch`.
+//! Searches: what Python says about one, as the engine's `VectorSearch` and its relatives.
+//!
+//! What a query vector may be is the matter of `query.rs`.
 
 mod query;
 
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
-use velaria::{HybridSearch, VectorSearch};
+use velaria::{FusedSearch, HybridSearch, KeywordSearch, VectorSearch};
 
 use crate::error::{to_py, wrong_type};
 use crate::names::names;
@@ -78,6 +80,44 @@ impl Arguments<'_, '_> {
         let search = HybridSearch::new(self.search()?);
         Ok(match score_threshold {
             Some(Threshold(threshold)) => search.with_score_threshold(threshold),
+            None => search,
+        })
+    }
+}
+
+/// The arguments of a search for words.
+pub(crate) struct Words<'a, 'py> {
+    pub(crate) table: &'a str,
+    pub(crate) text_columns: &'a Bound<'py, PyAny>,
+    pub(crate) query_text: &'a str,
+    pub(crate) top_k: TopK,
+    pub(crate) filter: Option<&'a str>,
+}
+
+impl Words<'_, '_> {
+    /// The search.
+    pub(crate) fn search(self) -> PyResult<KeywordSearch> {
+        let columns = names("text_columns", self.text_columns)?;
+        let search = KeywordSearch::new(self.table, columns, self.query_text).with_top_k(self.top_k.0);
+        Ok(match self.filter {
+            Some(filter) => search.with_filter(filter),
+            None => search,
+        })
+    }
+
+    /// The search that looks for a vector too.
+    pub(crate) fn fused(
+        self,
+        vector_column: &str,
+        query_vector: &Bound<'_, PyAny>,
+        metric: &str,
+        candidates: Option<TopK>,
+    ) -> PyResult<FusedSearch> {
+        let metric = metric.parse().map_err(|error| to_py(query_vector.py(), &error))?;
+        let vector = query::one_vector(query_vector)?;
+        let search = FusedSearch::new(self.search()?, vector_column, vector).with_metric(metric);
+        Ok(match candidates {
+            Some(TopK(candidates)) => search.with_candidates(candidates),
             None => search,
         })
     }

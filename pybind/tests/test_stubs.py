@@ -39,6 +39,10 @@ session.create_temp_view("t", frame)
 for accepted in (session.create_dataframe_from_arrow(Stream()), session.create_dataframe_from_arrow({"a": [1]})):
     accepted.show(max_rows=3)
 names: list[str] = frame.columns + frame.to_rows()["schema"]
+one: velaria.DataFrame = session.vector_search("t", "v", (1, 2.5), top_k=3, columns=["a"])
+many: velaria.DataFrame = session.vector_search("t", "v", [[1.0, 2.5], [3, 4]], filter="a > 1")
+both: velaria.DataFrame = session.fused_search("t", ["a"], "words", "v", [1.0, 2.5])
+said: str = session.explain_hybrid_search("t", "v", Stream(), score_threshold=1)
 rows: list[tuple[object, ...]] = frame.limit(3).fetchall()
 try:
     session.sql("SELECT 1")
@@ -53,10 +57,12 @@ session.create_dataframe_from_arrow("text")
 session.create_temp_view("t", 3)
 session.sql(b"SELECT 1")
 session.sql("SELECT 1").limit("3")
+session.vector_search("t", "v", 3)
+session.vector_search("t", "v", [1.0], 5, "l2", "a > 1")
 """
 
 
-@pytest.mark.parametrize(("program", "mistakes"), [(PROGRAM, 0), (WRONG, 4)], ids=["right", "wrong"])
+@pytest.mark.parametrize(("program", "mistakes"), [(PROGRAM, 0), (WRONG, 6)], ids=["right", "wrong"])
 def test_type_checker_tells_right_from_wrong(tmp_path: object, program: str, mistakes: int) -> None:
     mypy()
     done = run(["-m", "mypy", "--strict", "--no-error-summary", "--python-executable", sys.executable, "-c", program], cwd=ROOT / "pybind" / "tests")

@@ -1,6 +1,6 @@
 //! Reading tokens one after the other, for the clauses that are Velaria's own.
 
-use sqlparser::ast::Ident;
+use sqlparser::ast::{Expr, Ident, Value};
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 use velaria_contract::{Error, ErrorCode, Result};
 
@@ -97,6 +97,22 @@ impl<'a> Cursor<'a> {
             }
             _ => Err(self.unexpected("text in single quotes")),
         }
+    }
+
+    /// The text in single quotes, or the parameter for it, that must come next.
+    pub(crate) fn text(&mut self) -> Result<Expr> {
+        let span = self.span();
+        let value = match self.peek() {
+            Some(Token::SingleQuotedString(text)) => Value::SingleQuotedString(text.clone()),
+            Some(Token::Placeholder(name)) => Value::Placeholder(name.clone()),
+            Some(Token::Colon) => {
+                self.advance();
+                return Ok(Expr::Value(Value::Placeholder(format!(":{}", self.name()?)).with_span(span)));
+            }
+            _ => return Err(self.unexpected("text in single quotes or a parameter")),
+        };
+        self.advance();
+        Ok(Expr::Value(value.with_span(span)))
     }
 
     /// The digits of the number that must come next, with its sign.

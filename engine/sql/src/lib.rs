@@ -58,7 +58,7 @@ pub use sqlparser::ast;
 pub use sqlparser::tokenizer::Span;
 pub use statement::{CreateTable, Drop, DropKind, ExtendedQuery, Insert, OnConflict, Statement, TableKind};
 pub use stream::StreamStatement;
-pub use tables::tables_read;
+pub use tables::{VECTOR_SEARCH, is_vector_search, searched_table, searched_tables, tables_read};
 pub use update::{Assignment, Update};
 pub use view::CreateView;
 pub use window_by::{WindowBy, marked as marked_window};

@@ -14,6 +14,7 @@ use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::clauses;
 use crate::diagnostic::{closest, position_of};
+use crate::extension::Extensions;
 use crate::inspect::Subject;
 use crate::statement::Statement;
 
@@ -136,8 +137,16 @@ fn expressions(statement: &mut Statement) -> Vec<&mut Expr> {
             values.chain(&mut update.selection).collect()
         }
         Statement::Delete(delete) => delete.selection.iter_mut().collect(),
+        Statement::ExtendedQuery(extended) => searched(&mut extended.extensions),
+        Statement::Explain(explain) => searched(&mut explain.extensions),
         _ => Vec::new(),
     }
+}
+
+/// What the clauses of a query search for.
+fn searched(extensions: &mut Extensions) -> Vec<&mut Expr> {
+    let words = extensions.keyword_search.iter_mut().map(|search| &mut search.query);
+    words.chain(extensions.hybrid_search.iter_mut().map(|search| &mut search.query)).collect()
 }
 
 /// How a statement writes its open places.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sqlparser::ast::{Ident, Value};
+use sqlparser::ast::{Expr, Ident};
 use sqlparser::tokenizer::Token;
 use velaria_contract::Result;
 
@@ -16,8 +16,8 @@ const TOP_K: u64 = 10;
 pub struct KeywordSearch {
     /// The columns that are searched together.
     pub columns: Vec<Ident>,
-    /// The words.
-    pub query: String,
+    /// The words: a literal.
+    pub query: Expr,
     /// The most rows that are found.
     pub top_k: u64,
 }
@@ -27,8 +27,8 @@ pub struct KeywordSearch {
 pub struct HybridSearch {
     /// The column of vectors.
     pub column: Ident,
-    /// The vector, as text.
-    pub query: String,
+    /// The vector: its text, or a list of numbers in the place of a parameter.
+    pub query: Expr,
     /// The name of the metric.
     pub metric: Option<Ident>,
     /// The most rows that are found.
@@ -47,7 +47,7 @@ impl KeywordSearch {
         }
         cursor.expect(&Token::RParen)?;
         cursor.expect_word("QUERY")?;
-        let query = cursor.quoted()?;
+        let query = cursor.text()?;
         let top_k = if cursor.word("TOP_K") { top_k(cursor)? } else { TOP_K };
         Ok(Self { columns, query, top_k })
     }
@@ -58,7 +58,7 @@ impl HybridSearch {
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
         let column = cursor.ident()?;
         cursor.expect_word("QUERY")?;
-        let query = cursor.quoted()?;
+        let query = cursor.text()?;
         let metric = if cursor.word("METRIC") { Some(cursor.ident()?) } else { None };
         let top_k = if cursor.word("TOP_K") { top_k(cursor)? } else { TOP_K };
         let score_threshold = if cursor.word("SCORE_THRESHOLD") { Some(cursor.number()?) } else { None };
@@ -72,20 +72,16 @@ fn top_k(cursor: &mut Cursor<'_>) -> Result<u64> {
     number.filter(|number| *number > 0).ok_or(error)
 }
 
-fn literal(text: &str) -> String {
-    Value::SingleQuotedString(text.to_owned()).to_string()
-}
-
 impl fmt::Display for KeywordSearch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns: Vec<String> = self.columns.iter().map(ToString::to_string).collect();
-        write!(f, "KEYWORD SEARCH ({}) QUERY {} TOP_K {}", columns.join(", "), literal(&self.query), self.top_k)
+        write!(f, "KEYWORD SEARCH ({}) QUERY {} TOP_K {}", columns.join(", "), self.query, self.top_k)
     }
 }
 
 impl fmt::Display for HybridSearch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HYBRID SEARCH {} QUERY {}", self.column, literal(&self.query))?;
+        write!(f, "HYBRID SEARCH {} QUERY {}", self.column, self.query)?;
         if let Some(metric) = &self.metric {
             write!(f, " METRIC {metric}")?;
         }

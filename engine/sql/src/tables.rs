@@ -5,7 +5,9 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, Query, TableFactor, Visit, Visitor};
+use sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Query, TableFactor, Value, Visit, Visitor,
+};
 
 use crate::inspect::Subject;
 use crate::statement::Statement;
@@ -74,6 +76,52 @@ impl Reader {
     }
 }
 
+/// The table function that searches vectors.
+pub const VECTOR_SEARCH: &str = "vector_search";
+
+/// Whether `factor` is a call of [`VECTOR_SEARCH`].
+#[must_use]
+pub fn is_vector_search(factor: &TableFactor) -> bool {
+    let TableFactor::Table { name, args: Some(_), .. } = factor else { return false };
+    matches!(name.0.as_slice(), [ObjectNamePart::Identifier(name)] if name.value.eq_ignore_ascii_case(VECTOR_SEARCH))
+}
+
+/// The table that a call of [`VECTOR_SEARCH`] names first, as text or as a name. A text is read as an unquoted name is.
+#[must_use]
+pub fn searched_table(factor: &TableFactor) -> Option<Ident> {
+    let TableFactor::Table { args: Some(arguments), .. } = factor else { return None };
+    let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(first))) = arguments.args.first() else { return None };
+    match first {
+        _ if !is_vector_search(factor) => None,
+        Expr::Identifier(name) => Some(name.clone()),
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(name) => Some(Ident { value: name.clone(), quote_style: None, span: value.span }),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The tables that calls of [`VECTOR_SEARCH`] in `query` name.
+#[must_use]
+pub fn searched_tables(query: &Query) -> Vec<Ident> {
+    let mut found = Searched::default();
+    let _: ControlFlow<()> = query.visit(&mut found);
+    found.0
+}
+
+#[derive(Default)]
+struct Searched(Vec<Ident>);
+
+impl Visitor for Searched {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        self.0.extend(searched_table(factor));
+        ControlFlow::Continue(())
+    }
+}
+
 /// Whether `name` means what `WITH` calls `own`.
 fn hides(own: &Ident, name: &Ident) -> bool {
     own.value == name.value || (name.quote_style.is_none() && own.value.to_lowercase() == name.value.to_lowercase())
@@ -102,6 +150,9 @@ impl Visitor for Reader {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        if let Some(name) = searched_table(factor) {
+            self.name(&name);
+        }
         self.function = matches!(factor, TableFactor::Table { args: Some(_), .. });
         ControlFlow::Continue(())
     }
@@ -126,6 +177,10 @@ mod tests {
 
     #[test]
     fn every_place_of_a_statement_that_reads_is_looked_at() {
+        assert_eq!(
+            read("SELECT * FROM vector_search('a', 'v', [1], 2), vector_search(\"B\", 'v', [1], (SELECT k FROM c))"),
+            ["a", "B", "c"]
+        );
         assert_eq!(
             read("SELECT * FROM a JOIN b ON a.x = b.x, (SELECT * FROM c) AS s WHERE x IN (SELECT x FROM d)"),
             ["a", "b", "c", "d"]

@@ -17,11 +17,12 @@ use crate::exact::ExactQuery;
 use crate::kernel::Kernel;
 use crate::kernel::tile::{Form, Panel, ROWS, Tile};
 use crate::metric::Metric;
+use crate::narrow::{Narrow, Narrowing};
 use crate::search::Figures;
 use crate::top_k::TopK;
 
-use block::{Block, Narrow, block_rows};
-use limit::{Limit, Narrowing, norm_for_limits};
+use block::{Block, block_rows};
+use limit::{Limit, norm_for_limits};
 
 /// The batches of one search, made when a column asks for them.
 #[derive(Debug, Default)]

@@ -25,8 +25,11 @@ pub(crate) const UNIT: f64 = 1.0 / 16_777_216.0;
 /// For the roundings of the limits themselves, and for underflow.
 const SLACK: f64 = 1e-12;
 
-/// Squared norms that lost nothing to underflow and whose products do not overflow: from 2⁻⁸⁰ to 2¹²⁰.
-const USUAL: std::ops::RangeInclusive<f32> = f32::from_bits((127 - 80) << 23)..=f32::from_bits((127 + 120) << 23);
+/// 2⁻⁸⁰: a squared norm that has lost nothing to underflow.
+const LEAST_SQUARE: f32 = f32::from_bits((127 - 80) << 23);
+
+/// 2¹²⁰: a squared norm whose inner products do not overflow.
+const LARGEST_SQUARE: f32 = f32::from_bits((127 + 120) << 23);
 
 /// The relative error of sums whose terms pass through so many roundings; infinite when the theory has nothing to say.
 pub(crate) fn gamma(roundings: usize) -> f64 {
@@ -153,9 +156,16 @@ impl Limit {
             Self::Products { target, factor } => {
                 // Products of two 32-bit floats are exact in 64 bits.
                 let difference = target - f64::from(dot);
-                USUAL.contains(&square) && difference * difference.abs() > factor * f64::from(square)
+                let far = difference * difference.abs() > factor * f64::from(square);
+                far & (square >= LEAST_SQUARE) & (square <= LARGEST_SQUARE)
             }
-            Self::Distances { above } => square > above && square <= f32::MAX,
+            Self::Distances { above } => (square > above) & (square <= f32::MAX),
         }
+    }
+
+    /// Whether all of these rows are: without branches, many at once.
+    #[inline(always)]
+    pub(crate) fn excludes_all(self, dots: &[f32], squares: &[f32]) -> bool {
+        dots.iter().zip(squares).fold(true, |all, (dot, square)| all & self.excludes(*dot, *square))
     }
 }

@@ -110,7 +110,7 @@ impl Kernel {
             Backend::Avx512 => unsafe { x86_64::products_avx512(rows, query, out) },
             #[cfg(target_arch = "aarch64")]
             Backend::Neon => aarch64::products(rows, query, out),
-            #[allow(unreachable_patterns, reason = "the backends of other processors, which `new` does not keep")]
+            // Those of other processors, which `new` does not keep.
             _ => portable::products(rows, query, out),
         }
     }
@@ -127,7 +127,7 @@ impl Kernel {
             Backend::Avx512 => unsafe { x86_64::distances_avx512(rows, query, out) },
             #[cfg(target_arch = "aarch64")]
             Backend::Neon => aarch64::distances(rows, query, out),
-            #[allow(unreachable_patterns, reason = "the backends of other processors, which `new` does not keep")]
+            // Those of other processors, which `new` does not keep.
             _ => portable::distances(rows, query, out),
         }
     }

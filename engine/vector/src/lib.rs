@@ -16,6 +16,7 @@ pub mod fusion;
 mod kernel;
 pub mod keyword;
 pub mod metric;
+mod narrow;
 #[cfg(test)]
 mod noise;
 pub mod query;

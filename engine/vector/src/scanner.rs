@@ -3,8 +3,6 @@
 use std::ops::Range;
 
 use arrow::buffer::BooleanBuffer;
-use half::f16;
-use half::slice::HalfFloatSliceExt;
 use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::backend::Backend;
@@ -14,6 +12,7 @@ use crate::column::{Components, VectorColumn};
 use crate::exact::{Component, ExactQuery};
 use crate::kernel::{BLOCK_ROWS, Block, Kernel};
 use crate::metric::Metric;
+use crate::narrow::{Narrow, Narrowing};
 use crate::query::Queries;
 use crate::search::{Figures, Found};
 use crate::top_k::{TopK, check_top_k};
@@ -81,22 +80,11 @@ impl Scanner {
         if !matches!(column.components(), Components::F64(_)) && self.narrow.is_empty() {
             self.queries.narrowed()?;
         }
-        if self.queries.count() > 1 {
+        if self.queries.count() > few(column) {
             self.push_batch(column, rows, first_row, found.as_ref());
             return Ok(());
         }
-        let runs: Vec<Range<usize>> = match &found {
-            None => vec![rows],
-            Some(found) => found.set_slices().map(|(start, end)| rows.start + start..rows.start + end).collect(),
-        };
-        for run in runs {
-            self.figures.candidates += run.len() as u64;
-            match column.components() {
-                Components::F16(values) => self.scan(values, run, first_row),
-                Components::F32(values) => self.scan(values, run, first_row),
-                Components::F64(values) => self.scan(values, run, first_row),
-            }
-        }
+        self.push_runs(column, rows, first_row, found.as_ref());
         Ok(())
     }
 
@@ -108,25 +96,52 @@ impl Scanner {
         self.batches.scan(column, rows, first_row, found, targets);
     }
 
-    /// Looks at rows that lie one after the other and may all be found.
-    fn scan<T: Scanned>(&mut self, values: &[T], rows: Range<usize>, first_row: u64) {
-        let dimension = self.queries.dimension();
-        let mut row = first_row + rows.start as u64;
-        let values = values.get(rows.start * dimension..rows.end * dimension).unwrap_or_default();
-        for block in values.chunks(block_rows(dimension) * dimension) {
-            self.scan_block(block, row);
-            row += (block.len() / dimension) as u64;
+    /// Looks at `rows` for one query after the other.
+    fn push_runs(&mut self, column: &VectorColumn, rows: Range<usize>, first_row: u64, found: Option<&BooleanBuffer>) {
+        self.figures.candidates += found.map_or(rows.len(), BooleanBuffer::count_set_bits) as u64;
+        for run in runs(rows.len(), found, REACH_FLOATS / self.queries.dimension()) {
+            let choice = Choice { first_row: first_row + (rows.start + run.start) as u64, found, first: run.start };
+            let run = rows.start + run.start..rows.start + run.end;
+            match column.components() {
+                Components::F16(values) => self.scan(values, run, choice),
+                Components::F32(values) => self.scan(values, run, choice),
+                Components::F64(values) => self.scan(values, run, choice),
+            }
         }
     }
 
-    fn scan_block<T: Scanned>(&mut self, block: &[T], first_row: u64) {
-        let narrow = T::narrow(block, &mut self.widened);
-        let queries = if narrow.is_some() { &self.narrow } else { &self.wide };
+    /// Looks at rows that lie one after the other.
+    fn scan<T: Narrow>(&mut self, values: &[T], rows: Range<usize>, mut choice: Choice<'_>) {
+        let dimension = self.queries.dimension();
+        let values = values.get(rows.start * dimension..rows.end * dimension).unwrap_or_default();
+        for block in values.chunks(block_rows(dimension) * dimension) {
+            self.scan_block(block, choice);
+            choice = choice.after(block.len() / dimension);
+        }
+    }
+
+    fn scan_block<T: Narrow>(&mut self, block: &[T], choice: Choice<'_>) {
+        // Rounded components are not worth a filter here: their scores take hardly longer than reading them.
+        let is_exact = T::NARROWING == Narrowing::Exact;
+        let narrow = is_exact.then(|| T::narrow(block, &mut self.widened));
+        let queries = if is_exact { &self.narrow } else { &self.wide };
         let filters = self.filters.iter().map(Option::as_ref).chain(std::iter::repeat(None));
         for ((query, filter), nearest) in queries.iter().zip(filters).zip(&mut self.nearest) {
             let filter = filter.zip(narrow);
-            self.figures.scored += Pass { kernel: self.kernel, query, filter, nearest }.run(block, first_row);
+            self.figures.scored += Pass { kernel: self.kernel, query, filter, choice, nearest }.run(block);
         }
+    }
+
+    /// The rows that are among the nearest so far, for any query, in no order.
+    pub fn row_ids(&self) -> impl Iterator<Item = u64> {
+        self.nearest.iter().flat_map(TopK::row_ids)
+    }
+
+    /// The same, but that rows whose score is no number come before all others.
+    #[must_use]
+    pub fn nan_first(self) -> Self {
+        let nearest = self.nearest.into_iter().map(TopK::nan_first).collect();
+        Self { nearest, ..self }
     }
 
     /// Takes over what `other`, made for the same queries, has found.
@@ -142,6 +157,15 @@ impl Scanner {
     #[must_use]
     pub fn finish(self) -> Found {
         Found { hits: self.nearest.into_iter().map(TopK::into_sorted).collect(), figures: self.figures }
+    }
+}
+
+/// So few queries are compared one by one sooner than side by side, which pays less the fewer there are. For 64 bits there
+/// is no filter of a single query.
+fn few(column: &VectorColumn) -> usize {
+    match column.components() {
+        Components::F16(_) | Components::F32(_) => 4,
+        Components::F64(_) => 1,
     }
 }
 
@@ -164,6 +188,45 @@ pub(crate) fn findable(
     })
 }
 
+/// The rows that may be found, those with at most `reach` others between them together.
+fn runs(rows: usize, found: Option<&BooleanBuffer>, reach: usize) -> Vec<Range<usize>> {
+    let Some(found) = found else { return vec![0..rows] };
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for (start, end) in found.set_slices() {
+        match runs.last_mut() {
+            Some(last) if start - last.end <= reach => last.end = end,
+            _ => runs.push(start..end),
+        }
+    }
+    runs
+}
+
+/// Over how much that may not be found it is faster to read on than to begin anew: about a page of memory.
+const REACH_FLOATS: usize = 1024;
+
+/// The numbers of the rows of a block, and which of them may be found.
+#[derive(Clone, Copy)]
+struct Choice<'a> {
+    /// The number of the first row in the table.
+    first_row: u64,
+    found: Option<&'a BooleanBuffer>,
+    /// The place of the first row in `found`.
+    first: usize,
+}
+
+impl Choice<'_> {
+    /// The number of a row that may be found.
+    fn id(self, row: usize) -> Option<u64> {
+        let may = self.found.is_none_or(|found| found.value(self.first + row));
+        may.then_some(self.first_row + row as u64)
+    }
+
+    /// That of the rows after so many.
+    fn after(self, rows: usize) -> Self {
+        Self { first_row: self.first_row + rows as u64, first: self.first + rows, ..self }
+    }
+}
+
 /// So many rows that they stay in the nearest caches between being measured and being scored.
 fn block_rows(dimension: usize) -> usize {
     (BLOCK_FLOATS / dimension).clamp(4, BLOCK_ROWS)
@@ -171,51 +234,26 @@ fn block_rows(dimension: usize) -> usize {
 
 const BLOCK_FLOATS: usize = 32 * 1024;
 
-/// A type of components, and how the kernels read it.
-trait Scanned: Component {
-    /// The block in 32 bits; `None` when it does not fit.
-    fn narrow<'a>(block: &'a [Self], widened: &'a mut Vec<f32>) -> Option<&'a [f32]>;
-}
-
-impl Scanned for f16 {
-    fn narrow<'a>(block: &'a [Self], widened: &'a mut Vec<f32>) -> Option<&'a [f32]> {
-        widened.resize(block.len(), 0.0);
-        block.convert_to_f32_slice(widened);
-        Some(widened)
-    }
-}
-
-impl Scanned for f32 {
-    fn narrow<'a>(block: &'a [Self], _: &'a mut Vec<f32>) -> Option<&'a [f32]> {
-        Some(block)
-    }
-}
-
-impl Scanned for f64 {
-    fn narrow<'a>(_: &'a [Self], _: &'a mut Vec<f32>) -> Option<&'a [f32]> {
-        None
-    }
-}
-
 /// One query over one block.
 struct Pass<'a> {
     kernel: Kernel,
     query: &'a ExactQuery,
     /// What may leave rows out, and the block as it reads it.
     filter: Option<(&'a Filter, &'a [f32])>,
+    choice: Choice<'a>,
     nearest: &'a mut TopK,
 }
 
 impl Pass<'_> {
     /// Keeps the nearest rows and tells how many scores it took.
-    fn run<T: Component>(mut self, block: &[T], first_row: u64) -> u64 {
+    fn run<T: Component>(mut self, block: &[T]) -> u64 {
         match (self.filter, self.limit()) {
             (Some((filter, narrow)), Some(limit)) => {
                 let mut measured = Block::new();
                 filter.measure(self.kernel, narrow, &mut measured);
-                self.score_rest(block, first_row, &measured, limit)
+                self.score_rest(block, &measured, limit)
             }
-            _ => self.score_all(block, first_row),
+            _ => self.score_all(block),
         }
     }
 
@@ -224,26 +262,49 @@ impl Pass<'_> {
         Some(filter.limit(self.nearest.threshold()?))
     }
 
-    fn score_all<T: Component>(&mut self, block: &[T], first_row: u64) -> u64 {
-        let dimension = self.query.values().len();
-        for (id, row) in (first_row..).zip(block.chunks_exact(dimension)) {
-            self.nearest.push(id, self.kernel.score(self.query, row));
-        }
-        (block.len() / dimension) as u64
+    /// Scores the row if it may be found; tells how many that are.
+    fn score<T: Component>(&mut self, row: usize, vector: &[T]) -> u64 {
+        let Some(id) = self.choice.id(row) else { return 0 };
+        self.nearest.push(id, self.kernel.score(self.query, vector));
+        1
     }
 
-    /// Scores the rows that are not proven to be too far.
-    fn score_rest<T: Component>(&mut self, block: &[T], first_row: u64, measured: &Block, mut limit: Limit) -> u64 {
+    fn score_all<T: Component>(&mut self, block: &[T]) -> u64 {
+        let rows = block.chunks_exact(self.query.values().len()).enumerate();
+        rows.map(|(row, vector)| self.score(row, vector)).sum()
+    }
+
+    /// Scores the rows that are not proven to be too far, group by group: most groups have none.
+    fn score_rest<T: Component>(&mut self, block: &[T], measured: &Block, mut limit: Limit) -> u64 {
+        let groups = block.chunks(GROUP_ROWS * self.query.values().len());
+        let measured = measured.dots.chunks(GROUP_ROWS).zip(measured.squares.chunks(GROUP_ROWS));
         let mut scored = 0;
-        let rows = block.chunks_exact(self.query.values().len());
-        for (((id, row), dot), square) in (first_row..).zip(rows).zip(&measured.dots).zip(&measured.squares) {
-            if limit.excludes(*dot, *square) {
-                continue;
+        for ((first, group), (dots, squares)) in (0..).step_by(GROUP_ROWS).zip(groups).zip(measured) {
+            if !limit.excludes_all(dots, squares) {
+                scored += self.score_group(group, first, dots.iter().zip(squares), &mut limit);
             }
-            self.nearest.push(id, self.kernel.score(self.query, row));
-            limit = self.limit().unwrap_or(limit);
-            scored += 1;
+        }
+        scored
+    }
+
+    fn score_group<'m, T: Component>(
+        &mut self,
+        group: &[T],
+        first: usize,
+        measured: impl Iterator<Item = (&'m f32, &'m f32)>,
+        limit: &mut Limit,
+    ) -> u64 {
+        let mut scored = 0;
+        let vectors = group.chunks_exact(self.query.values().len());
+        for ((row, vector), (dot, square)) in (first..).zip(vectors).zip(measured) {
+            if !limit.excludes(*dot, *square) {
+                scored += self.score(row, vector);
+                *limit = self.limit().unwrap_or(*limit);
+            }
         }
         scored
     }
 }
+
+/// Rows that are looked at together before each by itself.
+const GROUP_ROWS: usize = 16;

@@ -20,6 +20,7 @@ pub struct Hit {
 pub struct TopK {
     metric: Metric,
     k: usize,
+    nan: Nan,
     /// The farthest of the kept rows is on top.
     heap: BinaryHeap<Entry>,
 }
@@ -39,16 +40,29 @@ pub(crate) fn check_top_k(top_k: usize) -> Result<()> {
     }
 }
 
+/// Where scores are that are no number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nan {
+    First,
+    Last,
+}
+
 impl TopK {
     /// No rows yet, and at most `k` of them later.
     #[must_use]
     pub fn new(metric: Metric, k: usize) -> Self {
-        Self { metric, k, heap: BinaryHeap::new() }
+        Self { metric, k, nan: Nan::Last, heap: BinaryHeap::new() }
+    }
+
+    /// The same, for no rows yet, but that NaN is before every number.
+    #[must_use]
+    pub fn nan_first(self) -> Self {
+        Self { nan: Nan::First, ..self }
     }
 
     /// Keeps the row if it is among the `k` nearest so far.
     pub fn push(&mut self, row_id: u64, score: f64) {
-        self.keep(Entry { rank: rank(self.metric, score), row_id });
+        self.keep(Entry { rank: rank(self.metric, self.nan, score), row_id });
     }
 
     fn keep(&mut self, entry: Entry) {
@@ -74,6 +88,11 @@ impl TopK {
         other.heap.into_iter().for_each(|entry| self.keep(entry));
     }
 
+    /// The kept rows, in no order.
+    pub fn row_ids(&self) -> impl Iterator<Item = u64> {
+        self.heap.iter().map(|entry| entry.row_id)
+    }
+
     /// The kept rows, nearest first.
     #[must_use]
     pub fn into_sorted(self) -> Vec<Hit> {
@@ -82,10 +101,10 @@ impl TopK {
     }
 }
 
-/// An integer that is smaller for nearer scores, equal for equal ones, and the largest for NaN.
-fn rank(metric: Metric, score: f64) -> u64 {
+/// An integer that is smaller for nearer scores and equal for equal ones; the smallest or the largest for NaN.
+fn rank(metric: Metric, nan: Nan, score: f64) -> u64 {
     if score.is_nan() {
-        return u64::MAX;
+        return if nan == Nan::First { 0 } else { u64::MAX };
     }
     // One zero: what prints as -0.0 is no other score.
     let bits = (score + 0.0).to_bits();
@@ -95,7 +114,7 @@ fn rank(metric: Metric, score: f64) -> u64 {
 
 /// The score of a rank.
 fn score(metric: Metric, rank: u64) -> f64 {
-    if rank == u64::MAX {
+    if rank == 0 || rank == u64::MAX {
         return f64::NAN;
     }
     let ascending = if metric.is_distance() { rank } else { !rank };
@@ -116,11 +135,26 @@ mod tests {
         #[test]
         fn ranks_order_as_the_metric_and_read_back(left in any_score(), right in any_score()) {
             for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
-                prop_assert_eq!(rank(metric, left).cmp(&rank(metric, right)), metric.order(left, right));
-                let back = score(metric, rank(metric, left));
+                prop_assert_eq!(rank(metric, Nan::Last, left).cmp(&rank(metric, Nan::Last, right)), metric.order(left, right));
+                let back = score(metric, rank(metric, Nan::Last, left));
                 prop_assert!(back == left || back.is_nan() && left.is_nan());
             }
         }
+    }
+
+    fn kept(mut top_k: TopK) -> Vec<u64> {
+        for (row, score) in [3.0, f64::NAN, 1.0, 1.0, f64::NAN].into_iter().enumerate() {
+            top_k.push(row as u64, score);
+        }
+        top_k.into_sorted().into_iter().map(|hit| hit.row_id).collect()
+    }
+
+    #[test]
+    fn what_is_no_number_is_last_or_first_as_it_is_wanted() {
+        assert_eq!(kept(TopK::new(Metric::L2, 4)), [2, 3, 0, 1]);
+        assert_eq!(kept(TopK::new(Metric::Dot, 4)), [0, 2, 3, 1]);
+        assert_eq!(kept(TopK::new(Metric::L2, 3).nan_first()), [1, 4, 2]);
+        assert_eq!(kept(TopK::new(Metric::Dot, 9).nan_first()), [1, 4, 0, 2, 3]);
     }
 
     fn any_score() -> impl Strategy<Value = f64> {

@@ -12,7 +12,7 @@ use arrow::array::{Array, Int64Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::Column;
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::{ViewTable, source_as_provider};
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
@@ -40,6 +40,7 @@ use crate::late;
 use crate::output::{plain_batch, plain_schema};
 use crate::plan::copy::{self, FileStyle};
 use crate::plan::query::{BoundQuery, analyze};
+use crate::plan::search_function::SearchTable;
 use crate::plan_cache::{self, Tables, Template};
 use crate::search;
 use crate::stack::{self, Roomy};
@@ -558,16 +559,10 @@ impl DataFrame {
             let small = tables.iter().flatten().all(|table| is_small(table.as_ref()));
             return Ok(if small { Spread::Serial } else { Spread::Parallel });
         }
-        let (mut small, mut ranked) = (true, false);
-        let visited = self.plan()?.apply_with_subqueries(|node| {
-            if let LogicalPlan::TableScan(scan) = node {
-                small &= source_as_provider(&scan.source).is_ok_and(|table| is_small(table.as_ref()));
-            }
-            // Its rows have an order, before it and after it.
-            ranked |= search::is_search(node);
-            Ok(TreeNodeRecursion::Continue)
-        });
-        Ok(if ranked || (small && visited.is_ok()) { Spread::Serial } else { Spread::Parallel })
+        let plan = self.plan()?;
+        // The rows of a search have an order, before it and after it.
+        let is_ranked = plan.exists(|node| Ok(search::is_search(node))).unwrap_or(false);
+        Ok(if is_ranked || is_small_plan(plan) { Spread::Serial } else { Spread::Parallel })
     }
 
     fn translate(&self, error: &DataFusionError) -> Error {
@@ -575,8 +570,23 @@ impl DataFrame {
     }
 }
 
+/// Whether every table that `plan` reads is small.
+fn is_small_plan(plan: &LogicalPlan) -> bool {
+    let mut small = true;
+    let visited = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            small &= source_as_provider(&scan.source).is_ok_and(|table| is_small(table.as_ref()));
+        }
+        Ok(if small { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    });
+    small && visited.is_ok()
+}
+
 fn is_small(table: &dyn TableProvider) -> bool {
     let table = table as &dyn Any;
+    if let Some(search) = table.downcast_ref::<SearchTable>() {
+        return is_small_plan(search.searched());
+    }
     if let Some(memory) = table.downcast_ref::<MemoryTable>() {
         return memory.rows() <= SERIAL_ROWS_MAX;
     }

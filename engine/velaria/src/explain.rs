@@ -3,9 +3,13 @@
 //! One operator a line, its inputs below it and two spaces further in. The words are ours, so that an upgrade of
 //! DataFusion does not move the contract.
 
+use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
+use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::TreeNode;
+use datafusion::datasource::source_as_provider;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Distinct, Expr, Join, LogicalPlan};
 use datafusion::physical_expr_common::physical_expr::fmt_sql;
@@ -15,7 +19,9 @@ use velaria_contract::{BatchStrategy, Explain};
 
 use crate::catalog::HIDDEN;
 use crate::context::Spread;
+use crate::plan::search_function::SearchTable;
 use crate::search::SearchNode;
+use crate::vector_top_k;
 use crate::words::sql_words;
 
 const MODE: &str = "single-process";
@@ -58,6 +64,11 @@ fn logical_lines(plan: &LogicalPlan, depth: usize, lines: &mut Vec<String>) {
     for input in plan.inputs() {
         logical_lines(input, depth + 1, lines);
     }
+    if let Some(table) = scanned(plan)
+        && let Some(search) = search_of(table.as_ref())
+    {
+        logical_lines(search.searched(), depth + 1, lines);
+    }
     for subquery in subqueries(plan) {
         lines.push(format!("{:indent$}Subquery", "", indent = 2 * (depth + 1)));
         logical_lines(&subquery, depth + 2, lines);
@@ -93,7 +104,7 @@ fn logical_line(plan: &LogicalPlan) -> String {
         LogicalPlan::Sort(node) => format!("OrderBy columns={}", list(&node.expr)),
         LogicalPlan::Join(node) => join_line(node),
         LogicalPlan::Union(node) => format!("Union inputs={}", node.inputs.len()),
-        LogicalPlan::TableScan(node) => format!("Scan source={}", node.table_name.table()),
+        LogicalPlan::TableScan(node) => scan_line(plan, node.table_name.table()),
         LogicalPlan::EmptyRelation(node) => format!("Empty rows={}", u8::from(node.produce_one_row)),
         LogicalPlan::SubqueryAlias(node) => format!("Alias name={}", node.alias),
         LogicalPlan::Limit(node) => {
@@ -126,6 +137,24 @@ fn logical_line(plan: &LogicalPlan) -> String {
     }
 }
 
+/// The table that `plan` scans.
+fn scanned(plan: &LogicalPlan) -> Option<Arc<dyn TableProvider>> {
+    match plan {
+        LogicalPlan::TableScan(scan) => source_as_provider(&scan.source).ok(),
+        _ => None,
+    }
+}
+
+fn search_of(table: &dyn TableProvider) -> Option<&SearchTable> {
+    (table as &dyn Any).downcast_ref()
+}
+
+fn scan_line(plan: &LogicalPlan, name: &str) -> String {
+    let table = scanned(plan);
+    let search = table.as_deref().and_then(search_of).map(SearchTable::words);
+    search.map_or_else(|| format!("Scan source={name}"), |words| format!("VectorSearch {words}"))
+}
+
 fn join_line(join: &Join) -> String {
     let on: Vec<String> = join.on.iter().map(|(left, right)| format!("{} = {}", sql(left), sql(right))).collect();
     let filter = join.filter.as_ref().map(|filter| format!(" filter={}", sql(filter))).unwrap_or_default();
@@ -151,7 +180,12 @@ fn physical_lines(plan: &dyn ExecutionPlan, depth: usize, lines: &mut Vec<String
     let columns = if plan.children().is_empty() { format!(" columns={}", columns(plan)) } else { String::new() };
     let fetch = plan.fetch().map(|rows| format!(" limit={rows}")).unwrap_or_default();
     let filter = csv_filter(plan).map(|filter| format!(" filter={}", fmt_sql(filter.as_ref()))).unwrap_or_default();
-    lines.push(format!("{:indent$}{name} partitions={partitions}{columns}{filter}{fetch}", "", indent = 2 * depth));
+    let search = vector_top_k::words(plan).unwrap_or_default();
+    lines.push(format!(
+        "{:indent$}{name} partitions={partitions}{columns}{filter}{search}{fetch}",
+        "",
+        indent = 2 * depth
+    ));
     for child in plan.children() {
         physical_lines(child.as_ref(), depth + 1, lines);
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use velaria_contract::Result;
+use velaria_sql::VECTOR_SEARCH;
 
 use crate::context::template;
 use crate::plan::{chain, spellings};
@@ -52,6 +53,7 @@ pub fn functions() -> Result<Vec<FunctionEntry>> {
         .for_each(|function| found.add(function.name(), aggregate, function.aliases()));
     (state.window_functions().values()).for_each(|function| found.add(function.name(), window, function.aliases()));
     state.table_functions().keys().for_each(|name| found.add(name, FunctionKind::Table, &[]));
+    found.add(VECTOR_SEARCH, FunctionKind::Table, &[]);
     for (names, ..) in spellings::SPELLINGS {
         if let [name, aliases @ ..] = names {
             let aliases: Vec<String> = aliases.iter().map(|&alias| alias.to_owned()).collect();

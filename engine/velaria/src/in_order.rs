@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use datafusion::error::Result;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::limit::GlobalLimitExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use velaria_connector::csv_in_order;
 
 /// The operators that hand rows on as they come, one by one, from their only input.
@@ -20,6 +21,30 @@ const MIXING: [&str; 2] = ["CoalescePartitionsExec", "RepartitionExec"];
 /// `plan`, with the rows in the order of the file when it is a simple query over one.
 pub(crate) fn in_order(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     Ok(ordered(&plan)?.unwrap_or(plan))
+}
+
+/// `plan`, with partitions whose rows follow each other as those of its tables do, where that can be.
+pub(crate) fn in_sequence(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    match ordered(&plan)? {
+        Some(ordered) => Ok(ordered),
+        None => undealt(plan),
+    }
+}
+
+/// `plan` without the exchange that deals batches out to partitions.
+fn undealt(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    if let Some(exchange) = plan.downcast_ref::<RepartitionExec>()
+        && matches!(exchange.partitioning(), Partitioning::RoundRobinBatch(_))
+    {
+        return undealt(Arc::clone(exchange.input()));
+    }
+    match plan.children()[..] {
+        [input] if KEEPING.contains(&plan.name()) && plan.fetch().is_none() => {
+            let input = undealt(Arc::clone(input))?;
+            replace_children_if_necessary(plan, vec![input])
+        }
+        _ => Ok(plan),
+    }
 }
 
 fn ordered(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {

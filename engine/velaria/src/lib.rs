@@ -51,6 +51,7 @@ mod streams;
 mod variables;
 mod vector_cache;
 mod vector_search;
+mod vector_top_k;
 mod words;
 mod write;
 

@@ -20,6 +20,7 @@ pub(crate) mod query;
 pub(crate) mod rewrite;
 mod rules;
 pub(crate) mod search;
+pub(crate) mod search_function;
 pub(crate) mod spellings;
 pub(crate) mod stream;
 mod summarize;

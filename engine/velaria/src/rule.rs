@@ -14,6 +14,7 @@ mod overflow;
 mod signed_zero;
 mod union_names;
 pub(crate) mod unnest;
+mod vector_top_k;
 
 use std::sync::Arc;
 
@@ -54,7 +55,11 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let corrected = |rule: Arc<dyn PhysicalOptimizerRule + Send + Sync>| {
         corrections.iter().find(|own| own.name() == rule.name()).map_or(rule, Arc::clone)
     };
-    PhysicalOptimizer::new().rules.into_iter().map(corrected).collect()
+    let mut rules: Vec<_> = PhysicalOptimizer::new().rules.into_iter().map(corrected).collect();
+    // After limits have reached the sorts, and before the filters that sorts make while they run reach the scans.
+    let place = rules.iter().position(|rule| rule.name() == "PushdownSort").unwrap_or(rules.len());
+    rules.insert(place, Arc::new(vector_top_k::SearchVectors));
+    rules
 }
 
 /// Rewrites every expression of one node from its leaves up; the columns of the node keep their names.

@@ -157,7 +157,7 @@ mod tests {
     use crate::{Session, SessionConfig, wait};
 
     /// Queries that would run for hours, each held up in another operator.
-    const ENDLESS: [&str; 17] = [
+    const ENDLESS: [&str; 19] = [
         "SELECT COUNT(*) FROM range(1000000000000) AS a(v) WHERE v % 7 = 9",
         "SELECT COUNT(*) FROM range(10000000) AS a(v), range(10000000) AS b(w) WHERE (v * w) % 7 = 9",
         "SELECT SUM(v) FROM range(10000000) AS a(v) CROSS JOIN range(10000000) AS b(w)",
@@ -176,6 +176,8 @@ mod tests {
         "SELECT SUM(u) FROM (SELECT unnest(range(0, 100000)) AS u FROM range(100000000) AS a(v))",
         "SELECT MAX(array_length(array_distinct(range(0, 1000 + v % 10)))) FROM range(1000000000) AS a(v)",
         "SELECT COUNT(*) FROM (SELECT v FROM range(1000000000000) AS a(v) UNION SELECT v FROM range(1000000000000) AS b(v))",
+        "SELECT t FROM (SELECT repeat('a ', 50) AS t FROM range(1000000000000) AS a(v)) AS s KEYWORD SEARCH (t) QUERY 'b'",
+        "SELECT v FROM (SELECT v, [1.0 * v, 2.0] AS e FROM range(1000000000000) AS a(v)) AS s HYBRID SEARCH e QUERY '[1 2]'",
     ];
 
     #[test]

@@ -5,3 +5,4 @@
 mod snapshots;
 mod streams;
 mod surfaces;
+mod vectors;

@@ -191,6 +191,22 @@ class Session:
         columns: Optional[Sequence[str]] = None,
         acceleration: str = "auto",
     ) -> str: ...
+    def keyword_search(
+        self, table: str, text_columns: Sequence[str], query_text: str, top_k: int = 10, *, filter: Optional[str] = None
+    ) -> DataFrame: ...
+    def fused_search(
+        self,
+        table: str,
+        text_columns: Sequence[str],
+        query_text: str,
+        vector_column: str,
+        query_vector: _Vector,
+        top_k: int = 10,
+        metric: str = "cosine",
+        *,
+        filter: Optional[str] = None,
+        candidates: Optional[int] = None,
+    ) -> DataFrame: ...
     def interrupt(self) -> None: ...
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...

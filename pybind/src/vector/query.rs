@@ -47,6 +47,14 @@ pub(crate) fn numbers(obj: &Bound<'_, PyAny>) -> PyResult<Numbers> {
     }
 }
 
+/// The numbers in `obj`, which is one vector.
+pub(crate) fn one_vector(obj: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
+    match numbers(obj)? {
+        Numbers { values, shape: Shape::One, .. } => Ok(values),
+        Numbers { shape: Shape::Many, .. } => Err(wrong_type(obj.py(), "query_vector must be one vector here")),
+    }
+}
+
 /// What was found without looking into the items of a sequence.
 enum Read<'py> {
     Numbers(Numbers),
@@ -56,19 +64,23 @@ enum Read<'py> {
 fn read<'py>(obj: &Bound<'py, PyAny>) -> PyResult<Read<'py>> {
     // Lists come first: asking one whether it speaks Arrow costs more than reading it.
     if obj.is_instance_of::<PyList>() || obj.is_instance_of::<PyTuple>() {
-        return items(obj);
+        return obj.try_iter()?.collect::<PyResult<_>>().map(Read::Items);
     }
     if is_text(obj) {
         return Err(not_numbers(obj.py()));
     }
     match array(obj)? {
         Some(array) => of_array(obj.py(), &array).map(Read::Numbers),
-        None if is_sequence(obj)? => items(obj),
-        None => Err(wrong_type(obj.py(), "query_vector must be a sequence of floats")),
+        // An array of dates or complex numbers: what its items are to Python is what counts.
+        None if obj.hasattr("__array_interface__")? => items(&obj.call_method0("tolist")?),
+        None => items(obj),
     }
 }
 
 fn items<'py>(obj: &Bound<'py, PyAny>) -> PyResult<Read<'py>> {
+    if !is_sequence(obj)? {
+        return Err(wrong_type(obj.py(), "query_vector must be a sequence of floats"));
+    }
     obj.try_iter()?.collect::<PyResult<_>>().map(Read::Items)
 }
 

@@ -13,7 +13,7 @@ use velaria::{
 
 use self::text::Condition;
 use crate::args::VectorSearchArgs;
-use crate::command::{Table, collect};
+use crate::command::collect;
 use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::parameters::options_from_pairs;

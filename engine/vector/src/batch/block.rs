@@ -2,11 +2,6 @@
 
 use std::ops::Range;
 
-use half::f16;
-use half::slice::HalfFloatSliceExt;
-
-use crate::batch::limit::Narrowing;
-use crate::exact::Component;
 use crate::kernel::tile::{ROWS, Rows};
 
 /// Half of what a second-level cache has at least, since a panel of queries is to be there too.
@@ -15,43 +10,6 @@ const BLOCK_BYTES: usize = 128 << 10;
 /// The rows of a block of vectors of so many components.
 pub(crate) fn block_rows(dimension: usize) -> usize {
     (BLOCK_BYTES / size_of::<f32>() / dimension.max(1)).clamp(8 * ROWS, 128 * ROWS).next_multiple_of(ROWS)
-}
-
-/// A component that has an approximation of 32 bits.
-pub(crate) trait Narrow: Component {
-    /// Whether the approximation is the value.
-    const NARROWING: Narrowing;
-
-    /// The approximations; in `scratch` when they are not there already.
-    fn narrow<'a>(values: &'a [Self], scratch: &'a mut Vec<f32>) -> &'a [f32];
-}
-
-impl Narrow for f32 {
-    const NARROWING: Narrowing = Narrowing::Exact;
-
-    fn narrow<'a>(values: &'a [Self], _: &'a mut Vec<f32>) -> &'a [f32] {
-        values
-    }
-}
-
-impl Narrow for f16 {
-    const NARROWING: Narrowing = Narrowing::Exact;
-
-    fn narrow<'a>(values: &'a [Self], scratch: &'a mut Vec<f32>) -> &'a [f32] {
-        scratch.resize(values.len(), 0.0);
-        values.convert_to_f32_slice(scratch);
-        scratch
-    }
-}
-
-impl Narrow for f64 {
-    const NARROWING: Narrowing = Narrowing::Rounded;
-
-    fn narrow<'a>(values: &'a [Self], scratch: &'a mut Vec<f32>) -> &'a [f32] {
-        scratch.clear();
-        scratch.extend(values.iter().map(|value| *value as f32));
-        scratch
-    }
 }
 
 /// A few rows, some of which are looked at.

@@ -15,18 +15,10 @@
 use crate::bound::{UNIT, gamma, score_error};
 use crate::exact::ExactQuery;
 use crate::metric::Metric;
+use crate::narrow::Narrowing;
 
 /// Beyond it the bound says too little to be of use, and its second-order terms are no longer small.
 const BOUND_MAX: f64 = 0.05;
-
-/// Whether the components of rows and queries are 32-bit floats or are rounded to them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Narrowing {
-    /// Nothing is lost.
-    Exact,
-    /// Each component is rounded.
-    Rounded,
-}
 
 /// A query as the tile reads it, and how its limits come from the score that is to be reached.
 #[derive(Debug, Clone)]

@@ -67,6 +67,21 @@ proptest! {
     }
 
     #[test]
+    fn backends_that_round_once_have_the_same_bits(seed: u64, kind in any_kind(), dimension in 1_usize..300) {
+        let mut noise = Noise::new(seed);
+        let query = KernelQuery::new(finite(&mut noise, kind, dimension).into_iter().map(f64::from));
+        let rows: Vec<f32> = (0..3).flat_map(|_| finite(&mut noise, kind, dimension)).collect();
+        let measured = Backend::available().iter().filter(|backend| **backend != Backend::Portable).map(|backend| {
+            let (mut products, mut distances) = (Block::new(), Block::new());
+            Kernel::new(*backend).products(&rows, &query, &mut products);
+            Kernel::new(*backend).distances(&rows, &query, &mut distances);
+            [products.dots, products.squares, distances.squares].map(|values| values.map(f32::to_bits))
+        });
+        let measured: Vec<_> = measured.collect();
+        prop_assert!(measured.windows(2).all(|two| two[0] == two[1]));
+    }
+
+    #[test]
     fn the_specification_has_the_same_bits_whatever_it_is_compiled_for(
         seed: u64, kind in any_kind(), dimension in 1_usize..300,
     ) {

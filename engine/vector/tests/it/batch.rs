@@ -176,7 +176,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
-    fn many_queries_find_what_the_specification_says(case in case(60, 6)) {
+    fn many_queries_find_what_the_specification_says(case in case(60, 10)) {
         prop_assert_eq!(case.found(), case.expected());
     }
 }
@@ -223,6 +223,34 @@ fn most_rows_are_left_out_without_a_score() {
                 assert_eq!(figures.candidates, rows as u64);
                 assert!(figures.scored < (rows * queries / 50) as u64, "{metric:?} {width:?} {backend:?}: {figures:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn threads_and_cuts_change_nothing() {
+    let (dimension, rows, queries) = (16, 12_000, 70);
+    // Few values, so that rows tie across threads.
+    let coarse = |count| noise(count).into_iter().map(|value| (value * 2.0).round()).collect::<Vec<_>>();
+    let mut case = Case {
+        dimension,
+        width: Width::Single,
+        rows: coarse(rows * dimension),
+        there: (0..rows).map(|row| row % 11 != 3).collect(),
+        selected: Some((0..rows).map(|row| row % 7 != 2).collect()),
+        queries: coarse(queries * dimension),
+        metric: Metric::L2,
+        top_k: 20,
+        backend: Backend::best(),
+        threads: 1,
+        cut: 0,
+    };
+    for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+        case.metric = metric;
+        let expected = case.expected();
+        for (threads, cut) in [(1, 0), (2, 5_000), (3, 11_999), (8, 1)] {
+            (case.threads, case.cut) = (threads, cut);
+            assert_eq!(case.found(), expected, "{metric:?} {threads} {cut}");
         }
     }
 }

@@ -184,6 +184,15 @@ impl VectorFunction {
     }
 }
 
+/// The query in a constant for vectors of the type `stored`; `None` for `NULL`.
+pub(crate) fn query_of(value: Option<ScalarValue>, stored: &DataType) -> Result<Option<Vec<f64>>> {
+    let Some(value) = value else { return Ok(None) };
+    let found = value.data_type();
+    let taken = rows::accept(&found, Precision::of(&[stored.clone(), found.clone()]));
+    let taken = taken.ok_or_else(|| DataFusionError::Plan(format!("{found} is no query vector")))?;
+    constant(&value.cast_to(&taken)?, stored)
+}
+
 /// The vector that stands in a constant, as it is compared with vectors of the type `stored`; `None` for `NULL`.
 pub(crate) fn constant(value: &ScalarValue, stored: &DataType) -> Result<Option<Vec<f64>>> {
     let precision = Precision::of(&[stored.clone(), value.data_type()]);

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use datafusion::execution::SessionState;
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::ast::{Expr, Function, Ident, ObjectNamePart, Query, TableFactor, Visit, Visitor};
-use velaria_sql::{closest, position_of};
+use velaria_sql::{VECTOR_SEARCH, closest, position_of};
 
 use crate::clock::ClockUse;
 use crate::plan::{chain, spellings};
@@ -57,7 +57,7 @@ impl Visitor for Checker<'_> {
 
 impl Checker<'_> {
     fn table_function_not_found(&self, ident: &Ident) -> Error {
-        self.suggest(ident, self.state.table_functions().keys().map(String::as_str))
+        self.suggest(ident, self.state.table_functions().keys().map(String::as_str).chain([VECTOR_SEARCH]))
     }
 
     fn exists(&self, name: &str) -> bool {

@@ -15,7 +15,7 @@ use crate::clock::ClockUse;
 use crate::context::{Context, Spread};
 use crate::error::Translator;
 use crate::late;
-use crate::plan::{calls, chain, files, functions, kind, names, rewrite, view};
+use crate::plan::{calls, chain, files, functions, kind, names, rewrite, search_function, view};
 
 /// A query whose names and types are checked.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub(crate) struct BoundQuery {
 /// Binds `query`, which was read from `text`.
 pub(crate) async fn bind(context: &Context, text: &str, mut query: Box<Query>) -> Result<BoundQuery> {
     let state = context.state(Spread::Parallel);
+    let _searches = search_function::name_searches(context, text, &mut query).await?;
     let _files = files::name_files(context, text, &mut query).await?;
     let viewed = view::refresh(context, text, &query).await?;
     names::restore_case(&mut query, &context.catalog);

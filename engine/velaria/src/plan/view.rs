@@ -142,5 +142,7 @@ fn references(context: &Context, text: &str, query: &Query) -> Result<BTreeSet<S
     let statement = DataFusionStatement::Statement(Box::new(AstStatement::Query(Box::new(query.clone()))));
     let found = context.state(Spread::Parallel).resolve_table_references(&statement);
     let found = found.map_err(|error| Translator::new(text).translate(&error))?;
-    Ok(found.into_iter().map(|reference| reference.table().to_owned()).collect())
+    let mut names: BTreeSet<String> = found.into_iter().map(|reference| reference.table().to_owned()).collect();
+    names.extend(velaria_sql::searched_tables(query).into_iter().map(|name| name.value));
+    Ok(names)
 }

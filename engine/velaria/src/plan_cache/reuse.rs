@@ -15,6 +15,7 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 
 use crate::plan_cache::slot::SlotScan;
+use crate::vector_top_k::VectorTopKExec;
 
 /// Whether every function of `plan` gives the same result for the same arguments at any time: the optimizer may have put
 /// its value into the plan.
@@ -53,7 +54,8 @@ pub(crate) fn is_reusable(plan: &dyn ExecutionPlan) -> bool {
         || plan.is::<AggregateExec>()
         || plan.is::<SortExec>()
         || plan.is::<GlobalLimitExec>()
-        || plan.is::<LocalLimitExec>();
+        || plan.is::<LocalLimitExec>()
+        || plan.is::<VectorTopKExec>();
     known && plan.children().into_iter().all(|child| is_reusable(child.as_ref()))
 }
 

@@ -52,7 +52,7 @@ impl SearchExec {
 
 impl DisplayAs for SearchExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.search.fmt(f)
+        write!(f, "{}", self.search)
     }
 }
 

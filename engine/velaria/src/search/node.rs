@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, plan_err};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
+use velaria_sql::ast::Value;
 use velaria_vector::{Metric, Queries};
 
 use super::{FUSED_SCORE, KEYWORD_SCORE, VECTOR_SCORE};
@@ -113,7 +114,8 @@ impl fmt::Display for Search {
 impl fmt::Display for Words {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns: Vec<&str> = self.columns.iter().map(Column::name).collect();
-        write!(f, "columns=[{}] query={:?} top_k={}", columns.join(", "), self.query, self.top_k)
+        let query = Value::SingleQuotedString(self.query.clone());
+        write!(f, "columns=[{}] query={query} top_k={}", columns.join(", "), self.top_k)
     }
 }
 
@@ -181,7 +183,7 @@ impl UserDefinedLogicalNodeCore for SearchNode {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.search.fmt(f)
+        write!(f, "{}", self.search)
     }
 
     fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> DataFusionResult<Self> {

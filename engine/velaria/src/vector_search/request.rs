@@ -16,6 +16,17 @@ pub struct VectorSearch {
     pub(crate) filter: Option<String>,
     pub(crate) columns: Vec<String>,
     pub(crate) acceleration: Acceleration,
+    query_ids: QueryIds,
+}
+
+/// When a result says which query a row is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum QueryIds {
+    /// With several queries.
+    #[default]
+    Several,
+    /// With one as well.
+    Always,
 }
 
 /// Whether a search may keep more than the vectors themselves to be faster. The rows that it finds are the same.
@@ -63,6 +74,7 @@ impl VectorSearch {
             filter: None,
             columns: Vec::new(),
             acceleration: Acceleration::default(),
+            query_ids: QueryIds::default(),
         }
     }
 
@@ -101,10 +113,25 @@ impl VectorSearch {
         self
     }
 
+    /// The same search, whose result says which query a row is for even when there is one.
+    #[must_use]
+    pub fn with_query_ids(mut self) -> Self {
+        self.query_ids = QueryIds::Always;
+        self
+    }
+
     /// Refuses what no table could make a search.
     pub(super) fn check(&self) -> Result<&Queries> {
         self.check_top_k()?;
         self.queries.as_ref().ok_or_else(|| Error::new(ErrorCode::InvalidArgument, "query vector cannot be empty"))
+    }
+
+    /// Whether the result says which query a row is for.
+    pub(super) fn has_query_ids(&self) -> bool {
+        match self.query_ids {
+            QueryIds::Always => true,
+            QueryIds::Several => self.queries.as_ref().is_some_and(|queries| queries.count() > 1),
+        }
     }
 
     pub(super) fn check_top_k(&self) -> Result<()> {

@@ -23,7 +23,7 @@ const VECTOR_SCORE: &str = "vector_score";
 /// `query_id` with several queries, `row_id`, `score`, and the payload.
 pub(super) fn ranked(context: &Arc<Context>, search: &VectorSearch, outcome: &Outcome) -> Result<DataFrame> {
     let Outcome { job, found, .. } = outcome;
-    let has_ids = search.queries.as_ref().is_some_and(|queries| queries.count() > 1);
+    let has_ids = search.has_query_ids();
     let int = |name| Arc::new(Field::new(name, DataType::Int64, true));
     let score = Arc::new(Field::new("score", DataType::Float64, true));
     let ids = has_ids.then(|| int("query_id"));

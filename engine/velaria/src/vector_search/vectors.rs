@@ -46,8 +46,9 @@ impl Vectors {
         let mut first_row = 0;
         let parts = rows.batches.iter().map(|batch| {
             let selected = selected.map(|selected| selected.slice(first_row, batch.num_rows()));
+            let part = part(batch, index, selected).map_err(|error| placed(error, first_row));
             first_row += batch.num_rows();
-            part(batch, index, selected)
+            part
         });
         let parts = parts.collect::<Result<Vec<_>>>()?;
         let dimension = dimension(&parts)?;
@@ -152,6 +153,15 @@ fn part(batch: &RecordBatch, column: usize, selected: Option<BooleanBuffer>) -> 
     Ok(Part { column: VectorColumn::try_new(array)?, selected })
 }
 
+/// An error that counts rows from the first of its batch.
+fn placed(error: Error, first_row: usize) -> Error {
+    if error.code() != ErrorCode::InvalidArrow || first_row == 0 {
+        return error;
+    }
+    let message = format!("{}, after the first {first_row} rows", error.message());
+    Error::new(error.code(), message).with_hint(error.hint().unwrap_or_default())
+}
+
 /// The length that the vectors of all parts have.
 fn dimension(parts: &[Part]) -> Result<usize> {
     let mut dimensions = parts.iter().filter(|part| part.column.vectors() > 0).map(|part| part.column.dimension());
@@ -175,4 +185,30 @@ fn candidates(part: &Part) -> u64 {
         (Some(there), Some(selected)) => (there & selected).count_set_bits(),
     };
     count as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, FixedSizeListArray, Float32Array};
+    use arrow::datatypes::{DataType, Field, Schema};
+    use velaria_vector::column::Components;
+
+    use super::*;
+
+    #[test]
+    fn the_vectors_of_a_table_are_not_copied() {
+        let item = Arc::new(Field::new("item", DataType::Float32, true));
+        let values = Arc::new(Float32Array::from((0..60).map(|value| value as f32).collect::<Vec<_>>()));
+        let list: ArrayRef = Arc::new(FixedSizeListArray::new(Arc::clone(&item), 3, values.clone(), None));
+        let schema = Arc::new(Schema::new(vec![Field::new("v", DataType::FixedSizeList(item, 3), true)]));
+        let whole = RecordBatch::try_new(Arc::clone(&schema), vec![list]).unwrap();
+        let batches = Arc::new(vec![whole.slice(0, 4), whole.slice(4, 16)]);
+        let vectors = Vectors::new(&Rows { schema, batches }, "v", None).unwrap();
+        let starts = vectors.parts.iter().map(|part| match part.column.components() {
+            Components::F32(components) => components.as_ptr(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(starts.collect::<Vec<_>>(), [values.values().as_ptr(), values.slice(12, 48).values().as_ptr()]);
+        assert_eq!((vectors.dimension, vectors.candidates), (3, 20));
+    }
 }

@@ -252,6 +252,18 @@ fn errors_have_the_words_of_the_contract() {
 }
 
 #[test]
+fn a_null_inside_of_a_vector_is_refused_with_its_row() {
+    let session = session(1);
+    let item = Arc::new(Field::new("item", DataType::Float32, true));
+    let values = Float32Array::from(vec![Some(1.0), Some(2.0), Some(3.0), None]);
+    let list = FixedSizeListArray::new(item, 2, Arc::new(values), None);
+    register(&session, "t", vec![batch(Arc::new(list))]);
+    let error = search(&session, of_t(&[1.0, 2.0])).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::InvalidArrow);
+    assert_eq!(error.message(), "the vector in row 1 has a null at position 1");
+}
+
+#[test]
 fn a_table_may_be_called_score_but_no_payload() {
     let session = session(1);
     let embedding = vectors(&[Some([1.0_f32])]);

@@ -63,5 +63,11 @@ pub(super) fn squared_norm(vector: &[f32]) -> f32 {
     for (sum, component) in sums.iter_mut().zip(rest) {
         *sum += component * component;
     }
-    sums.iter().sum()
+    let mut half = LANES;
+    while half > 0 {
+        let (low, high) = sums.split_at_mut(half);
+        low.iter_mut().zip(high).for_each(|(low, high)| *low += *high);
+        half /= 2;
+    }
+    sums.first().copied().unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::Column;
 use datafusion::logical_expr::LogicalPlan;
 use velaria_contract::{Error, ErrorCode, Result};
-use velaria_sql::ast::Ident;
+use velaria_sql::ast::{Expr, Ident, Spanned, UnaryOperator, Value, ValueWithSpan};
 use velaria_sql::{Extensions, HybridSearch, KeywordSearch, position_of};
 use velaria_vector::text::VectorFault;
 use velaria_vector::{KeywordQuery, Metric, Queries, TextColumn, VectorColumn, text};
@@ -47,7 +47,7 @@ pub(crate) struct AskedVectors {
 impl Asked {
     /// The searches of a statement in the order in which they are done.
     pub(crate) fn of(text: &str, extensions: &Extensions) -> Result<Vec<Self>> {
-        let words = extensions.keyword_search.as_ref().map(|search| Ok(Self::Words(AskedWords::of(search))));
+        let words = extensions.keyword_search.as_ref().map(|search| AskedWords::of(text, search).map(Self::Words));
         let vectors = extensions.hybrid_search.as_ref().map(|search| AskedVectors::of(text, search).map(Self::Vectors));
         words.into_iter().chain(vectors).collect()
     }
@@ -92,8 +92,13 @@ impl Asked {
 }
 
 impl AskedWords {
-    fn of(search: &KeywordSearch) -> Self {
-        Self { columns: search.columns.clone(), query: search.query.clone(), top_k: search.top_k }
+    fn of(text: &str, search: &KeywordSearch) -> Result<Self> {
+        let place = |error: Error| error.with_position(position_of(text, search.query.span()));
+        let query = written(&search.query)
+            .ok_or_else(|| place(Error::new(ErrorCode::InvalidArgument, "the query of a KEYWORD SEARCH is text")))?;
+        // Here, where the place is known.
+        KeywordQuery::parse(query).map_err(place)?;
+        Ok(Self { columns: search.columns.clone(), query: query.to_owned(), top_k: search.top_k })
     }
 
     fn resolve(&self, text: &str, plan: &LogicalPlan) -> Result<Words> {
@@ -122,7 +127,8 @@ impl AskedVectors {
     fn of(text: &str, search: &HybridSearch) -> Result<Self> {
         Ok(Self {
             column: search.column.clone(),
-            query: vector(&search.query).map_err(|error| error.with_position(position_of(text, search.column.span)))?,
+            query: vector(&search.query)
+                .map_err(|error| error.with_position(position_of(text, search.query.span())))?,
             metric: search.metric.as_ref().map_or(Ok(Metric::default()), |word| metric(text, word))?,
             top_k: search.top_k,
             threshold: search.score_threshold.as_deref().map(number).transpose()?,
@@ -165,21 +171,51 @@ fn found(text: &str, plan: &LogicalPlan, names: &[Ident], list: &str) -> Result<
     Ok(pairs.collect())
 }
 
-fn vector(written: &str) -> Result<Queries> {
+/// The text that `literal` is.
+fn written(literal: &Expr) -> Option<&str> {
+    match literal {
+        Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) => Some(text),
+        _ => None,
+    }
+}
+
+/// The number that `literal` is, as values of parameters are written.
+fn scalar(literal: &Expr) -> Option<f64> {
+    match literal {
+        Expr::Value(ValueWithSpan { value: Value::Number(digits, _), .. }) => digits.parse().ok(),
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => scalar(expr).map(|number| -number),
+        Expr::Nested(inner) => scalar(inner),
+        Expr::Cast { expr, .. } => written(expr)?.parse().ok(),
+        _ => None,
+    }
+}
+
+fn vector(literal: &Expr) -> Result<Queries> {
+    match (literal, written(literal)) {
+        (_, Some(text)) => read(text),
+        (Expr::Array(array), None) => match array.elem.iter().map(scalar).collect::<Option<Vec<f64>>>() {
+            Some(values) => Queries::one(values),
+            None => Err(not_a_vector(&literal.to_string())),
+        },
+        _ => Err(not_a_vector(&literal.to_string())),
+    }
+}
+
+fn read(written: &str) -> Result<Queries> {
     let mut values: Vec<f64> = Vec::new();
     match text::parse(written.as_bytes(), &mut values) {
         Ok(_) => Queries::one(values),
         Err(VectorFault::Empty) if written.trim_matches(['[', ']', ' ']).is_empty() => {
             Err(Error::new(ErrorCode::InvalidArgument, "query vector cannot be empty"))
         }
-        Err(_) => Err(Error::new(ErrorCode::InvalidArgument, format!("not a query vector: {}", short(written)))
-            .with_hint("write '[1 2 3]' or '[1, 2, 3]', with finite numbers")),
+        Err(_) => Err(not_a_vector(written)),
     }
 }
 
-/// The head of a text, for an error.
-fn short(text: &str) -> String {
-    text.chars().take(40).collect()
+fn not_a_vector(written: &str) -> Error {
+    let head: String = written.chars().take(40).collect();
+    Error::new(ErrorCode::InvalidArgument, format!("not a query vector: {head}"))
+        .with_hint("write '[1 2 3]' or '[1, 2, 3]', with finite numbers")
 }
 
 fn metric(text: &str, word: &Ident) -> Result<Metric> {

@@ -27,7 +27,7 @@ pub(super) fn split(
         _ => return Err(refused("nested").with_hint("a search stands after the WHERE of one SELECT")),
     };
     if let Some(place) = aggregated(context, select) {
-        let hint = "make a table or view of what is found, and aggregate that";
+        let hint = "window functions can count the rows that are found; or give the frame to create_temp_view and aggregate the view";
         return Err(refused("aggregate").with_hint(hint).with_position(position_of(text, place)));
     }
     let relation = match select.from.as_mut_slice() {
