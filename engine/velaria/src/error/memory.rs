@@ -66,7 +66,7 @@ fn holders(message: &str) -> Vec<String> {
 
 /// The operation behind the name of an operator, such as `HashJoinInput[0]`.
 fn operation(name: &str) -> String {
-    const OPERATIONS: [(&str, &str); 11] = [
+    const OPERATIONS: [(&str, &str); 13] = [
         ("Join", "a join"),
         ("Sort", "a sort"),
         ("TopK", "a sort"),
@@ -78,6 +78,8 @@ fn operation(name: &str) -> String {
         ("Result", "the result"),
         ("Unnest", "unnest"),
         ("Search", "a search"),
+        ("Vector search", "a search"),
+        ("Compressed vectors", "compressed copies of vectors"),
     ];
     let known = OPERATIONS.iter().find(|(part, _)| name.contains(part)).map(|(_, words)| (*words).to_owned());
     known.unwrap_or_else(|| name.split('[').next().unwrap_or(name).to_owned())
