@@ -3,8 +3,8 @@
 //! This library reads a case and runs it on one surface; the tests hold the results against the snapshots. Adding a case
 //! adds a file and needs no Rust.
 //!
-//! Invariant: nothing here decides what is right. A case is run, and its output is shown as it came, with the paths of
-//! this machine replaced by placeholders.
+//! Invariant: nothing here decides what is right. A case is run, and its output is shown as it came, with the paths and
+//! the instructions of this machine replaced by placeholders.
 
 mod case;
 mod stream;

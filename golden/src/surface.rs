@@ -8,6 +8,7 @@ use velaria::{CsvOptions, ErrorReport, Explain, Session, SessionConfig};
 use velaria_conformance::engine::default_cli;
 
 use crate::case::{CliCase, StatementCase};
+use crate::vector::without_backend;
 
 /// Fixed, because a plan shows how many partitions it has.
 const THREADS: usize = 2;
@@ -72,7 +73,7 @@ async fn prepare(case: &StatementCase) -> velaria::Result<Session> {
 pub struct CliOutput {
     /// The exit code.
     pub code: Option<i32>,
-    /// Its standard output.
+    /// Its standard output, with a placeholder for the instructions of this machine.
     pub stdout: String,
     /// Its standard error.
     pub stderr: String,
@@ -100,7 +101,7 @@ pub fn run_cli(case: &CliCase) -> Result<CliOutput, Box<dyn Error>> {
     let output = child.wait_with_output()?;
     Ok(CliOutput {
         code: output.status.code(),
-        stdout: String::from_utf8(output.stdout)?,
+        stdout: without_backend(&String::from_utf8(output.stdout)?),
         stderr: String::from_utf8(output.stderr)?,
     })
 }

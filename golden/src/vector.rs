@@ -96,10 +96,9 @@ async fn shown(frame: &DataFrame) -> velaria::Result<String> {
     table.map_err(|error| velaria::Error::new(velaria::ErrorCode::Internal, error.to_string()))
 }
 
-fn without_backend(text: &str) -> String {
-    let line = |line: &str| match line.starts_with("backend=") {
-        true => "backend=[machine]\n".to_owned(),
-        false => format!("{line}\n"),
-    };
-    text.lines().map(line).collect()
+/// `text` with a placeholder for the instructions of this machine.
+pub(crate) fn without_backend(text: &str) -> String {
+    let mut parts = text.split("backend=");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |shown, part| shown + "backend=[machine]" + part.trim_start_matches(char::is_alphanumeric))
 }

@@ -587,7 +587,7 @@ impl Session {
         top_k: TopK,
         metric: &str,
         filter: Option<&str>,
-        candidates: Option<TopK>,
+        candidates: Option<u64>,
     ) -> PyResult<DataFrame> {
         let words = Words { table, text_columns, query_text, top_k, filter };
         let (session, search) = (self.open(py)?, words.fused(vector_column, query_vector, metric, candidates)?);

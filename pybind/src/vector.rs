@@ -6,7 +6,7 @@ mod query;
 
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
-use velaria::{FusedSearch, HybridSearch, KeywordSearch, VectorSearch};
+use velaria::{Error, ErrorCode, FusedSearch, HybridSearch, KeywordSearch, VectorSearch};
 
 use crate::error::{to_py, wrong_type};
 use crate::names::names;
@@ -20,11 +20,16 @@ impl FromPyObject<'_, '_> for TopK {
 
     fn extract(obj: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
         obj.extract::<u64>().map(Self).or_else(|error| match error.is_instance_of::<PyOverflowError>(obj.py()) {
-            // The engine has the words for what is not positive.
-            true => Ok(Self(if obj.lt(0)? { 0 } else { u64::MAX })),
+            true if obj.lt(0)? => Err(not_positive(&obj)),
+            true => Ok(Self(u64::MAX)),
             false => Err(error),
         })
     }
+}
+
+fn not_positive(top_k: &Bound<'_, PyAny>) -> PyErr {
+    let error = Error::new(ErrorCode::InvalidArgument, "top_k must be a positive integer");
+    to_py(top_k.py(), &error.with_hint(format!("got: {top_k}")))
 }
 
 /// A number, or `None`, that scores are compared with.
@@ -111,13 +116,13 @@ impl Words<'_, '_> {
         vector_column: &str,
         query_vector: &Bound<'_, PyAny>,
         metric: &str,
-        candidates: Option<TopK>,
+        candidates: Option<u64>,
     ) -> PyResult<FusedSearch> {
         let metric = metric.parse().map_err(|error| to_py(query_vector.py(), &error))?;
         let vector = query::one_vector(query_vector)?;
         let search = FusedSearch::new(self.search()?, vector_column, vector).with_metric(metric);
         Ok(match candidates {
-            Some(TopK(candidates)) => search.with_candidates(candidates),
+            Some(candidates) => search.with_candidates(candidates),
             None => search,
         })
     }

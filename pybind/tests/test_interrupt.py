@@ -101,6 +101,20 @@ def test_interrupt_ends_a_stream_that_others_pull(name: str) -> None:
     interrupt(setup, catching)
 
 
+@pytest.mark.parametrize("data", ["vectors", "{'v': vectors.tolist()}"], ids=["numpy", "lists"])
+def test_interrupt_ends_a_vector_search(data: str) -> None:
+    need("numpy")
+    # Equal vectors: none is proven too far, and each is scored for each query.
+    setup = """
+import numpy
+vectors = numpy.ones((20_000, 32), dtype="f4")
+queries = numpy.ones((500_000, 32), dtype="f4")
+session.create_temp_view("t", session.create_dataframe_from_arrow({}))
+column = session.sql("SELECT * FROM t LIMIT 1").columns[0]
+""".format(data)
+    interrupt(setup, 'session.vector_search("t", column, queries, 1)')
+
+
 def test_interrupt_ends_a_producer_in_python() -> None:
     need("pyarrow")
     setup = """

@@ -14,7 +14,7 @@ use crate::error::{to_py, wrong_type};
 use crate::{arrow_in, numpy};
 
 /// The numbers of query vectors, one vector after the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Numbers {
     pub(crate) values: Vec<f64>,
     pub(crate) dimension: usize,
@@ -29,10 +29,9 @@ impl Numbers {
 }
 
 /// How the caller wrote the query.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// One vector.
-    #[default]
     One,
     /// A sequence of vectors, which may have one.
     Many,

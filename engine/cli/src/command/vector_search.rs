@@ -98,8 +98,7 @@ impl Asked {
         Ok(Self {
             column: args.vector_column.clone(),
             queries: Queries::one(text::vector(&args.query_vector)?)?,
-            // What is not positive is zero to the engine, which has the words for it.
-            top_k: u64::try_from(args.top_k).unwrap_or(0),
+            top_k: top_k(args)?,
             metric: args.metric.parse()?,
             condition: condition(args)?,
             score_threshold: args.score_threshold,
@@ -127,6 +126,14 @@ impl Asked {
         }
         Ok((session.hybrid_search(&search).await?, session.explain_hybrid_search(&search).await?))
     }
+}
+
+/// The number of rows, of which the engine refuses zero.
+fn top_k(args: &VectorSearchArgs) -> Result<u64> {
+    u64::try_from(args.top_k).map_err(|_| {
+        Error::new(ErrorCode::InvalidArgument, "top_k must be a positive integer")
+            .with_hint(format!("got: {}", args.top_k))
+    })
 }
 
 /// The condition, all of it or nothing.
