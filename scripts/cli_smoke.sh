@@ -24,6 +24,8 @@ expect "table" '3 rows' 0 "$@" csv-sql --csv scores.csv --query "SELECT * FROM i
 expect "csv" $'name,total\nalice,25.0' 0 "$@" csv-sql --csv scores.csv --query "$query" -o csv
 expect "ndjson" '{"name":"alice","total":25.0}' 0 "$@" csv-sql --csv scores.csv --query "$query" -o ndjson
 expect "markdown" '| alice |' 0 "$@" csv-sql --csv scores.csv --query "$query" -o markdown
+printf 'id,v\n1,[1 0]\n2,[0 1]\n' > vectors.csv
+expect "vector search" '"row_id": 1' 0 "$@" vector-search --csv vectors.csv --vector-column v --query-vector "0,1" --top-k 1
 expect "missing file" '"error_type": "file_not_found"' 1 "$@" csv-sql --csv missing.csv --query "$query"
 expect "usage error" 'the following arguments are required: --query' 1 "$@" csv-sql --csv scores.csv
 expect "unknown column" '"code": "VEL-2001"' 1 "$@" csv-sql --csv scores.csv --query "SELECT nope FROM input_table"

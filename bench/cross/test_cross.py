@@ -11,6 +11,7 @@ import checksum
 import run
 import streams
 import streams_runs
+import vectors
 import workload
 
 HAS_DATA_TOOLS = find_spec("numpy") is not None and find_spec("pyarrow") is not None
@@ -151,6 +152,67 @@ class StreamsTest(unittest.TestCase):
         batches = streams_data.events(10, 4)
         self.assertEqual([batch.num_rows for batch in batches], [4, 4, 2])
         self.assertEqual(batches[2], streams_data.events(10, 10)[0].slice(8, 2))
+
+
+class VectorsTest(unittest.TestCase):
+    CELL = {"rows": 1_000, "dimension": 10, "metric": "l2", "top_k": 10, "queries": 1, "threads": 1}
+
+    def judged(self, times, queries=1):
+        engines = {engine: {"ms": ms} for engine, ms in times.items()}
+        cell = dict(self.CELL, queries=queries, engines=engines)
+        # 40,000 bytes at 0.04 GB/s: the memory takes one millisecond.
+        vectors.judge({"cells": [cell], "memory_gb_per_second": {1: 0.04}})
+        return cell
+
+    def test_a_bar_is_held_by_the_best_peer_and_the_memory(self):
+        cell = self.judged({"velaria": 1.0, "velaria-plain": 1.2, "faiss": 3.0, "numpy": 2.0})
+        self.assertEqual((cell["best_peer"], cell["missed"]), ("numpy", []))
+        self.assertAlmostEqual(cell["ratios"]["velaria-plain"]["memory"], 1.2)
+
+    def test_a_missed_bar_is_named_and_marked(self):
+        cell = self.judged({"velaria": 1.1, "velaria-plain": 1.9, "faiss": 2.0})
+        self.assertEqual(len(cell["missed"]), 3)
+        self.assertEqual(vectors.cell_ratio(cell, "velaria", "best peer"), "0.55*")
+
+    def test_many_queries_are_held_to_numpy_only(self):
+        cell = self.judged({"velaria": 0.95, "faiss": 0.1, "numpy": 1.0}, queries=64)
+        self.assertEqual(cell["missed"], ["velaria 0.95 of numpy, not 0.9"])
+
+    def test_an_engine_with_a_wrong_answer_has_no_time(self):
+        cell, problems = dict(self.CELL, engines={}), []
+        for answer in ({"ms": [1.0], "recall": 1.0}, {"fault": "recall 0.9"}, {"ms": [1.0], "recall": 1.0}):
+            vectors.take([cell], "faiss", [answer], problems)
+        self.assertEqual(cell["engines"], {"faiss": {"fault": "recall 0.9"}})
+        self.assertEqual(len(problems), 1)
+
+
+@unittest.skipUnless(HAS_DATA_TOOLS, "needs numpy")
+class VectorAnswersTest(unittest.TestCase):
+    def setUp(self):
+        import numpy as np
+        import vectors_data
+
+        self.np, self.data = np, vectors_data
+        self.matrix = np.array([[0, 1], [1, 0], [1, 0], [3, 0], [0, 0]], dtype=np.float32)
+        self.query = np.array([[2, 0]], dtype=np.float32)
+
+    def nearest(self, metric, top_k):
+        return self.data.nearest(self.matrix, self.query, metric, top_k).tolist()
+
+    def test_the_right_answer_is_a_full_sort_with_ties_by_row(self):
+        self.assertEqual(self.nearest("l2", 5), [[1, 2, 3, 4, 0]])
+        self.assertEqual(self.nearest("dot", 5), [[3, 1, 2, 0, 4]])
+        self.assertEqual(self.nearest("cosine", 5), [[1, 2, 3, 0, 4]])
+
+    def test_a_wrong_row_is_a_fault_and_a_tie_is_none(self):
+        right = self.np.array([[1, 2]])
+        fault = lambda ids: self.data.fault(self.matrix, self.query, "l2", right, self.np.array([ids]), 1e-6)  # noqa: E731
+        self.assertIsNone(fault([1, 2]))
+        self.assertIsNone(fault([1, 3]))
+        self.assertIn("recall 0.500", fault([1, 0]))
+        self.assertIn("found twice", fault([1, 1]))
+        self.assertIn("no such row", fault([1, 5]))
+        self.assertIn("not (1, 2)", fault([1]))
 
 
 if __name__ == "__main__":

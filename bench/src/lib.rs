@@ -2,3 +2,5 @@
 //! files in `workloads/`, which the conformance run checks for right answers.
 //!
 //! `benches/stream.rs` measures the kernel of streams alone; `cross/streams.py` compares it.
+//!
+//! `benches/vector.rs` measures the kernels of vector search alone; `cross/vectors.py` compares the search.

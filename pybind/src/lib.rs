@@ -15,6 +15,7 @@ mod columns;
 mod dataframe;
 mod error;
 mod html;
+mod names;
 mod numpy;
 mod options;
 mod parameters;
@@ -24,6 +25,7 @@ mod seconds;
 mod session;
 mod stream;
 mod variables;
+mod vector;
 
 use pyo3::prelude::*;
 

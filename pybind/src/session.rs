@@ -22,6 +22,7 @@ use crate::stream::{
     declared_schema, named,
 };
 use crate::variables::{self, Scan};
+use crate::vector::{Arguments, Threshold, TopK};
 
 /// A number of bytes, or a text such as `1GiB` that says one.
 struct Bytes(u64);
@@ -461,6 +462,96 @@ impl Session {
     #[pyo3(signature = (text, params=None))]
     fn sql(&self, py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<DataFrame> {
         variables::sql(py, self.open(py)?, text, parameters(py, params)?, self.scan)
+    }
+
+    /// The rows of a view or table whose vectors are nearest to one or many query vectors: `row_id`, `score`.
+    #[pyo3(signature = (table, vector_column, query_vector, top_k=TopK(10), metric="cosine", *, filter=None, columns=None,
+        acceleration="auto"), text_signature = "($self, table, vector_column, query_vector, top_k=10, metric='cosine', *, \
+        filter=None, columns=None, acceleration='auto')")]
+    #[expect(clippy::too_many_arguments, reason = "the arguments are those of the contract")]
+    fn vector_search(
+        &self,
+        py: Python<'_>,
+        table: &str,
+        vector_column: &str,
+        query_vector: &Bound<'_, PyAny>,
+        top_k: TopK,
+        metric: &str,
+        filter: Option<&str>,
+        columns: Option<&Bound<'_, PyAny>>,
+        acceleration: &str,
+    ) -> PyResult<DataFrame> {
+        let arguments = Arguments { table, vector_column, query_vector, top_k, metric, filter, columns, acceleration };
+        let (session, search) = (self.open(py)?, arguments.search()?);
+        plan(py, async move { session.vector_search(&search).await }).map(DataFrame::new)
+    }
+
+    /// What `vector_search` does for the same arguments, as lines of text.
+    #[pyo3(signature = (table, vector_column, query_vector, top_k=TopK(10), metric="cosine", *, filter=None, columns=None,
+        acceleration="auto"), text_signature = "($self, table, vector_column, query_vector, top_k=10, metric='cosine', *, \
+        filter=None, columns=None, acceleration='auto')")]
+    #[expect(clippy::too_many_arguments, reason = "the arguments are those of the contract")]
+    fn explain_vector_search(
+        &self,
+        py: Python<'_>,
+        table: &str,
+        vector_column: &str,
+        query_vector: &Bound<'_, PyAny>,
+        top_k: TopK,
+        metric: &str,
+        filter: Option<&str>,
+        columns: Option<&Bound<'_, PyAny>>,
+        acceleration: &str,
+    ) -> PyResult<String> {
+        let arguments = Arguments { table, vector_column, query_vector, top_k, metric, filter, columns, acceleration };
+        let (session, search) = (self.open(py)?, arguments.search()?);
+        plan(py, async move { session.explain_vector_search(&search).await })
+    }
+
+    /// The nearest rows of a view or table, whole, with their `vector_score`.
+    #[pyo3(signature = (table, vector_column, query_vector, top_k=TopK(10), metric="cosine", score_threshold=None, *,
+        filter=None, columns=None, acceleration="auto"), text_signature = "($self, table, vector_column, query_vector, top_k=10, \
+        metric='cosine', score_threshold=None, *, filter=None, columns=None, acceleration='auto')")]
+    #[expect(clippy::too_many_arguments, reason = "the arguments are those of the contract")]
+    fn hybrid_search(
+        &self,
+        py: Python<'_>,
+        table: &str,
+        vector_column: &str,
+        query_vector: &Bound<'_, PyAny>,
+        top_k: TopK,
+        metric: &str,
+        score_threshold: Option<Threshold>,
+        filter: Option<&str>,
+        columns: Option<&Bound<'_, PyAny>>,
+        acceleration: &str,
+    ) -> PyResult<DataFrame> {
+        let arguments = Arguments { table, vector_column, query_vector, top_k, metric, filter, columns, acceleration };
+        let (session, search) = (self.open(py)?, arguments.hybrid(score_threshold)?);
+        plan(py, async move { session.hybrid_search(&search).await }).map(DataFrame::new)
+    }
+
+    /// What `hybrid_search` does for the same arguments, as lines of text.
+    #[pyo3(signature = (table, vector_column, query_vector, top_k=TopK(10), metric="cosine", score_threshold=None, *,
+        filter=None, columns=None, acceleration="auto"), text_signature = "($self, table, vector_column, query_vector, top_k=10, \
+        metric='cosine', score_threshold=None, *, filter=None, columns=None, acceleration='auto')")]
+    #[expect(clippy::too_many_arguments, reason = "the arguments are those of the contract")]
+    fn explain_hybrid_search(
+        &self,
+        py: Python<'_>,
+        table: &str,
+        vector_column: &str,
+        query_vector: &Bound<'_, PyAny>,
+        top_k: TopK,
+        metric: &str,
+        score_threshold: Option<Threshold>,
+        filter: Option<&str>,
+        columns: Option<&Bound<'_, PyAny>>,
+        acceleration: &str,
+    ) -> PyResult<String> {
+        let arguments = Arguments { table, vector_column, query_vector, top_k, metric, filter, columns, acceleration };
+        let (session, search) = (self.open(py)?, arguments.hybrid(score_threshold)?);
+        plan(py, async move { session.explain_hybrid_search(&search).await })
     }
 
     /// Ends the statements of this session that other threads run now.

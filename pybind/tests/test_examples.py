@@ -29,3 +29,20 @@ def test_csv_report_example_counts_every_flight(tmp_path: Path) -> None:
     small = tmp_path / "t.csv"
     small.write_text("carrier,dep_time,dep_delay,distance\nXX,1,4,100\nXX,,,100\n")
     assert "│ XX      ┆       2 ┆         1 ┆                4.0 ┆   200 │" in example("csv_report.py", str(small))
+
+
+def test_vector_search_example_finds_the_east() -> None:
+    hits, close, *explanation = example("demo_vector_search.py").splitlines()
+    found = json.loads(hits)
+    assert found["schema"] == ["row_id", "score", "name"]
+    assert [(row[0], row[2]) for row in found["rows"]] == [(0, "east"), (1, "mostly east"), (2, "north")]
+    assert json.loads(close) == ["mostly east"]
+    assert explanation == [
+        "mode=exact-scan",
+        "metric=cosine",
+        "dimension=3",
+        "top_k=3",
+        "candidate_rows=4",
+        "acceleration=flat-buffer+heap-topk",
+        "filter_pushdown=false",
+    ]

@@ -40,6 +40,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  velaria-cli sql 'SELECT 1 + 1 AS two' -o table\n  echo '{\"sql\": \"SELECT 1\"}' | velaria-cli sql --jsonl"
     )]
     Sql(SqlArgs),
+    /// Find the rows of one CSV file whose vectors are nearest to another one
+    #[command(
+        after_help = "Example:\n  velaria-cli vector-search --csv items.csv --vector-column embedding --query-vector '1.0,0.5,0.0' --top-k 3"
+    )]
+    VectorSearch(VectorSearchArgs),
     /// Say what a file is and how to read it
     #[command(after_help = "Example:\n  velaria-cli sniff scores.csv --option encoding=gbk -o json")]
     Sniff(SniffArgs),
@@ -60,6 +65,45 @@ pub(crate) struct CsvSqlArgs {
     /// The name of the file in the query
     #[arg(long, value_name = "NAME", default_value = "input_table")]
     pub(crate) table: String,
+    /// An option of the reader, such as delimiter=; or header=false; repeatable
+    #[arg(long = "option", value_name = "KEY=VALUE")]
+    pub(crate) options: Vec<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// `vector-search`.
+#[derive(Debug, Args)]
+pub(crate) struct VectorSearchArgs {
+    /// The CSV file, a pattern such as 'data/*.csv', a directory, or - for standard input
+    #[arg(long, value_name = "PATH")]
+    pub(crate) csv: PathBuf,
+    /// The column of vectors, which are written [1 2 3] or "[1,2,3]"
+    #[arg(long, value_name = "NAME")]
+    pub(crate) vector_column: String,
+    /// The vector to be near to: numbers between commas or spaces
+    #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
+    pub(crate) query_vector: String,
+    /// What near means
+    #[arg(long, value_name = "METRIC", default_value = "cosine", value_parser = ["cosine", "cosin", "dot", "l2"])]
+    pub(crate) metric: String,
+    /// The most rows to find
+    #[arg(long, value_name = "N", default_value_t = 5, allow_negative_numbers = true)]
+    pub(crate) top_k: i64,
+    /// Look only at rows where this column fits --where-op and --where-value; the result has the rows themselves
+    #[arg(long, value_name = "NAME")]
+    pub(crate) where_column: Option<String>,
+    /// How the column compares with the value: =, !=, <, >, <= or >=
+    #[arg(long, value_name = "OP")]
+    pub(crate) where_op: Option<String>,
+    /// The value that the column is compared with
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    pub(crate) where_value: Option<String>,
+    /// Leave out rows with a farther score; the result has the rows themselves
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    pub(crate) score_threshold: Option<f64>,
     /// An option of the reader, such as delimiter=; or header=false; repeatable
     #[arg(long = "option", value_name = "KEY=VALUE")]
     pub(crate) options: Vec<String>,
@@ -223,6 +267,7 @@ impl Command {
             Self::CsvSql(args) => &args.output,
             Self::Sql(args) if args.jsonl => return false,
             Self::Sql(args) => &args.output,
+            Self::VectorSearch(args) => &args.output,
             Self::Sniff(args) => return args.format() == ReportFormat::Text,
         };
         !matches!(output.format(), Format::Json | Format::Ndjson)
@@ -232,6 +277,7 @@ impl Command {
         match self {
             Self::CsvSql(args) => args.output.terminal = terminal,
             Self::Sql(args) => args.output.terminal = terminal,
+            Self::VectorSearch(args) => args.output.terminal = terminal,
             Self::Sniff(args) => args.terminal = terminal,
         }
     }
@@ -325,9 +371,19 @@ mod tests {
         assert_eq!(message(&[]), "the following arguments are required: command");
         assert_eq!(
             message(&["nosuch"]),
-            "argument command: invalid choice: 'nosuch' (choose from 'csv-sql', 'sql', 'sniff')"
+            "argument command: invalid choice: 'nosuch' (choose from 'csv-sql', 'sql', 'vector-search', 'sniff')"
         );
         assert_eq!(message(&["sql", "--nosuch"]), "unrecognized arguments: --nosuch");
+        assert_eq!(
+            message(&["vector-search", "--csv", "x"]),
+            "the following arguments are required: --vector-column, --query-vector"
+        );
+        let search =
+            ["vector-search", "--csv", "x", "--vector-column", "v", "--query-vector", "-1 0", "--metric", "l3"];
+        assert_eq!(
+            message(&search),
+            "argument --metric: invalid choice: 'l3' (choose from 'cosine', 'cosin', 'dot', 'l2')"
+        );
         assert!(
             message(&["sql", "-o", "xml"]).starts_with("argument --output: invalid choice: 'xml' (choose from 'table'")
         );

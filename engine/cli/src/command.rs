@@ -3,6 +3,7 @@
 pub(crate) mod csv_sql;
 pub(crate) mod sniff;
 pub(crate) mod sql;
+pub(crate) mod vector_search;
 
 use velaria::arrow::array::RecordBatch;
 use velaria::arrow::datatypes::SchemaRef;

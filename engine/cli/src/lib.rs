@@ -63,6 +63,7 @@ fn execute(command: Command, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Fa
     match command {
         Command::CsvSql(args) => command::csv_sql::run(&args, io, check),
         Command::Sql(args) => command::sql::run(&args, io, check),
+        Command::VectorSearch(args) => command::vector_search::run(&args, io, check),
         Command::Sniff(args) => command::sniff::run(&args, io, check),
     }
 }

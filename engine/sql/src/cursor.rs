@@ -1,5 +1,6 @@
 //! Reading tokens one after the other, for the clauses that are Velaria's own.
 
+use sqlparser::ast::Ident;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 use velaria_contract::{Error, ErrorCode, Result};
 
@@ -72,10 +73,16 @@ impl<'a> Cursor<'a> {
 
     /// The name that must come next, without its quotes.
     pub(crate) fn name(&mut self) -> Result<String> {
+        self.ident().map(|ident| ident.value)
+    }
+
+    /// The name that must come next, with its quotes and its place.
+    pub(crate) fn ident(&mut self) -> Result<Ident> {
+        let span = self.span();
         match self.peek() {
             Some(Token::Word(word)) => {
                 self.advance();
-                Ok(word.value.clone())
+                Ok(word.clone().into_ident(span))
             }
             _ => Err(self.unexpected("a name")),
         }

@@ -85,11 +85,16 @@ impl fmt::Display for Drop {
 
 impl fmt::Display for ExtendedQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What is printed up to WHERE is a prefix of what is printed in all.
-        let (whole, head) = (self.query.to_string(), up_to_where(&self.query).to_string());
-        let tail = whole.strip_prefix(&head).unwrap_or_default();
-        write!(f, "{head}{}{tail}", self.extensions)
+        fmt_extended(f, &self.query, &self.extensions)
     }
+}
+
+/// Prints `query` with `extensions` in their place.
+pub(crate) fn fmt_extended(f: &mut fmt::Formatter<'_>, query: &Query, extensions: &Extensions) -> fmt::Result {
+    // What is printed up to WHERE is a prefix of what is printed in all.
+    let (whole, head) = (query.to_string(), up_to_where(query).to_string());
+    let tail = whole.strip_prefix(&head).unwrap_or_default();
+    write!(f, "{head}{extensions}{tail}")
 }
 
 impl fmt::Display for Extensions {

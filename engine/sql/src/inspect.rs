@@ -10,6 +10,8 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use velaria_contract::Result;
 
 use crate::diagnostic;
+use crate::display::fmt_extended;
+use crate::extension::Extensions;
 use crate::index::Reindex;
 use crate::parser::{expect_end, lower_query, plain_name, sql_parser, unsupported};
 use crate::statement::Statement;
@@ -37,6 +39,8 @@ impl fmt::Display for Subject {
 pub struct Explain {
     /// The query.
     pub query: Box<Query>,
+    /// The clauses of Velaria's own that the query has.
+    pub extensions: Extensions,
     /// Whether the query runs.
     pub run: ExplainRun,
 }
@@ -56,7 +60,8 @@ impl fmt::Display for Explain {
             ExplainRun::Plan => "",
             ExplainRun::Analyze => "ANALYZE ",
         };
-        write!(f, "EXPLAIN {analyze}{}", self.query)
+        write!(f, "EXPLAIN {analyze}")?;
+        fmt_extended(f, &self.query, &self.extensions)
     }
 }
 
@@ -130,7 +135,7 @@ impl Rest<'_> {
             Some(token) if !self.is_query() => {
                 Err(unsupported(self.text, "EXPLAIN takes a query", token.span).with_hint("EXPLAIN [ANALYZE] SELECT …"))
             }
-            _ => Ok(Explain { query: self.query()?, run }),
+            _ => Ok(Explain { query: self.query()?, extensions: Extensions::default(), run }),
         }
     }
 

@@ -22,7 +22,7 @@ use crate::extension::Extensions;
 use crate::from_first;
 use crate::in_list;
 use crate::index::{self, DropIndex};
-use crate::inspect;
+use crate::inspect::{self, Explain};
 use crate::limits::{self, GRAMMAR_DEPTH_MAX};
 use crate::names;
 use crate::nesting;
@@ -132,6 +132,7 @@ fn extended(text: &str, statement: Statement, extensions: Option<Extensions>) ->
         (Statement::Query(query), Some(extensions)) => {
             Ok(Statement::ExtendedQuery(ExtendedQuery { query, extensions }))
         }
+        (Statement::Explain(explain), Some(extensions)) => Ok(Statement::Explain(Explain { extensions, ..explain })),
         (_, Some(_)) => Err(unsupported(text, "WINDOW BY and SEARCH stand in queries only", Span::empty())),
     }
 }

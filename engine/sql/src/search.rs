@@ -15,7 +15,7 @@ const TOP_K: u64 = 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeywordSearch {
     /// The columns that are searched together.
-    pub columns: Vec<String>,
+    pub columns: Vec<Ident>,
     /// The words.
     pub query: String,
     /// The most rows that are found.
@@ -26,11 +26,11 @@ pub struct KeywordSearch {
 #[derive(Debug, Clone, PartialEq)]
 pub struct HybridSearch {
     /// The column of vectors.
-    pub column: String,
+    pub column: Ident,
     /// The vector, as text.
     pub query: String,
     /// The name of the metric.
-    pub metric: Option<String>,
+    pub metric: Option<Ident>,
     /// The most rows that are found.
     pub top_k: u64,
     /// The score that a row must reach, as its digits.
@@ -41,9 +41,9 @@ impl KeywordSearch {
     /// Reads the clause after `KEYWORD SEARCH`.
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
         cursor.expect(&Token::LParen)?;
-        let mut columns = vec![cursor.name()?];
+        let mut columns = vec![cursor.ident()?];
         while cursor.token(&Token::Comma) {
-            columns.push(cursor.name()?);
+            columns.push(cursor.ident()?);
         }
         cursor.expect(&Token::RParen)?;
         cursor.expect_word("QUERY")?;
@@ -56,10 +56,10 @@ impl KeywordSearch {
 impl HybridSearch {
     /// Reads the clause after `HYBRID SEARCH`.
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
-        let column = cursor.name()?;
+        let column = cursor.ident()?;
         cursor.expect_word("QUERY")?;
         let query = cursor.quoted()?;
-        let metric = if cursor.word("METRIC") { Some(cursor.name()?) } else { None };
+        let metric = if cursor.word("METRIC") { Some(cursor.ident()?) } else { None };
         let top_k = if cursor.word("TOP_K") { top_k(cursor)? } else { TOP_K };
         let score_threshold = if cursor.word("SCORE_THRESHOLD") { Some(cursor.number()?) } else { None };
         Ok(Self { column, query, metric, top_k, score_threshold })
@@ -72,26 +72,22 @@ fn top_k(cursor: &mut Cursor<'_>) -> Result<u64> {
     number.filter(|number| *number > 0).ok_or(error)
 }
 
-fn quoted(name: &str) -> String {
-    Ident::with_quote('"', name).to_string()
-}
-
 fn literal(text: &str) -> String {
     Value::SingleQuotedString(text.to_owned()).to_string()
 }
 
 impl fmt::Display for KeywordSearch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns: Vec<String> = self.columns.iter().map(|column| quoted(column)).collect();
+        let columns: Vec<String> = self.columns.iter().map(ToString::to_string).collect();
         write!(f, "KEYWORD SEARCH ({}) QUERY {} TOP_K {}", columns.join(", "), literal(&self.query), self.top_k)
     }
 }
 
 impl fmt::Display for HybridSearch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HYBRID SEARCH {} QUERY {}", quoted(&self.column), literal(&self.query))?;
+        write!(f, "HYBRID SEARCH {} QUERY {}", self.column, literal(&self.query))?;
         if let Some(metric) = &self.metric {
-            write!(f, " METRIC {}", quoted(metric))?;
+            write!(f, " METRIC {metric}")?;
         }
         write!(f, " TOP_K {}", self.top_k)?;
         match &self.score_threshold {

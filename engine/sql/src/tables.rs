@@ -20,6 +20,7 @@ pub fn tables_read(statement: &Statement) -> Vec<Ident> {
     let mut reader = Reader::default();
     match statement {
         Statement::Query(query) => reader.query(query),
+        Statement::ExtendedQuery(extended) => reader.query(&extended.query),
         Statement::CreateTable(create) => create.query.iter().for_each(|query| reader.query(query)),
         Statement::Insert(insert) => reader.query(&insert.source),
         Statement::Copy(copy) => reader.query(&copy.source),
@@ -31,8 +32,7 @@ pub fn tables_read(statement: &Statement) -> Vec<Ident> {
             update.selection.iter().for_each(|condition| reader.expression(condition));
         }
         Statement::Delete(delete) => delete.selection.iter().for_each(|condition| reader.expression(condition)),
-        Statement::ExtendedQuery(_)
-        | Statement::Truncate(_)
+        Statement::Truncate(_)
         | Statement::Drop(_)
         | Statement::CreateIndex(_)
         | Statement::DropIndex(_)

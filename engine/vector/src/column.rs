@@ -1,13 +1,11 @@
 //! Columns of vectors: an Arrow array that was checked once.
 
-use std::sync::Arc;
-
 use arrow::array::{
     Array, ArrayRef, FixedSizeListArray, GenericListArray, OffsetSizeTrait, PrimitiveArray, cast::AsArray,
 };
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::compute::cast;
-use arrow::datatypes::{ArrowPrimitiveType, DataType, Float16Type, Float32Type, Float64Type};
+use arrow::datatypes::{ArrowNativeType, ArrowPrimitiveType, DataType, Float16Type, Float32Type, Float64Type};
 use half::f16;
 use velaria_contract::{Error, ErrorCode, Result};
 
@@ -62,7 +60,11 @@ impl VectorColumn {
         let nulls = array.nulls().cloned().filter(|nulls| nulls.null_count() > 0);
         let offset = usize::try_from(array.value_offset(0)).unwrap_or(0);
         let items = array.values().slice(offset, array.len() * dimension);
-        check_items(&items, dimension, nulls.as_ref())?;
+        check_items(
+            &items,
+            dimension,
+            (0..array.len()).filter(|row| array.is_valid(*row)).map(|row| (row, row * dimension)),
+        )?;
         Ok(Self { components: components(&items)?, dimension, rows: array.len(), nulls })
     }
 
@@ -73,21 +75,18 @@ impl VectorColumn {
         if let Some(other) = lengths().find(|length| *length != dimension) {
             return Err(ragged(dimension, other));
         }
+        let offsets = array.value_offsets();
+        let first = offsets.first().map_or(0, |offset| offset.as_usize());
+        let items = array.values().slice(first, offsets.last().map_or(0, |offset| offset.as_usize()) - first);
+        let starts = || offsets.iter().map(|offset| offset.as_usize() - first).take(array.len()).enumerate();
+        let valid = || starts().filter(|(row, _)| array.is_valid(*row));
+        check_items(&items, dimension, valid())?;
+        let found = components(&items)?;
+        // Null rows may have items, or fewer than the others.
+        let dense = items.len() == array.len() * dimension && valid().all(|(row, start)| start == row * dimension);
+        let components = if dense { found } else { found.gathered(valid(), dimension, array.len()) };
         let nulls = array.nulls().cloned().filter(|nulls| nulls.null_count() > 0);
-        if nulls.is_some() {
-            let size = i32::try_from(dimension).map_err(|_| not_vectors(array.data_type()))?;
-            let (DataType::List(item) | DataType::LargeList(item)) = array.data_type() else {
-                return Err(not_vectors(array.data_type()));
-            };
-            let fixed = cast(array, &DataType::FixedSizeList(Arc::clone(item), size)).map_err(|error| {
-                Error::new(ErrorCode::Internal, "cannot gather the vectors of a column").with_source(error)
-            })?;
-            return Self::from_fixed(fixed.as_fixed_size_list());
-        }
-        let first = array.value_offsets().first().map_or(0, |offset| offset.as_usize());
-        let items = array.values().slice(first, array.len() * dimension);
-        check_items(&items, dimension, None)?;
-        Ok(Self { components: components(&items)?, dimension, rows: array.len(), nulls: None })
+        Ok(Self { components, dimension, rows: array.len(), nulls })
     }
 
     /// The components.
@@ -140,19 +139,41 @@ fn values<T: ArrowPrimitiveType>(items: &ArrayRef) -> ScalarBuffer<T::Native> {
     items.values().clone()
 }
 
-/// Refuses a null inside of a vector that is there.
-fn check_items(items: &ArrayRef, dimension: usize, nulls: Option<&NullBuffer>) -> Result<()> {
-    let Some(missing) = items.nulls().filter(|missing| missing.null_count() > 0) else { return Ok(()) };
-    let inside = missing.iter().enumerate().find(|(item, there)| {
-        !there && nulls.is_none_or(|rows| item.checked_div(dimension).is_some_and(|row| rows.is_valid(row)))
-    });
-    match inside {
+impl Components {
+    /// The vectors that start there at their rows; zeros elsewhere.
+    fn gathered(&self, starts: impl Iterator<Item = (usize, usize)>, dimension: usize, rows: usize) -> Self {
+        match self {
+            Self::F16(values) => Self::F16(gather(values, starts, dimension, rows)),
+            Self::F32(values) => Self::F32(gather(values, starts, dimension, rows)),
+            Self::F64(values) => Self::F64(gather(values, starts, dimension, rows)),
+        }
+    }
+}
+
+fn gather<T: ArrowNativeType>(
+    values: &[T],
+    starts: impl Iterator<Item = (usize, usize)>,
+    dimension: usize,
+    rows: usize,
+) -> ScalarBuffer<T> {
+    let mut dense = vec![T::default(); rows * dimension];
+    for (row, start) in starts {
+        let to = dense.get_mut(row * dimension..).into_iter().flatten();
+        to.zip(values.iter().skip(start).take(dimension)).for_each(|(to, from)| *to = *from);
+    }
+    dense.into()
+}
+
+/// Refuses a null inside of a vector that is there; `vectors` tells at which item the vector of which row starts.
+fn check_items(items: &ArrayRef, dimension: usize, mut vectors: impl Iterator<Item = (usize, usize)>) -> Result<()> {
+    let Some(nulls) = items.nulls().filter(|nulls| nulls.null_count() > 0) else { return Ok(()) };
+    let missing = |start: usize| (0..dimension).find(|place| nulls.is_null(start + place));
+    match vectors.find_map(|(row, start)| Some((row, missing(start)?))) {
         None => Ok(()),
-        Some((item, _)) => Err(Error::new(
-            ErrorCode::InvalidArrow,
-            format!("the vector in row {} has a null at position {}", item / dimension.max(1), item % dimension.max(1)),
-        )
-        .with_hint("a row without a vector is a null row; a vector has a number at every position")),
+        Some((row, place)) => {
+            Err(Error::new(ErrorCode::InvalidArrow, format!("the vector in row {row} has a null at position {place}"))
+                .with_hint("a row without a vector is a null row; a vector has a number at every position"))
+        }
     }
 }
 

@@ -41,18 +41,21 @@ impl Component for half::f16 {
 
 /// The inner product `a·b`; both have the same length.
 #[must_use]
+#[inline(always)]
 pub fn dot<T: Component>(row: &[T], query: &[f64]) -> f64 {
     sum(row, query, |a, b| a * b)
 }
 
 /// The squared norm `a·a`.
 #[must_use]
+#[inline(always)]
 pub fn squared_norm<T: Component>(row: &[T]) -> f64 {
     sum(row, row, |a, _| a * a)
 }
 
 /// The squared Euclidean distance; both have the same length.
 #[must_use]
+#[inline(always)]
 pub fn squared_l2<T: Component>(row: &[T], query: &[f64]) -> f64 {
     sum(row, query, |a, b| (a - b) * (a - b))
 }
@@ -131,6 +134,12 @@ impl ExactQuery {
         Self { metric, values, norm }
     }
 
+    /// What near means.
+    #[must_use]
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
     /// The components.
     #[must_use]
     pub fn values(&self) -> &[f64] {
@@ -145,6 +154,7 @@ impl ExactQuery {
 
     /// The score of `row`, which has as many components; NaN when one of them is infinite or NaN.
     #[must_use]
+    #[inline(always)]
     pub fn score<T: Component>(&self, row: &[T]) -> f64 {
         match self.metric {
             Metric::Cosine => {

@@ -7,18 +7,29 @@
 //! Invariant: this crate never sees SQL, a plan or a file; it scores slices and Arrow columns.
 
 pub mod backend;
+mod batch;
+mod bound;
 pub mod column;
+pub mod compressed;
 pub mod exact;
+pub mod fusion;
+mod kernel;
+pub mod keyword;
 pub mod metric;
+#[cfg(test)]
+mod noise;
 pub mod query;
 pub mod scanner;
 pub mod search;
+mod tasks;
 pub mod text;
 pub mod top_k;
 
 // The public interface.
 pub use backend::Backend;
 pub use column::VectorColumn;
+pub use compressed::{COMPRESSED_DIMENSIONS_MAX, CompressedColumn};
+pub use keyword::{KeywordQuery, KeywordScanner, TextColumn};
 pub use metric::Metric;
 pub use query::Queries;
 pub use scanner::Scanner;

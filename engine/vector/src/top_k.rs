@@ -1,7 +1,8 @@
 //! The k nearest of many, in a total order: score, then row id.
 
-use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+
+use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::metric::Metric;
 
@@ -19,42 +20,47 @@ pub struct Hit {
 pub struct TopK {
     metric: Metric,
     k: usize,
-    nan: Nan,
+    /// The rank of NaN, which no number has: the first or the last.
+    nan: u64,
     /// The farthest of the kept rows is on top.
     heap: BinaryHeap<Entry>,
 }
 
-#[derive(Debug, Clone, Copy)]
+/// A row whose order among the others is that of two integers, which takes an instruction where scores take ten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
-    hit: Hit,
-    metric: Metric,
-    nan: Nan,
+    rank: u64,
+    row_id: u64,
 }
 
-/// Where scores are that are no number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Nan {
-    First,
-    Last,
+/// Refuses to find no rows.
+pub(crate) fn check_top_k(top_k: usize) -> Result<()> {
+    match top_k {
+        0 => Err(Error::new(ErrorCode::InvalidArgument, "top_k must be a positive integer")),
+        _ => Ok(()),
+    }
 }
 
 impl TopK {
     /// No rows yet, and at most `k` of them later.
     #[must_use]
     pub fn new(metric: Metric, k: usize) -> Self {
-        Self { metric, k, nan: Nan::Last, heap: BinaryHeap::new() }
+        Self { metric, k, nan: u64::MAX, heap: BinaryHeap::new() }
     }
 
     /// The same, for no rows yet, but that NaN is before every number.
     #[must_use]
     pub fn nan_first(self) -> Self {
-        Self { nan: Nan::First, ..self }
+        Self { nan: 0, ..self }
     }
 
     /// Keeps the row if it is among the `k` nearest so far.
     pub fn push(&mut self, row_id: u64, score: f64) {
-        // One zero: what prints as -0.0 is no other score.
-        let entry = Entry { hit: Hit { row_id, score: score + 0.0 }, metric: self.metric, nan: self.nan };
+        let rank = if score.is_nan() { self.nan } else { rank(self.metric, score) };
+        self.keep(Entry { rank, row_id });
+    }
+
+    fn keep(&mut self, entry: Entry) {
         if self.heap.len() < self.k {
             self.heap.push(entry);
         } else if let Some(mut farthest) = self.heap.peek_mut()
@@ -69,58 +75,69 @@ impl TopK {
     #[must_use]
     pub fn threshold(&self) -> Option<f64> {
         let farthest = self.heap.peek().filter(|_| self.heap.len() >= self.k)?;
-        Some(farthest.hit.score).filter(|score| !score.is_nan())
+        Some(score(self.metric, farthest.rank)).filter(|score| !score.is_nan())
     }
 
     /// Takes over the rows of `other`.
     pub fn merge(&mut self, other: Self) {
-        other.heap.into_iter().for_each(|entry| self.push(entry.hit.row_id, entry.hit.score));
+        other.heap.into_iter().for_each(|entry| self.keep(entry));
     }
 
     /// The kept rows, in no order.
     pub fn row_ids(&self) -> impl Iterator<Item = u64> {
-        self.heap.iter().map(|entry| entry.hit.row_id)
+        self.heap.iter().map(|entry| entry.row_id)
     }
 
     /// The kept rows, nearest first.
     #[must_use]
     pub fn into_sorted(self) -> Vec<Hit> {
-        self.heap.into_sorted_vec().into_iter().map(|entry| entry.hit).collect()
+        let hit = |entry: Entry| Hit { row_id: entry.row_id, score: score(self.metric, entry.rank) };
+        self.heap.into_sorted_vec().into_iter().map(hit).collect()
     }
 }
 
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let number = match self.nan {
-            Nan::First => other.hit.score.is_nan().cmp(&self.hit.score.is_nan()),
-            Nan::Last => Ordering::Equal,
-        };
-        number
-            .then_with(|| self.metric.order(self.hit.score, other.hit.score))
-            .then(self.hit.row_id.cmp(&other.hit.row_id))
+/// An integer that is smaller for nearer scores, equal for equal ones, and the largest for NaN.
+fn rank(metric: Metric, score: f64) -> u64 {
+    if score.is_nan() {
+        return u64::MAX;
     }
+    // One zero: what prints as -0.0 is no other score.
+    let bits = (score + 0.0).to_bits();
+    let ascending = if bits & SIGN == 0 { bits | SIGN } else { !bits };
+    if metric.is_distance() { ascending } else { !ascending }
 }
 
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+/// The score of a rank.
+fn score(metric: Metric, rank: u64) -> f64 {
+    if matches!(rank, 0 | u64::MAX) {
+        return f64::NAN;
     }
+    let ascending = if metric.is_distance() { rank } else { !rank };
+    f64::from_bits(if ascending & SIGN == 0 { !ascending } else { ascending & !SIGN })
 }
 
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Entry {}
+const SIGN: u64 = 1 << 63;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn kept(top_k: TopK) -> Vec<u64> {
-        let mut top_k = top_k;
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        #[test]
+        fn ranks_order_as_the_metric_and_read_back(left in any_score(), right in any_score()) {
+            for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+                prop_assert_eq!(rank(metric, left).cmp(&rank(metric, right)), metric.order(left, right));
+                let back = score(metric, rank(metric, left));
+                prop_assert!(back == left || back.is_nan() && left.is_nan());
+            }
+        }
+    }
+
+    fn kept(mut top_k: TopK) -> Vec<u64> {
         for (row, score) in [3.0, f64::NAN, 1.0, 1.0, f64::NAN].into_iter().enumerate() {
             top_k.push(row as u64, score);
         }
@@ -133,5 +150,9 @@ mod tests {
         assert_eq!(kept(TopK::new(Metric::Dot, 4)), [0, 2, 3, 1]);
         assert_eq!(kept(TopK::new(Metric::L2, 3).nan_first()), [1, 4, 2]);
         assert_eq!(kept(TopK::new(Metric::Dot, 9).nan_first()), [1, 4, 0, 2, 3]);
+    }
+
+    fn any_score() -> impl Strategy<Value = f64> {
+        prop_oneof![any::<u64>().prop_map(f64::from_bits), (-2_i8..3).prop_map(f64::from), Just(-0.0), Just(f64::NAN)]
     }
 }

@@ -73,7 +73,10 @@ pub(crate) const SCHEMA: &str = "main";
 /// The name of that catalog.
 pub(crate) const CATALOG: &str = "velaria";
 
-/// Before the name of a table: its rows with their numbers. No statement can hold a NUL.
+/// Before names that are there for the engine alone. No statement can hold a NUL.
+pub(crate) const HIDDEN: &str = "\0";
+
+/// Before the name of a table: its rows with their numbers.
 const NUMBERED: &str = "\0rows of ";
 
 /// The name under which the rows of the table `name` are found with their numbers.

@@ -28,6 +28,7 @@ use crate::plan::stream;
 use crate::plan::types::TypeWords;
 use crate::plan_cache::PlanCache;
 use crate::rule;
+use crate::search::SearchPlanner;
 use crate::stop::Running;
 use crate::variables::Variables;
 
@@ -69,7 +70,9 @@ pub(crate) enum Spread {
 
 /// The functions, rules and planners are the same in every session: they are built once.
 static TEMPLATE: LazyLock<DataFusionResult<SessionState>> = LazyLock::new(|| {
-    let mut builder = SessionStateBuilder::new_with_default_features().with_type_planner(Arc::new(TypeWords));
+    let mut builder = SessionStateBuilder::new_with_default_features()
+        .with_type_planner(Arc::new(TypeWords))
+        .with_query_planner(Arc::new(SearchPlanner));
     builder.scalar_functions().get_or_insert_default().extend(chain::functions());
     let mut state = rule::register(builder).build();
     function::register(&mut state)?;

@@ -20,6 +20,7 @@ use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::physical_plan::execution_plan::EmissionType;
+use datafusion::physical_plan::memory::MemoryStream;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::stream::Fuse;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -41,6 +42,7 @@ use crate::plan::copy::{self, FileStyle};
 use crate::plan::query::{BoundQuery, analyze};
 use crate::plan::search_function::SearchTable;
 use crate::plan_cache::{self, Tables, Template};
+use crate::search;
 use crate::stack::{self, Roomy};
 use crate::stop::Stop;
 use crate::write::WriteOptions;
@@ -80,6 +82,16 @@ struct Inner {
     newer: Mutex<Option<DataFrame>>,
     /// The table, when the plan is nothing but a scan of it.
     table: Option<Arc<dyn TableProvider>>,
+    order: Order,
+}
+
+/// What the order of the rows follows where the plan does not say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Whichever thread is first.
+    Any,
+    /// The order of what is read: one thread runs the plan.
+    AsRead,
 }
 
 impl Drop for Inner {
@@ -125,6 +137,7 @@ impl DataFrame {
             newer: Mutex::default(),
             kept: Some(kept),
             table: None,
+            order: Order::Any,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -150,8 +163,17 @@ impl DataFrame {
             open: query.open,
             newer: Mutex::default(),
             table,
+            order: Order::Any,
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// This frame, which nobody else has yet, with its rows in the order of what it reads.
+    pub(crate) fn in_order(mut self) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.order = Order::AsRead;
+        }
+        self
     }
 
     /// The names and types of the columns. Nothing runs.
@@ -180,6 +202,10 @@ impl DataFrame {
         let plan = analyze(state, open.clone()).map_err(|error| self.translate(&error))?;
         let query = BoundQuery { plan, open: Some(open), clock: self.inner.clock };
         let frame = Self::new(&self.inner.context, &self.inner.text, query, self.inner.table.clone());
+        let frame = match self.inner.order {
+            Order::Any => frame,
+            Order::AsRead => frame.in_order(),
+        };
         *newer = Some(frame.clone());
         Ok(frame)
     }
@@ -274,10 +300,14 @@ impl DataFrame {
     }
 
     fn brief_stream(&self) -> Result<Option<BatchStream>> {
-        let Some(plan) = self.brief_plan()? else { return Ok(None) };
         let context = &self.inner.context;
+        let stream = match (self.brief_rows(), self.brief_plan()?) {
+            (Some(rows), _) => rows,
+            (None, Some(plan)) => plan.execute(0, context.serial_task()),
+            (None, None) => return Ok(None),
+        };
+        let stream = stream.map_err(|error| self.translate(&error))?;
         let stop = context.running.begin();
-        let stream = plan.execute(0, context.serial_task()).map_err(|error| self.translate(&error))?;
         let pool = Arc::clone(context.memory_pool());
         Ok(Some(BatchStream::new(self, stream, pool, stop, true)))
     }
@@ -413,6 +443,13 @@ impl DataFrame {
         Ok(self.newest()?.plan()?.schema().columns())
     }
 
+    /// The columns at `positions`, in this order.
+    pub(crate) fn project(&self, positions: &[usize]) -> Result<Self> {
+        let columns = self.columns()?;
+        let items = positions.iter().filter_map(|position| columns.get(*position)).cloned().map(Expr::Column);
+        self.derive(|builder| builder.project(items))
+    }
+
     /// One row of aggregates over all rows.
     pub(crate) fn aggregate(&self, aggregates: Vec<Expr>) -> Result<Self> {
         self.derive(|builder| builder.aggregate(Vec::<Expr>::new(), aggregates))
@@ -469,6 +506,13 @@ impl DataFrame {
         }
     }
 
+    /// The rows of a small table in memory, when the plan is nothing but a scan of it: nothing has to be planned.
+    fn brief_rows(&self) -> Option<Result<SendableRecordBatchStream, DataFusionError>> {
+        let table = self.inner.table.as_deref().and_then(plan_cache::memory)?;
+        let rows = table.fits(BRIEF_ROWS_MAX, BRIEF_BYTES_MAX).then(|| table.snapshot().to_vec())?;
+        Some(MemoryStream::try_new(rows, table.schema(), None).map(|rows| Box::pin(rows) as SendableRecordBatchStream))
+    }
+
     /// A plan that is ready and takes so short that it may run on the thread of its caller.
     fn brief_plan(&self) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let Some((template, tables)) = &self.inner.kept else { return Ok(None) };
@@ -508,11 +552,22 @@ impl DataFrame {
 
     /// Small inputs run in one partition: starting threads would take longer than the work.
     fn spread(&self) -> Result<Spread> {
+        if self.inner.order == Order::AsRead {
+            return Ok(Spread::Serial);
+        }
         if let Some((_, tables)) = &self.inner.kept {
             let small = tables.iter().flatten().all(|table| is_small(table.as_ref()));
             return Ok(if small { Spread::Serial } else { Spread::Parallel });
         }
-        Ok(if is_small_plan(self.plan()?) { Spread::Serial } else { Spread::Parallel })
+        let plan = self.plan()?;
+        let mut ranked = false;
+        let visited = plan.apply_with_subqueries(|node| {
+            // Its rows have an order, before it and after it.
+            ranked |= search::is_search(node);
+            Ok(TreeNodeRecursion::Continue)
+        });
+        let serial = visited.is_ok() && (ranked || is_small_plan(plan));
+        Ok(if serial { Spread::Serial } else { Spread::Parallel })
     }
 
     fn translate(&self, error: &DataFusionError) -> Error {

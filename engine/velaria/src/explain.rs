@@ -17,8 +17,10 @@ use datafusion::physical_plan::ExecutionPlan;
 use velaria_connector::csv_filter;
 use velaria_contract::{BatchStrategy, Explain};
 
+use crate::catalog::HIDDEN;
 use crate::context::Spread;
 use crate::plan::search_function::SearchTable;
+use crate::search::SearchNode;
 use crate::vector_top_k;
 use crate::words::sql_words;
 
@@ -55,6 +57,9 @@ fn strategy(state: &SessionState, spread: Spread) -> BatchStrategy {
 }
 
 fn logical_lines(plan: &LogicalPlan, depth: usize, lines: &mut Vec<String>) {
+    if matches!(plan, LogicalPlan::SubqueryAlias(node) if node.alias.table().starts_with(HIDDEN)) {
+        return plan.inputs().into_iter().for_each(|input| logical_lines(input, depth, lines));
+    }
     lines.push(format!("{:indent$}{}", "", logical_line(plan), indent = 2 * depth));
     for input in plan.inputs() {
         logical_lines(input, depth + 1, lines);
@@ -118,7 +123,10 @@ fn logical_line(plan: &LogicalPlan) -> String {
         LogicalPlan::RecursiveQuery(node) => format!("Recursive name={} distinct={}", node.name, node.is_distinct),
         LogicalPlan::Subquery(_) => "Subquery".to_owned(),
         LogicalPlan::Repartition(_) => "Repartition".to_owned(),
-        LogicalPlan::Extension(node) => node.node.name().to_owned(),
+        LogicalPlan::Extension(node) => match node.node.as_any().downcast_ref::<SearchNode>() {
+            Some(search) => search.search.to_string(),
+            None => node.node.name().to_owned(),
+        },
         LogicalPlan::Statement(_)
         | LogicalPlan::Explain(_)
         | LogicalPlan::Analyze(_)

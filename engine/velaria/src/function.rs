@@ -15,6 +15,7 @@ mod kernel;
 mod number;
 mod other;
 mod regular;
+mod search;
 mod statistics;
 mod text;
 pub(crate) mod vector;
@@ -41,6 +42,7 @@ const SCALARS: &[&[kernel::Spec]] = &[
     json::FUNCTIONS,
     format::FUNCTIONS,
     other::FUNCTIONS,
+    search::FUNCTIONS,
 ];
 
 /// Functions that DataFusion's own file scans replace and that fail everywhere else, as an internal error.

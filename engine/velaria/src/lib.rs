@@ -41,6 +41,7 @@ mod plan_cache;
 mod result_frame;
 mod rule;
 mod runtime;
+mod search;
 mod session;
 mod split;
 mod stack;
@@ -48,6 +49,7 @@ mod stop;
 mod streaming_dataframe;
 mod streams;
 mod variables;
+mod vector_search;
 mod vector_top_k;
 mod words;
 mod write;
@@ -71,9 +73,11 @@ pub mod rows {
     pub use velaria_connector::{CsvStyle, CsvWriter, Object, Objects, Rows, formatter};
 }
 pub use excel::ExcelFrame;
+pub use search::frames::{FusedSearch, KeywordSearch};
 pub use session::{Begun, OpenStatement, Session};
 pub use streaming_dataframe::{StreamingDataFrame, Totals};
 pub use variables::Variables;
+pub use vector_search::{Acceleration, HybridSearch, VectorSearch};
 pub use velaria_connector::{DataFormat, Materialization};
 pub use velaria_connector::{EXCEL_OPTIONS, ExcelSheetName, ExcelWriter};
 pub use velaria_contract::{BatchStrategy, Error, ErrorCode, ErrorKind, ErrorReport, Explain, Position, Result, json};
@@ -82,6 +86,7 @@ pub use velaria_stream::{
     DeliveryMode, Environment, ExecutionMode, OPTIONS as STREAM_OPTIONS, OptionEntry, StreamOptions, StreamingQuery,
     Syncing,
 };
+pub use velaria_vector::{Metric, Queries};
 /// Streams and sinks that callers define, and those that there are.
 pub mod stream {
     pub use crate::fit::fit;

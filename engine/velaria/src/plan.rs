@@ -3,7 +3,7 @@
 mod calls;
 pub(crate) mod chain;
 mod change;
-mod columns;
+pub(crate) mod columns;
 pub(crate) mod command;
 pub(crate) mod copy;
 pub(crate) mod date_arithmetic;
@@ -19,11 +19,12 @@ mod names;
 pub(crate) mod query;
 pub(crate) mod rewrite;
 mod rules;
+pub(crate) mod search;
 pub(crate) mod search_function;
 pub(crate) mod spellings;
 pub(crate) mod stream;
 mod summarize;
-mod target;
+pub(crate) mod target;
 pub(crate) mod types;
 mod view;
 

@@ -50,6 +50,10 @@ _Columns: TypeAlias = Union[_ArrowSchema, Mapping[str, str], Sequence[Tuple[str,
 
 _Table: TypeAlias = Union[_ArrowStream, _ArrowArray, _NumpyArray, Dict[str, Any], List[Any], Tuple[Any, ...]]
 
+# One vector, or many of one length.
+_Vector: TypeAlias = Union[Sequence[float], _ArrowStream, _ArrowArray, _NumpyArray]
+_Vectors: TypeAlias = Union[_Vector, Sequence[_Vector]]
+
 class _Rows(TypedDict):
     schema: List[str]
     rows: List[List[Any]]
@@ -137,6 +141,56 @@ class Session:
     def create_stream_sink(self, name: str, sink: RealtimeStreamSink) -> None: ...
     def create_realtime_stream_sink(self) -> RealtimeStreamSink: ...
     def sql(self, text: str, params: Union[Sequence[object], Mapping[str, object], None] = None) -> DataFrame: ...
+    def vector_search(
+        self,
+        table: str,
+        vector_column: str,
+        query_vector: _Vectors,
+        top_k: int = 10,
+        metric: str = "cosine",
+        *,
+        filter: Optional[str] = None,
+        columns: Optional[Sequence[str]] = None,
+        acceleration: str = "auto",
+    ) -> DataFrame: ...
+    def explain_vector_search(
+        self,
+        table: str,
+        vector_column: str,
+        query_vector: _Vectors,
+        top_k: int = 10,
+        metric: str = "cosine",
+        *,
+        filter: Optional[str] = None,
+        columns: Optional[Sequence[str]] = None,
+        acceleration: str = "auto",
+    ) -> str: ...
+    def hybrid_search(
+        self,
+        table: str,
+        vector_column: str,
+        query_vector: _Vector,
+        top_k: int = 10,
+        metric: str = "cosine",
+        score_threshold: Optional[float] = None,
+        *,
+        filter: Optional[str] = None,
+        columns: Optional[Sequence[str]] = None,
+        acceleration: str = "auto",
+    ) -> DataFrame: ...
+    def explain_hybrid_search(
+        self,
+        table: str,
+        vector_column: str,
+        query_vector: _Vector,
+        top_k: int = 10,
+        metric: str = "cosine",
+        score_threshold: Optional[float] = None,
+        *,
+        filter: Optional[str] = None,
+        columns: Optional[Sequence[str]] = None,
+        acceleration: str = "auto",
+    ) -> str: ...
     def interrupt(self) -> None: ...
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...

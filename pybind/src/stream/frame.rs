@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
 use velaria::stream::{ConsoleOutput, ConsoleSinkTable};
 use velaria::{Parameter, StreamOptions, Totals};
 
 use super::{CheckpointPath, Contract, RealtimeStreamSink, StreamingQuery, count, named};
 use crate::error::{to_py, wrong_type};
+use crate::names::names;
 use crate::parameters::parameter;
 use crate::schema::Schema;
 use crate::session::text_of;
@@ -38,20 +39,6 @@ fn made(py: Python<'_>, frame: velaria::Result<velaria::StreamingDataFrame>) -> 
 
 fn begun(py: Python<'_>, query: velaria::Result<velaria::StreamingQuery>) -> PyResult<StreamingQuery> {
     query.map(StreamingQuery::new).map_err(|error| to_py(py, &error))
-}
-
-/// Names of columns. A bare text is a sequence of its letters to Python, which nobody means.
-fn names(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    let py = value.py();
-    let refused = || wrong_type(py, &format!("{argument} must be a sequence of strings"));
-    if value.is_instance_of::<PyString>() {
-        return Err(refused());
-    }
-    value
-        .try_iter()
-        .map_err(|_| refused())?
-        .map(|name| name?.extract().map_err(|_| wrong_type(py, &format!("{argument} must contain only strings"))))
-        .collect()
 }
 
 fn operand(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Parameter> {

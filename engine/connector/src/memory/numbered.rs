@@ -23,7 +23,9 @@ pub struct NumberedTable {
 }
 
 impl NumberedTable {
-    pub(super) fn new(schema: &SchemaRef, batches: Batches) -> Self {
+    /// The rows of `batches`, which all have `schema`.
+    #[must_use]
+    pub fn new(schema: &SchemaRef, batches: Arc<Vec<RecordBatch>>) -> Self {
         let number = Arc::new(Field::new(ROW_NUMBER, DataType::UInt64, false));
         let fields = schema.fields().iter().cloned().chain([number]).collect::<Vec<_>>();
         Self { schema: Arc::new(Schema::new(fields)), batches }

@@ -66,7 +66,7 @@ fn holders(message: &str) -> Vec<String> {
 
 /// The operation behind the name of an operator, such as `HashJoinInput[0]`.
 fn operation(name: &str) -> String {
-    const OPERATIONS: [(&str, &str); 10] = [
+    const OPERATIONS: [(&str, &str); 11] = [
         ("Join", "a join"),
         ("Sort", "a sort"),
         ("TopK", "a sort"),
@@ -77,6 +77,7 @@ fn operation(name: &str) -> String {
         ("Recursive", "a recursive query"),
         ("Result", "the result"),
         ("Unnest", "unnest"),
+        ("Search", "a search"),
     ];
     let known = OPERATIONS.iter().find(|(part, _)| name.contains(part)).map(|(_, words)| (*words).to_owned());
     known.unwrap_or_else(|| name.split('[').next().unwrap_or(name).to_owned())

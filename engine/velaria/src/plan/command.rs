@@ -7,7 +7,7 @@ use velaria_sql::Statement;
 
 use crate::context::Context;
 use crate::dataframe::DataFrame;
-use crate::plan::{change, copy, ddl, describe, dml, explain, index, kind, query, summarize, view};
+use crate::plan::{change, copy, ddl, describe, dml, explain, index, query, search, summarize, view};
 use crate::plan_cache;
 
 /// Runs `statement`, which was read from `text`; a query is planned only, and its plan is kept if that is possible and
@@ -19,7 +19,10 @@ pub(crate) async fn run(context: &Arc<Context>, text: &str, statement: Statement
             let bound = query::bind(context, text, query).await?;
             return Ok(DataFrame::from_query(context, text, bound).kept(names));
         }
-        Statement::ExtendedQuery(extended) => return Err(kind::extension_error(&extended.extensions)),
+        Statement::ExtendedQuery(extended) => {
+            let bound = search::bind(context, text, extended.query, extended.extensions).await?;
+            return Ok(DataFrame::from_query(context, text, bound));
+        }
         Statement::ShowTables => return describe::show_tables(context),
         Statement::Describe(subject) => return describe::describe(context, text, subject).await,
         Statement::Summarize(subject) => return summarize::summarize(context, text, subject).await,

@@ -8,11 +8,12 @@ use velaria_sql::{Explain, ExplainRun};
 use crate::context::Context;
 use crate::dataframe::DataFrame;
 use crate::plan::describe::text_frame;
-use crate::plan::query;
+use crate::plan::search;
 
 /// Runs `EXPLAIN`; with `ANALYZE` also the query.
 pub(crate) async fn explain(context: &Arc<Context>, text: &str, explain: Explain) -> Result<DataFrame> {
-    let frame = DataFrame::from_query(context, text, query::bind(context, text, explain.query).await?);
+    let frame =
+        DataFrame::from_query(context, text, search::bind(context, text, explain.query, explain.extensions).await?);
     let mut lines: Vec<String> = frame.explain().await?.to_string().lines().map(str::to_owned).collect();
     if explain.run == ExplainRun::Analyze {
         lines.push("analyze".to_owned());

@@ -1,8 +1,8 @@
-//! What may be done with SOURCE and SINK tables, and the clauses that only streams and searches have.
+//! What may be done with SOURCE and SINK tables.
 
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::ast::{Query, Select, SetExpr, TableFactor};
-use velaria_sql::{CreateTable, Extensions, TableKind};
+use velaria_sql::{CreateTable, TableKind};
 
 /// What the result says of a table that was made.
 pub(crate) fn created(kind: TableKind) -> &'static str {
@@ -31,16 +31,6 @@ pub(crate) fn place(create: &CreateTable) -> Place {
         (true, TableKind::Sink) => Place::Sink,
         (true, TableKind::Regular | TableKind::Source) => Place::Files,
     }
-}
-
-/// The error for clauses that a query in batch cannot have.
-pub(crate) fn extension_error(extensions: &Extensions) -> Error {
-    if extensions.window_by.is_some() {
-        let message = "WINDOW BY ... EVERY ... AS ... is only supported in stream SQL";
-        return Error::new(ErrorCode::Unsupported, message);
-    }
-    let clause = if extensions.keyword_search.is_some() { "KEYWORD SEARCH" } else { "HYBRID SEARCH" };
-    Error::new(ErrorCode::Unsupported, format!("{clause} is not supported yet"))
 }
 
 /// Refuses to change a SOURCE table; `word` is the statement.

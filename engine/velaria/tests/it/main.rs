@@ -16,6 +16,7 @@ mod stream_laws;
 mod stream_plan;
 mod stream_run;
 mod variables;
+mod vector_search;
 
 use velaria::arrow::array::RecordBatch;
 use velaria::arrow::util::pretty::pretty_format_batches;
