@@ -566,9 +566,14 @@ impl DataFrame {
             return Ok(if small { Spread::Serial } else { Spread::Parallel });
         }
         let plan = self.plan()?;
-        // The rows of a search have an order, before it and after it.
-        let is_ranked = plan.exists(|node| Ok(search::is_search(node))).unwrap_or(false);
-        Ok(if is_ranked || is_small_plan(plan) { Spread::Serial } else { Spread::Parallel })
+        let mut ranked = false;
+        let visited = plan.apply_with_subqueries(|node| {
+            // Its rows have an order, before it and after it.
+            ranked |= search::is_search(node);
+            Ok(TreeNodeRecursion::Continue)
+        });
+        let serial = visited.is_ok() && (ranked || is_small_plan(plan));
+        Ok(if serial { Spread::Serial } else { Spread::Parallel })
     }
 
     fn translate(&self, error: &DataFusionError) -> Error {

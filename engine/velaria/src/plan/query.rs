@@ -29,14 +29,14 @@ pub(crate) struct BoundQuery {
 /// Binds `query`, which was read from `text`.
 pub(crate) async fn bind(context: &Context, text: &str, mut query: Box<Query>) -> Result<BoundQuery> {
     let state = context.state(Spread::Parallel);
-    let _searches = search_function::name_searches(context, text, &mut query).await?;
+    let searches = search_function::name_searches(context, text, &mut query).await?;
     let _files = files::name_files(context, text, &mut query).await?;
     let viewed = view::refresh(context, text, &query).await?;
     names::restore_case(&mut query, &context.catalog);
     rewrite::rewrite(&mut query, &context.catalog);
     calls::rewrite(text, &mut query, state)?;
     chain::flatten(text, &mut query);
-    let clock = functions::check(text, &query, state)?.max(viewed);
+    let clock = functions::check(text, &query, state)?.max(viewed).max(searches.clock);
     check_kinds(context, text, &query)?;
     let statement = DataFusionStatement::Statement(Box::new(AstStatement::Query(query)));
     check_tables(context, text, &statement)?;

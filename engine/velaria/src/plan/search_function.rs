@@ -27,12 +27,14 @@ use velaria_sql::ast::{
 use velaria_sql::{VECTOR_SEARCH, is_vector_search, position_of, searched_table};
 use velaria_vector::{Metric, Queries, VectorColumn};
 
-use crate::catalog::{Catalog, Sight};
+use crate::catalog::{Catalog, HIDDEN, Sight};
+use crate::clock::ClockUse;
 use crate::context::{Context, Spread};
 use crate::error::{Translator, duplicate_column};
 use crate::function::vector::query_of;
 use crate::in_order::in_sequence;
-use crate::plan::{columns, query, target};
+use crate::plan::query::{self, BoundQuery};
+use crate::plan::{columns, target};
 use crate::vector_top_k::{Form, ROW_ID, SCORE, Search, VectorTopKExec, scored_schema};
 use crate::words::type_word;
 
@@ -41,6 +43,8 @@ use crate::words::type_word;
 pub(crate) struct NamedSearches<'a> {
     catalog: &'a Catalog,
     names: Vec<String>,
+    /// Whether what is searched holds the time at which it runs.
+    pub(crate) clock: ClockUse,
 }
 
 impl Drop for NamedSearches<'_> {
@@ -55,11 +59,12 @@ pub(crate) async fn name_searches<'a>(
     text: &str,
     query: &mut Query,
 ) -> Result<NamedSearches<'a>> {
-    let mut named = NamedSearches { catalog: &context.catalog, names: Vec::new() };
+    let mut named = NamedSearches { catalog: &context.catalog, names: Vec::new(), clock: ClockUse::Never };
     let mut calls = Calls::default();
     let _: ControlFlow<()> = Visit::visit(&*query, &mut calls);
     for call in calls.found {
-        let table = bind(context, text, &call).await.map_err(|error| placed(error, text, &call))?;
+        let (table, clock) = bind(context, text, &call).await.map_err(|error| placed(error, text, &call))?;
+        named.clock = named.clock.max(clock);
         let name = next_name();
         context.catalog.name_file(&name, Arc::new(table));
         named.names.push(name);
@@ -72,7 +77,7 @@ pub(crate) async fn name_searches<'a>(
 
 fn next_name() -> String {
     static SEARCHES: AtomicU64 = AtomicU64::new(0);
-    format!("\0search {}", SEARCHES.fetch_add(1, Ordering::Relaxed))
+    format!("{HIDDEN}vectors {}", SEARCHES.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A call, as it is written.
@@ -150,11 +155,7 @@ impl Call {
 
     /// The arguments: table, column, query, `top_k` and, when there is one, the metric.
     fn expressions(&self) -> Result<Vec<&Expr>> {
-        let plain = |argument| match argument {
-            &FunctionArg::Unnamed(FunctionArgExpr::Expr(ref expr)) => Some(expr),
-            _ => None,
-        };
-        let found: Option<Vec<&Expr>> = self.arguments.iter().map(plain).collect();
+        let found: Option<Vec<&Expr>> = self.arguments.iter().map(unnamed).collect();
         found.filter(|found| matches!(found.len(), 4 | 5)).ok_or_else(|| {
             Error::new(
                 ErrorCode::TypeMismatch,
@@ -185,19 +186,26 @@ impl Call {
     }
 }
 
+fn unnamed(argument: &FunctionArg) -> Option<&Expr> {
+    match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+        _ => None,
+    }
+}
+
 /// A future of its own: a search may read a search.
 fn bind<'a>(
     context: &'a Context,
     text: &'a str,
     call: &'a Call,
-) -> Pin<Box<dyn Future<Output = Result<SearchTable>> + Send + 'a>> {
+) -> Pin<Box<dyn Future<Output = Result<(SearchTable, ClockUse)>> + Send + 'a>> {
     Box::pin(async move {
         if context.catalog.sight() == Sight::Stream {
             return Err(Error::new(ErrorCode::Unsupported, format!("stream SQL does not support {VECTOR_SEARCH}"))
                 .with_hint("the nearest rows are known when all rows are there"));
         }
         let arguments = call.expressions()?;
-        let plan = query::bind_settled(context, text, call.searched()?).await?.plan;
+        let BoundQuery { plan, clock, .. } = query::bind_settled(context, text, call.searched()?).await?;
         let schema = Arc::clone(plan.schema().inner());
         check_own_columns(&schema)?;
         let constant = |place: usize| arguments.get(place).map(|expr| constant(context, text, expr)).transpose();
@@ -213,7 +221,8 @@ fn bind<'a>(
             Some(metric) => text_of(Some(metric), "a metric")?.parse()?,
             None => Metric::default(),
         };
-        Ok(SearchTable { schema: scored_schema(&schema), queries, top_k: top_k(constant(3)?)?, plan, column, metric })
+        let (schema, top_k) = (scored_schema(&schema), top_k(constant(3)?)?);
+        Ok((SearchTable { schema, queries, top_k, plan, column, metric }, clock))
     })
 }
 
