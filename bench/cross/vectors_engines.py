@@ -1,7 +1,7 @@
 """The engines of vectors.py behind one small face: take a matrix, prepare a metric, search. Runs in child processes only.
 
-Each is used as its documentation shows it for exact search, with the threads that are asked for. `search` gives the row ids
-as an array of queries x k, nearest first.
+Each is used as its documentation shows it for exact search, with the threads that are asked for. `search` gives what the
+engine gives, ids and scores or distances; `ids` makes an array of queries x k of it, nearest first, after the clock.
 """
 
 import numpy as np
@@ -29,7 +29,11 @@ class Velaria:
     def search(self, queries, top_k):
         asked = queries[0] if len(queries) == 1 else queries
         frame = self.session.vector_search("t", "v", asked, top_k, self.metric, acceleration=self.ACCELERATION)
-        return np.asarray(frame.to_arrow().column("row_id")).reshape(len(queries), -1)
+        return frame.to_arrow()
+
+    @staticmethod
+    def ids(found, count):
+        return found.column("row_id").to_numpy().reshape(count, -1)
 
     def explain(self, query, top_k):
         """The lines of the explanation: with which instructions, and how many rows were scored."""
@@ -64,7 +68,11 @@ class Faiss:
         self.index.add(unit(self.matrix) if metric == "cosine" else self.matrix)
 
     def search(self, queries, top_k):
-        return self.index.search(unit(queries) if self.metric == "cosine" else queries, top_k)[1]
+        return self.index.search(unit(queries) if self.metric == "cosine" else queries, top_k)
+
+    @staticmethod
+    def ids(found, count):
+        return found[1]
 
 
 class Numpy:
@@ -102,8 +110,13 @@ class Numpy:
     @staticmethod
     def first(keys, top_k):
         ids = np.argpartition(keys, top_k - 1, axis=1)[:, :top_k]
-        order = np.argsort(np.take_along_axis(keys, ids, axis=1), axis=1, kind="stable")
-        return np.take_along_axis(ids, order, axis=1)
+        nearest = np.take_along_axis(keys, ids, axis=1)
+        order = np.argsort(nearest, axis=1, kind="stable")
+        return np.take_along_axis(ids, order, axis=1), np.take_along_axis(nearest, order, axis=1)
+
+    @staticmethod
+    def ids(found, count):
+        return found[0]
 
 
 class Usearch:
@@ -123,8 +136,11 @@ class Usearch:
         self.kind = getattr(self.kinds, {"cosine": "Cos", "dot": "IP", "l2": "L2sq"}[metric])
 
     def search(self, queries, top_k):
-        found = self.run(self.matrix, queries, top_k, self.kind, exact=True, threads=self.threads)
-        return np.asarray(found.keys).astype(np.int64).reshape(len(queries), -1)
+        return self.run(self.matrix, queries, top_k, self.kind, exact=True, threads=self.threads)
+
+    @staticmethod
+    def ids(found, count):
+        return np.asarray(found.keys).astype(np.int64).reshape(count, -1)
 
 
 class DuckDb:
@@ -151,11 +167,14 @@ class DuckDb:
 
     def prepare(self, metric):
         order = self.ORDERS[metric].format(f"?::FLOAT[{self.dimension}]")
-        self.sql = f"SELECT rowid FROM t ORDER BY {order} LIMIT ?"
+        self.sql = f"SELECT rowid, {order} AS score FROM t ORDER BY score LIMIT ?"
 
     def search(self, queries, top_k):
-        rows = self.connection.execute(self.sql, [queries[0].tolist(), top_k]).fetchnumpy()
-        return rows["rowid"][None]
+        return self.connection.execute(self.sql, [queries[0].tolist(), top_k]).fetchnumpy()
+
+    @staticmethod
+    def ids(found, count):
+        return found["rowid"][None]
 
 
 def unit(vectors):
