@@ -20,8 +20,7 @@ pub struct Hit {
 pub struct TopK {
     metric: Metric,
     k: usize,
-    /// The rank of NaN, which no number has: the first or the last.
-    nan: u64,
+    nan: Nan,
     /// The farthest of the kept rows is on top.
     heap: BinaryHeap<Entry>,
 }
@@ -52,13 +51,13 @@ impl TopK {
     /// No rows yet, and at most `k` of them later.
     #[must_use]
     pub fn new(metric: Metric, k: usize) -> Self {
-        Self { metric, k, nan: u64::MAX, heap: BinaryHeap::new() }
+        Self { metric, k, nan: Nan::Last, heap: BinaryHeap::new() }
     }
 
     /// The same, for no rows yet, but that NaN is before every number.
     #[must_use]
     pub fn nan_first(self) -> Self {
-        Self { nan: 0, ..self }
+        Self { nan: Nan::First, ..self }
     }
 
     /// Keeps the row if it is among the `k` nearest so far.
