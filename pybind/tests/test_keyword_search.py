@@ -44,7 +44,7 @@ def test_python_and_sql_find_the_same(docs: velaria.Session) -> None:
 def test_top_k_bounds_the_rows(docs: velaria.Session) -> None:
     assert docs.keyword_search("docs", ["title"], "apple", 1).count() == 1
     assert docs.keyword_search("docs", ["title"], "apple", 2**70).count() == 2
-    with pytest.raises(errors.UsageError, match="top_k must be positive"):
+    with pytest.raises(errors.UsageError, match="top_k must be (a )?positive"):
         docs.keyword_search("docs", ["title"], "apple", -1)
 
 

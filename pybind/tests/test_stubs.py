@@ -40,7 +40,7 @@ for accepted in (session.create_dataframe_from_arrow(Stream()), session.create_d
     accepted.show(max_rows=3)
 names: list[str] = frame.columns + frame.to_rows()["schema"]
 one: velaria.DataFrame = session.vector_search("t", "v", (1, 2.5), top_k=3, columns=["a"])
-many: velaria.DataFrame = session.vector_search("t", "v", [[1.0, 2.5], [3, 4]], filter="a > 1")
+many: velaria.DataFrame = session.vector_search("t", "v", [[1.0, 2.5], [3.0, 4.0]], filter="a > 1")
 both: velaria.DataFrame = session.fused_search("t", ["a"], "words", "v", [1.0, 2.5])
 said: str = session.explain_hybrid_search("t", "v", Stream(), score_threshold=1)
 rows: list[tuple[object, ...]] = frame.limit(3).fetchall()

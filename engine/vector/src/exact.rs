@@ -181,6 +181,12 @@ impl ExactQuery {
         if !is_finite(row) {
             return f64::NAN;
         }
+        // Often many rows of a table are zero, or the query itself: they need no room to be scaled in.
+        match self.metric {
+            Metric::Cosine if row.iter().all(|value| value.wide() == 0.0) => return cosine(0.0, 0.0),
+            Metric::L2 if row.iter().zip(&self.values).all(|(a, b)| a.wide() == *b) => return 0.0,
+            _ => {}
+        }
         let row = wide(row);
         match self.metric {
             Metric::Cosine => {

@@ -104,11 +104,12 @@ const TASK_FLOATS: usize = 512 * 1024;
 /// How many queries are about as much work as reading the rows.
 const TASK_QUERIES: usize = 16;
 
-/// The number of threads for which there is enough to do: to start one takes as long as to read about a megabyte.
+/// The number of threads for which there is enough to do: to start one and to wait for it takes as
+/// long as to read a megabyte or two.
 fn threads_worth(parts: &[Part], queries: &Queries) -> usize {
     let rows: usize = parts.iter().map(|part| part.column.rows()).sum();
     let floats = rows.saturating_mul(queries.dimension());
     floats.saturating_mul(queries.count().div_ceil(TASK_QUERIES)).div_ceil(THREAD_FLOATS)
 }
 
-const THREAD_FLOATS: usize = 256 * 1024;
+const THREAD_FLOATS: usize = 1024 * 1024;
