@@ -15,6 +15,7 @@ fn rows(values: &[f32], dimension: usize) -> impl Iterator<Item = (u64, Vec<f32>
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
+    /// RC-VECTOR-1, RC-VECTOR-2
     #[test]
     fn the_nearest_are_the_first_of_all_scores_sorted(
         seed: u64, make in any_make(), asked in any_make(), dimension in 1_usize..40, count in 0_usize..200,

@@ -76,6 +76,7 @@ fn explanations_do_not_count_as_searches() {
     (0..3).for_each(|_| assert!(!is_compressed(&session, &of("t"))));
 }
 
+/// RC-VECTOR-6
 #[test]
 fn the_figures_of_an_explanation_are_those_of_a_search() {
     let session = session(1);

@@ -132,6 +132,7 @@ fn the_demo_of_the_contract_has_its_digits() {
     assert_eq!(found(&search(&session, of_t(&[1.0, 0.0, 0.0])).unwrap()), [(0, 0.006116265828075562)]);
 }
 
+/// RC-VECTOR-6
 #[test]
 fn explain_says_the_seven_lines_of_the_contract() {
     let session = contract();
@@ -176,6 +177,7 @@ fn payload_and_query_ids_stand_where_they_were_asked_for() {
     );
 }
 
+/// RC-VECTOR-3, RC-VECTOR-4
 #[test]
 fn the_filter_comes_before_the_search_and_row_ids_count_all_rows() {
     let session = contract();
@@ -213,6 +215,7 @@ fn what_is_no_condition_is_refused_where_it_stands() {
     assert_eq!(found(&search(&session, of_t(&[1.0, 0.0, 0.0]).with_top_k(1)).unwrap()), [(0, 0.0)]);
 }
 
+/// RC-VECTOR-5
 #[test]
 fn errors_have_the_words_of_the_contract() {
     let session = contract();
@@ -439,6 +442,7 @@ fn more_rows_than_there_are_is_all_of_them() {
     assert!(ids.eq(payload));
 }
 
+/// RC-VECTOR-1
 #[test]
 fn rows_that_are_not_finite_are_last() {
     let session = session(1);
