@@ -151,6 +151,7 @@ impl Limit {
 
     /// Whether a row that was measured as this is proven to be too far.
     #[inline(always)]
+    #[allow(clippy::manual_range_contains, reason = "comparisons without a branch can be done for many rows at once")]
     pub(crate) fn excludes(self, dot: f32, square: f32) -> bool {
         match self {
             Self::Products { target, factor } => {

@@ -158,7 +158,7 @@ pub(crate) mod tests {
                 0 => self.unit(),
                 1 => f64::from(u8::from(place == hot)),
                 2 => 1.0,
-                3 if self.next() % 10 > 0 => 0.0,
+                3 if !self.next().is_multiple_of(10) => 0.0,
                 4 => (self.next() % 5) as f64 - 2.0,
                 5 if place == hot => 1e4,
                 6 => (self.next() % 255) as f64 - 127.0,

@@ -18,7 +18,7 @@ impl Queries {
         if values.is_empty() || dimension == 0 {
             return Err(Error::new(ErrorCode::InvalidArgument, "query vector cannot be empty"));
         }
-        if values.len() % dimension != 0 {
+        if !values.len().is_multiple_of(dimension) {
             let message = format!("{} numbers are no whole number of vectors of {dimension} dimensions", values.len());
             return Err(Error::new(ErrorCode::InvalidArgument, message));
         }

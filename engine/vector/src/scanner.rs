@@ -191,7 +191,7 @@ pub(crate) fn findable(
 
 /// The rows that may be found, those with at most `reach` others between them together.
 fn runs(rows: usize, found: Option<&BooleanBuffer>, reach: usize) -> Vec<Range<usize>> {
-    let Some(found) = found else { return vec![0..rows] };
+    let Some(found) = found else { return std::iter::once(0..rows).collect() };
     let mut runs: Vec<Range<usize>> = Vec::new();
     for (start, end) in found.set_slices() {
         match runs.last_mut() {

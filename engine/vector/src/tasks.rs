@@ -61,7 +61,7 @@ pub(crate) fn run<T: Sync, S: Send>(
     let others = threads.min(tasks.len()).saturating_sub(1);
     thread::scope(|scope| {
         // A thread that the system refuses is one fewer.
-        let others: Vec<_> = (0..others).map_while(|_| thread::Builder::new().spawn_scoped(scope, &one).ok()).collect();
+        let others: Vec<_> = (0..others).map_while(|_| thread::Builder::new().spawn_scoped(scope, one).ok()).collect();
         let own = one();
         let others = others.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(stopped())));
         std::iter::once(own).chain(others).collect()

@@ -60,7 +60,7 @@ fn spread(bits: u64) -> f32 {
 }
 
 fn nearly_one(bits: u64) -> f32 {
-    f32::from_bits(0x3f80_0000 + (bits % 64 == 0) as u32)
+    f32::from_bits(0x3f80_0000 + u32::from(bits.is_multiple_of(64)))
 }
 
 fn nasty(bits: u64) -> f32 {

@@ -4,7 +4,6 @@
 //! under a name that no statement can write.
 
 use std::ops::ControlFlow;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,6 +18,7 @@ use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::sql::sqlparser::ast::ExprWithAlias;
+use futures::future::BoxFuture;
 use velaria_contract::{Error, ErrorCode, Position, Result};
 use velaria_sql::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Query, SetExpr, TableAlias, TableFactor,
@@ -194,11 +194,7 @@ fn unnamed(argument: &FunctionArg) -> Option<&Expr> {
 }
 
 /// A future of its own: a search may read a search.
-fn bind<'a>(
-    context: &'a Context,
-    text: &'a str,
-    call: &'a Call,
-) -> Pin<Box<dyn Future<Output = Result<(SearchTable, ClockUse)>> + Send + 'a>> {
+fn bind<'a>(context: &'a Context, text: &'a str, call: &'a Call) -> BoxFuture<'a, Result<(SearchTable, ClockUse)>> {
     Box::pin(async move {
         if context.catalog.sight() == Sight::Stream {
             return Err(Error::new(ErrorCode::Unsupported, format!("stream SQL does not support {VECTOR_SEARCH}"))

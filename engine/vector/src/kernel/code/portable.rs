@@ -38,6 +38,8 @@ fn kept(sums: &[i32; ROWS], header: &Header, test: &Test) -> u64 {
     rows.enumerate().fold(0, |mask, (row, (((sum, scale), residual), norm))| {
         let (scale, residual, norm) = (f64::from(*scale), f64::from(*residual), f64::from(*norm));
         let sum = test.dot * (scale * f64::from(*sum)) + test.residual * residual + test.norm * norm;
-        mask | u64::from(!(sum + test.square * (norm * norm) < test.limit)) << row
+        // What is no number proves nothing.
+        let is_farther = sum + test.square * (norm * norm) < test.limit;
+        mask | u64::from(!is_farther) << row
     })
 }

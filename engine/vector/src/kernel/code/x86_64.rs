@@ -138,8 +138,8 @@ fn sums_256<const Q: usize, const REGISTERS: usize>(
     let mut sums = [[_mm256_setzero_si256(); REGISTERS]; Q];
     for (pair, queries) in pairs.iter().zip(queries) {
         let codes: *const __m128i = std::ptr::from_ref(pair).cast();
-        // SAFETY: a pair is 128 bytes, which are eight loads, and aligned to 64; `first + register` is below 8.
         let rows: [__m256i; REGISTERS] = std::array::from_fn(|register| {
+            // SAFETY: a pair is 128 bytes, which are eight loads, and aligned to 64; `first + register` is below 8.
             _mm256_cvtepi8_epi16(unsafe { _mm_load_si128(codes.add(first + register)) })
         });
         for (sums, query) in sums.iter_mut().zip(queries) {
