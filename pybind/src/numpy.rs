@@ -60,7 +60,7 @@ impl Memory {
 
     /// Whether Arrow can read the values where they lie.
     fn is_ready(&self, data_type: &DataType) -> bool {
-        self.is_contiguous && self.address % data_type.primitive_width().unwrap_or(1) == 0
+        self.is_contiguous && self.address.is_multiple_of(data_type.primitive_width().unwrap_or(1))
     }
 
     fn array(&self, owner: &Bound<'_, PyAny>, data_type: &DataType) -> PyResult<ArrayRef> {
