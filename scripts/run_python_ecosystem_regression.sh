@@ -12,7 +12,8 @@ python=$(find_python)
 build() { "$ROOT/scripts/build_wheel.sh"; }
 
 install() {
-    "$VENV/bin/python" -m pip install -q --disable-pip-version-check -r "$ROOT/pybind/tests/requirements.txt"
+    "$VENV/bin/python" -m pip install -q --disable-pip-version-check -r "$ROOT/pybind/tests/requirements.txt" \
+        -r "$ROOT/pybind/tests/requirements-vectors.txt"
     "$VENV/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-index --force-reinstall "$DIST"/velaria-*.whl
 }
 

@@ -600,3 +600,57 @@ def test_random_calls_agree_with_a_loop(session: velaria.Session) -> None:
         found = hits(session.vector_search("t", "v", query, top_k, "l2", filter="n >= {}".format(least)))
         assert [row for row, _ in found] == [row for _, row in expected]
         assert [score for _, score in found] == pytest.approx([score for score, _ in expected])
+
+
+def numbered_rows(rows: int) -> Any:
+    np, pa = need("numpy"), need("pyarrow")
+    vectors = np.zeros((rows, 2), dtype="float32")
+    vectors[:, 0] = np.arange(rows)
+    return pa.table({"id": np.arange(rows), "v": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), 2)})
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_the_function_of_sql_counts_the_rows_of_the_table(threads: int, tmp_path: Any) -> None:
+    pa, pq = need("pyarrow"), need("pyarrow.parquet")
+    table = numbered_rows(100_000)
+    session = velaria.Session(threads=threads)
+    chunks = pa.Table.from_batches(table.to_batches(max_chunksize=10_000))
+    session.create_temp_view("chunks", session.create_dataframe_from_arrow(chunks))
+    pq.write_table(table, tmp_path / "v.parquet", row_group_size=10_000)
+    session.create_temp_view("parquet", session.read_parquet(tmp_path / "v.parquet"))
+    session.sql("CREATE TABLE filled (id BIGINT, v FLOAT[2])")
+    for start in range(0, 100_000, 10_000):
+        # Sorted, as an insert of several threads keeps no order.
+        session.sql(f"INSERT INTO filled SELECT * FROM chunks WHERE id >= {start} AND id < {start + 10_000} ORDER BY id")
+    for _ in range(3):
+        for name in ("chunks", "parquet", "filled"):
+            found = session.sql(f"SELECT row_id, id FROM vector_search('{name}', 'v', [70000, 0], 1, 'l2')").fetchall()
+            assert found == [(70_000, 70_000)], name
+            even = f"(SELECT * FROM {name} WHERE id % 2 = 0)"
+            found = session.sql(f"SELECT row_id, id FROM vector_search({even}, 'v', [70000, 0], 1, 'l2')").fetchall()
+            assert found == [(35_000, 70_000)], name
+    for name in ("chunks", "filled"):
+        ties = session.sql(f"SELECT id FROM {name} ORDER BY inner_product(v, [0, 1]) DESC LIMIT 2").fetchall()
+        assert ties == [(0,), (1,)], name
+
+
+def test_the_function_of_sql_reads_files_whose_types_are_still_open(session: velaria.Session, tmp_path: Any) -> None:
+    path = tmp_path / "v.csv"
+    path.write_text("id,v\n" + "".join(f"{row},[{row} 1]\n" for row in range(5000)))
+    session.create_temp_view("file", session.read_csv(path))
+    found = session.sql("SELECT row_id, id FROM vector_search('file', 'v', [4000, 1], 2, 'l2')").fetchall()
+    assert found == [(4000, 4000), (3999, 3999)]
+
+
+def test_a_filter_may_read_a_file_whose_types_are_still_open(demo: velaria.Session, tmp_path: Any) -> None:
+    path = tmp_path / "ids.csv"
+    path.write_text("id\n" + "".join(f"{row}\n" for row in range(50_000)))
+    demo.create_temp_view("ids", demo.read_csv(path))
+    found = demo.vector_search("vectors", "embedding", X, filter="1 IN (SELECT id FROM ids)")
+    assert len(found.fetchall()) == len(demo.vector_search("vectors", "embedding", X).fetchall())
+
+
+@pytest.mark.parametrize("top_k", ["1.9", "true", "'2'", "DATE '1970-01-02'", "0", "-1", "NULL"])
+def test_the_function_of_sql_takes_a_positive_integer(demo: velaria.Session, top_k: str) -> None:
+    with pytest.raises(errors.UsageError, match="top_k must be a positive integer"):
+        demo.sql(f"SELECT * FROM vector_search('vectors', 'embedding', [1, 0, 0], {top_k})")

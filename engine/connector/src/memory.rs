@@ -27,8 +27,9 @@ pub use self::numbered::{NumberedTable, ROW_NUMBER};
 pub use self::rules::{Check, KeyKind, KeyRule, TableRules};
 pub use self::writer::{Change, Writer};
 
-/// Below this many rows a scan is not worth splitting.
-const ROWS_PER_PARTITION_MIN: usize = 32_768;
+/// Up to this many rows a scan is not split. A scan of more has as many parts as the session wants: given fewer, the planner
+/// would deal the batches out by their size, and rows would leave the order in which they stand in the table.
+const ROWS_IN_ONE_PART_MAX: usize = 8192;
 
 type Batches = Arc<Vec<RecordBatch>>;
 
@@ -121,7 +122,7 @@ fn check_columns(schema: &SchemaRef, batch: &RecordBatch) -> Result<()> {
 /// Cuts `batches` into at most `partitions` parts of about the same number of rows, in order and without copying.
 fn split(batches: &[RecordBatch], partitions: usize) -> Vec<Vec<RecordBatch>> {
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    let parts = partitions.min(rows / ROWS_PER_PARTITION_MIN).max(1);
+    let parts = if rows > ROWS_IN_ONE_PART_MAX { partitions.max(1) } else { 1 };
     let part_rows = rows.div_ceil(parts);
     let mut result = vec![Vec::new()];
     let mut room = part_rows;
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn parts_keep_every_row_in_order() {
-        let rows = 3 * ROWS_PER_PARTITION_MIN + 17;
+        let rows = 3 * ROWS_IN_ONE_PART_MAX + 17;
         let numbers: Vec<i64> = (0..rows as i64).collect();
         let batch = column("n", numbers.clone());
         let parts = split(&[batch.slice(0, 5), batch.slice(5, rows - 5)], 3);

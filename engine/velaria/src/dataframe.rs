@@ -569,7 +569,7 @@ impl DataFrame {
         let mut ranked = false;
         let visited = plan.apply_with_subqueries(|node| {
             // Its rows have an order, before it and after it.
-            ranked |= search::is_search(node);
+            ranked |= search::is_search(node) || counts_rows(node);
             Ok(TreeNodeRecursion::Continue)
         });
         let serial = visited.is_ok() && (ranked || is_small_plan(plan));
@@ -582,6 +582,31 @@ impl DataFrame {
 }
 
 /// Whether every table that `plan` reads is small.
+/// Whether `node` numbers rows that have their order in one partition only: files are read by whichever partition is free.
+fn counts_rows(node: &LogicalPlan) -> bool {
+    let LogicalPlan::TableScan(scan) = node else { return false };
+    source_as_provider(&scan.source).is_ok_and(|table| {
+        let search = (table.as_ref() as &dyn Any).downcast_ref::<SearchTable>();
+        search.is_some_and(|search| !is_in_memory(search.searched()))
+    })
+}
+
+/// Whether `plan` reads tables in memory, and does no more than to leave rows and columns out: partitions follow each other
+/// then as the rows of the table do.
+fn is_in_memory(plan: &LogicalPlan) -> bool {
+    let mut kept = true;
+    let visited = plan.apply_with_subqueries(|node| {
+        kept &= match node {
+            LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => true,
+            LogicalPlan::TableScan(scan) => source_as_provider(&scan.source)
+                .is_ok_and(|table| (table.as_ref() as &dyn Any).downcast_ref::<MemoryTable>().is_some()),
+            _ => false,
+        };
+        Ok(if kept { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    });
+    kept && visited.is_ok()
+}
+
 fn is_small_plan(plan: &LogicalPlan) -> bool {
     let mut small = true;
     let visited = plan.apply_with_subqueries(|node| {

@@ -51,6 +51,8 @@ pub(crate) async fn bind(context: &Context, text: &str, mut query: Box<Query>) -
 pub(crate) async fn bind_settled(context: &Context, text: &str, query: Box<Query>) -> Result<BoundQuery> {
     let bound = bind(context, text, query).await?;
     let Some(open) = bound.open else { return Ok(bound) };
+    // Looking at files takes long, and must not happen on the thread of a caller that polls once.
+    tokio::task::yield_now().await;
     for note in late::settle(&open, context.threads()).await? {
         context.notices.add(note);
     }

@@ -243,12 +243,15 @@ fn text_of(value: Option<ScalarValue>, what: &str) -> Result<String> {
 }
 
 fn top_k(value: Option<ScalarValue>) -> Result<usize> {
-    let number = value.and_then(|value| value.cast_to(&DataType::Int64).ok());
-    let number = match number {
-        Some(ScalarValue::Int64(Some(number))) => usize::try_from(number).ok(),
+    let given = value.as_ref().map(ToString::to_string).unwrap_or_default();
+    let integer = value.filter(|value| value.data_type().is_integer());
+    let number = match integer.and_then(|value| value.cast_to(&DataType::UInt64).ok()) {
+        Some(ScalarValue::UInt64(Some(number))) => Some(usize::try_from(number).unwrap_or(usize::MAX)),
         _ => None,
     };
-    number.filter(|number| *number > 0).ok_or_else(|| usage("top_k must be a positive integer"))
+    number
+        .filter(|number| *number > 0)
+        .ok_or_else(|| usage("top_k must be a positive integer").with_hint(format!("got: {given}")))
 }
 
 fn usage(message: &str) -> Error {

@@ -89,7 +89,8 @@ fn names(expr: &Expr) -> BTreeSet<String> {
 
 async fn numbers(context: &Arc<Context>, text: &str, table: &str, rows: &Rows, expr: Expr) -> Result<BooleanBuffer> {
     let source = NamedRows::new(&context.catalog, rows);
-    let bound = query::bind(context, text, numbered_query(&source.name, table, expr)?).await?;
+    // Settled, as a query that begins again when a type changes would end the search that it belongs to.
+    let bound = query::bind_settled(context, text, numbered_query(&source.name, table, expr)?).await?;
     let mut batches = DataFrame::from_query(context, text, bound).execute().await?;
     let mut selected = Selected::new(rows.count());
     while let Some(batch) = batches.try_next().await? {
