@@ -33,7 +33,9 @@ pub(super) fn from_not_implemented(message: &str) -> Error {
 /// An error while rows are computed.
 pub(super) fn from_execution(message: &str) -> Error {
     let message = clean(message);
-    cast(&message)
+    // The analyzer says so as well, and as an error of the execution.
+    own_signature(&message)
+        .or_else(|| cast(&message))
         .or_else(|| fixed(&message, EXECUTION_TEXTS))
         .unwrap_or_else(|| Error::new(ErrorCode::InvalidValue, lower_first(&sql_words(&message))))
 }
