@@ -43,7 +43,7 @@ def main():
 
 def bench(arguments):
     workloads = workload_files.load_all(arguments.workloads)
-    engines = find_engines(arguments)
+    engines = find_engines(arguments, ENGINES, lambda wanted: ask(arguments.python, command="versions", packages=wanted))
     if arguments.expect:
         return print_expected(arguments.python, engines, workloads)
     report = new_report(arguments, engines)
@@ -94,19 +94,19 @@ def scale(text):
 # --- before the clock
 
 
-def find_engines(arguments):
+def find_engines(arguments, known, versions):
     """{engine: version} of what will run. An engine that was asked for by name must be there."""
-    wanted = arguments.engines or list(ENGINES)
-    unknown = sorted(set(wanted) - set(ENGINES))
+    wanted = arguments.engines or list(known)
+    unknown = sorted(set(wanted) - set(known))
     if unknown:
-        raise ValueError(f"no such engine: {', '.join(unknown)} (there are {', '.join(ENGINES)})")
-    found = ask(arguments.python, command="versions", packages=wanted)
+        raise ValueError(f"no such engine: {', '.join(unknown)} (there are {', '.join(known)})")
+    found = versions(wanted)
     missing = [engine for engine in wanted if found[engine] is None]
     if missing and (arguments.engines or len(missing) == len(wanted)):
         raise ValueError(f"not installed in {arguments.python}: {', '.join(missing)}")
     for engine in missing:
         progress(f"{engine}: not installed, left out")
-    return {engine: version for engine, version in found.items() if version is not None}
+    return {engine: found[engine] for engine in wanted if found[engine] is not None}
 
 
 def prepare(arguments, workloads):

@@ -13,7 +13,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from run import RESULTS, ChildFailed, layout, load_average, machine, note, positive, progress, scale, spawn, words
+from run import RESULTS, ChildFailed, find_engines, layout, load_average, machine, note, positive, progress, scale, spawn, words
 
 HERE = Path(__file__).resolve().parent
 # In the order of the report; the last one is no part of "the best peer", because it has no kernel for this.
@@ -73,7 +73,7 @@ def shapes(text):
 
 
 def bench(arguments):
-    engines = find_engines(arguments)
+    engines = find_engines(arguments, ENGINES, lambda wanted: ask(arguments.python, command="packages", engines=wanted))
     started = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     report = {
         "report": "velaria-bench-vectors",
@@ -106,21 +106,6 @@ def bench(arguments):
     print(table(report), end="")
     progress(f"written to {path}")
     return 1 if report["problems"] else 0
-
-
-def find_engines(arguments):
-    """{engine: version} of what will run. An engine that was asked for by name must be there."""
-    wanted = arguments.engines or ENGINES
-    unknown = sorted(set(wanted) - set(ENGINES))
-    if unknown:
-        raise ValueError(f"no such engine: {', '.join(unknown)} (there are {', '.join(ENGINES)})")
-    found = ask(arguments.python, command="packages", engines=wanted)
-    missing = [engine for engine in wanted if found[engine] is None]
-    if missing and (arguments.engines or len(missing) == len(wanted)):
-        raise ValueError(f"not installed in {arguments.python}: {', '.join(missing)}")
-    for engine in missing:
-        progress(f"{engine}: not installed, left out")
-    return {engine: found[engine] for engine in wanted if found[engine] is not None}
 
 
 # --- the measurement
