@@ -35,6 +35,12 @@ impl Metric {
         self != Self::Dot
     }
 
+    /// Whether `score` is at least as near as `threshold`. NaN reaches none.
+    #[must_use]
+    pub fn reaches(self, score: f64, threshold: f64) -> bool {
+        if self.is_distance() { score <= threshold } else { score >= threshold }
+    }
+
     /// The order of two scores, nearest first. NaN, the score of a vector that is not finite, is after every number.
     #[must_use]
     pub fn order(self, left: f64, right: f64) -> Ordering {
@@ -74,6 +80,14 @@ mod tests {
         assert_eq!("Cosin".parse::<Metric>().unwrap(), Metric::Cosine);
         let error = "hamming".parse::<Metric>().unwrap_err();
         assert_eq!(error.message(), "metric must be one of: cosine/cosin, dot, l2");
+    }
+
+    #[test]
+    fn a_threshold_is_reached_from_its_nearer_side() {
+        for (metric, nearer, farther) in [(Metric::L2, 1.0, 3.0), (Metric::Cosine, 1.0, 3.0), (Metric::Dot, 3.0, 1.0)] {
+            assert!(metric.reaches(nearer, 2.0) && metric.reaches(2.0, 2.0) && !metric.reaches(farther, 2.0));
+            assert!(!metric.reaches(f64::NAN, 2.0));
+        }
     }
 
     #[test]

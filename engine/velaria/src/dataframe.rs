@@ -43,6 +43,7 @@ use crate::plan::query::{BoundQuery, analyze};
 use crate::plan::search_function::SearchTable;
 use crate::plan_cache::{self, Tables, Template};
 use crate::search;
+use crate::slice_bytes::slice_bytes;
 use crate::stack::{self, Roomy};
 use crate::stop::Stop;
 use crate::write::WriteOptions;
@@ -684,8 +685,7 @@ fn bytes_of(batch: &RecordBatch) -> Result<usize, DataFusionError> {
     if whole < Kept::STEP_BYTES / 16 {
         return Ok(whole);
     }
-    let sizes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
-    Ok(sizes.sum::<Result<usize, _>>()?.min(whole))
+    Ok(slice_bytes(batch)?.min(whole))
 }
 
 /// The batches of a running query. Dropping it stops the query.

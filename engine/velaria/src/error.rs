@@ -22,6 +22,11 @@ use self::text::clean;
 
 const DIVISION_HINT: &str = "NULLIF(divisor, 0) gives NULL instead";
 
+/// `error` on its way through DataFusion, which [`Translator`] finds again.
+pub(crate) fn external(error: Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
 /// Translates the errors of one statement.
 pub(crate) struct Translator<'a> {
     text: &'a str,

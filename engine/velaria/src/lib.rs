@@ -43,6 +43,7 @@ mod rule;
 mod runtime;
 mod search;
 mod session;
+mod slice_bytes;
 mod split;
 mod stack;
 mod stop;

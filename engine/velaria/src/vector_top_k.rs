@@ -31,6 +31,7 @@ use velaria_vector::{Metric, Queries};
 
 use self::part::{Part, gathered};
 pub(crate) use self::scored::{ROW_ID, SCORE, scored_schema};
+use crate::error::external;
 
 /// What is searched for.
 #[derive(Debug, Clone)]
@@ -66,7 +67,7 @@ impl Search {
             Form::Sorted(order) => order.expr.evaluate(batch).err(),
             Form::Scored => None,
         };
-        own.unwrap_or_else(|| DataFusionError::External(Box::new(error)))
+        own.unwrap_or_else(|| external(error))
     }
 }
 

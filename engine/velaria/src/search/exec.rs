@@ -20,6 +20,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::finder::Finder;
 use super::node::Search;
+use crate::slice_bytes::slice_bytes;
 
 /// About as many bytes are looked at before the thread is given back.
 const PIECE_BYTES: usize = 8 << 20;
@@ -132,8 +133,7 @@ async fn run(
 
 /// `batch` in slices that are not too large.
 fn pieces(batch: &RecordBatch) -> DataFusionResult<Vec<RecordBatch>> {
-    let sizes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
-    let bytes = sizes.sum::<Result<usize, _>>()?;
+    let bytes = slice_bytes(batch)?;
     let rows = batch.num_rows();
     let count = bytes.div_ceil(PIECE_BYTES).clamp(1, rows.max(1));
     let step = rows.div_ceil(count).max(1);

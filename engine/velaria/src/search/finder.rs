@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
-use datafusion::error::{DataFusionError, Result as DataFusionResult};
+use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::memory_pool::MemoryReservation;
-use velaria_contract::{Error, Result};
+use velaria_contract::Result;
 use velaria_vector::fusion::fuse;
 use velaria_vector::{
-    Backend, Hit, KeywordQuery, KeywordScanner, Metric, Part, SearchOptions, TextColumn, TopK, VectorColumn, search,
+    Backend, Hit, KeywordQuery, KeywordScanner, Part, SearchOptions, TextColumn, TopK, VectorColumn, search,
 };
 
 use super::kept::Kept;
 use super::node::{Search, Vectors, Words};
+use crate::error::external;
 
 /// So many rows beyond those that can be found are kept before the others are forgotten.
 const SPARE_ROWS: usize = 65_536;
@@ -168,14 +169,9 @@ impl Scan<Nearest> {
 impl Nearest {
     fn finish(self) -> Ranking {
         let Vectors { metric, threshold, .. } = self.vectors;
-        let reaches = |hit: &Hit| threshold.is_none_or(|threshold| reaches(metric, hit.score, threshold));
+        let reaches = |hit: &Hit| threshold.is_none_or(|threshold| metric.reaches(hit.score, threshold));
         ranking(self.best.into_sorted().into_iter().filter(reaches).collect())
     }
-}
-
-/// Whether `score` is at least as near as `threshold`.
-fn reaches(metric: Metric, score: f64, threshold: f64) -> bool {
-    if metric.is_distance() { score <= threshold } else { score >= threshold }
 }
 
 fn ranking(hits: Vec<Hit>) -> Ranking {
@@ -201,8 +197,4 @@ fn fused(words: &Ranking, vectors: &Ranking, top_k: usize) -> (Vec<u64>, Vec<Arr
 
 fn size(top_k: u64) -> usize {
     usize::try_from(top_k).unwrap_or(usize::MAX)
-}
-
-fn external(error: Error) -> DataFusionError {
-    DataFusionError::External(Box::new(error))
 }

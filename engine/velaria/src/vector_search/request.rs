@@ -166,11 +166,7 @@ impl HybridSearch {
 
     /// Whether a row of this score is in the result. NaN reaches no threshold.
     pub(super) fn keeps(&self, score: f64) -> bool {
-        match self.score_threshold {
-            None => true,
-            Some(threshold) if self.search.metric.is_distance() => score <= threshold,
-            Some(threshold) => score >= threshold,
-        }
+        self.score_threshold.is_none_or(|threshold| self.search.metric.reaches(score, threshold))
     }
 
     pub(super) fn check(&self) -> Result<()> {

@@ -11,6 +11,8 @@ use arrow::datatypes::SchemaRef;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 
+use crate::slice_bytes::slice_bytes;
+
 /// Up to this size batches are kept whole.
 const KEPT_BYTES_MAX: usize = 64 << 20;
 
@@ -106,8 +108,7 @@ pub(super) fn gather(kept: &[Kept], ids: &[u64]) -> Result<RecordBatch> {
 
 /// What the rows of `batch` take, which may be a slice of a larger one.
 fn bytes_of(batch: &RecordBatch) -> usize {
-    let sizes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
-    sizes.sum::<std::result::Result<usize, _>>().unwrap_or_else(|_| batch.get_array_memory_size())
+    slice_bytes(batch).unwrap_or_else(|_| batch.get_array_memory_size())
 }
 
 #[cfg(test)]

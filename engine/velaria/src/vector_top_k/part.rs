@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use futures::TryStreamExt;
 use velaria_vector::{Backend, Hit, Scanner, VectorColumn};
@@ -12,6 +12,7 @@ use velaria_vector::{Backend, Hit, Scanner, VectorColumn};
 use super::kept::{Kept, gather};
 use super::scored::with_scores;
 use super::{Form, Search};
+use crate::error::external;
 
 /// A row is known by its partition and its place in it: this many bits are the place.
 const PLACE_BITS: u32 = 44;
@@ -113,8 +114,4 @@ fn in_order(search: &Search, hits: Vec<Hit>, nulls: Vec<u64>) -> Vec<Hit> {
 fn number(starts: &[u64], id: u64) -> u64 {
     let start = usize::try_from(id >> PLACE_BITS).ok().and_then(|partition| starts.get(partition));
     start.copied().unwrap_or_default() + (id & ((1 << PLACE_BITS) - 1))
-}
-
-fn external(error: velaria_contract::Error) -> DataFusionError {
-    DataFusionError::External(Box::new(error))
 }
