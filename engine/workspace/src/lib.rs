@@ -1,0 +1,1 @@
+//! Tracked runs and their artifacts: directories under one home, and an index of them.
