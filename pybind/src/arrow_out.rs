@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Poll;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, RecordBatchReader, StructArray};
+use arrow::array::{
+    Array, ArrayRef, RecordBatch, RecordBatchIterator, RecordBatchOptions, RecordBatchReader, StructArray,
+};
 use arrow::compute::{CastOptions, cast_with_options, concat_batches};
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
@@ -38,6 +40,20 @@ pub(crate) fn stream<'py>(
         done: false,
     };
     PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(reader)), c"arrow_array_stream")
+}
+
+/// Rows that are there already as an `arrow_array_stream` capsule.
+pub(crate) fn batches<'py>(
+    py: Python<'py>,
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+    requested: Option<&Bound<'py, PyCapsule>>,
+) -> PyResult<Bound<'py, PyCapsule>> {
+    let schema = wanted_schema(py, schema, requested)?;
+    let wanted = Arc::clone(&schema);
+    let batches = batches.into_iter().map(move |batch| cast_batch(&batch, &wanted));
+    let reader = Box::new(RecordBatchIterator::new(batches, schema));
+    PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(reader), c"arrow_array_stream")
 }
 
 /// All rows as one struct array: an `arrow_schema` and an `arrow_array` capsule.

@@ -144,7 +144,8 @@ fn word(kind: Kind) -> &'static str {
     }
 }
 
-fn array(name: &str, values: &[Bound<'_, PyAny>]) -> PyResult<ArrayRef> {
+/// One column from values that are plain.
+pub(crate) fn array(name: &str, values: &[Bound<'_, PyAny>]) -> PyResult<ArrayRef> {
     let Some(kind) = common_kind(name, values)? else { return Ok(Arc::new(NullArray::new(values.len()))) };
     Ok(match kind {
         Kind::Boolean => Arc::new(BooleanArray::from(extract::<bool>(values)?)),

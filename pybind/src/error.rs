@@ -1,5 +1,9 @@
-//! Engine errors as the exceptions of `velaria.errors`.
+//! Engine errors as the exceptions of `velaria.errors`, and exceptions of the program as engine errors.
 
+use std::error::Error as StdError;
+use std::fmt;
+
+use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
@@ -40,7 +44,54 @@ fn exception(py: Python<'_>, error: &Error, class: &str) -> PyResult<PyErr> {
         let position = module.getattr("Position")?.call1((place.line, place.column, place.length, &place.text))?;
         values.set_item("position", position)?;
     }
-    Ok(PyErr::from_value(module.getattr(class)?.call((report.to_string(),), Some(&values))?))
+    let raised = PyErr::from_value(module.getattr(class)?.call((report.to_string(),), Some(&values))?);
+    if let Some(Raised(cause)) = error.source().and_then(|source| source.downcast_ref()) {
+        raised.set_cause(py, Some(PyErr::from_value(cause.bind(py).clone().into_any())));
+    }
+    Ok(raised)
+}
+
+/// An exception on its way through the engine: the `__cause__` of what comes out.
+struct Raised(Py<PyBaseException>);
+
+impl fmt::Debug for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Raised").finish()
+    }
+}
+
+impl fmt::Display for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an exception of the program")
+    }
+}
+
+impl StdError for Raised {}
+
+/// The engine error for an exception that `who` of the program raised.
+fn caused_by(py: Python<'_>, who: &str, raised: PyErr) -> Error {
+    let name = raised.get_type(py).name().map_or_else(|_| "an exception".to_owned(), |name| name.to_string());
+    let text = raised.value(py).str().map_or_else(|_| String::new(), |text| text.to_string());
+    let words = if text.is_empty() { name } else { format!("{name}: {text}") };
+    Error::new(ErrorCode::CallerFailed, format!("{who} raised {words}"))
+        .with_hint("the exception is the __cause__ of this error")
+        .with_source(Raised(raised.into_value(py)))
+}
+
+/// The engine error for an exception that `who` raised; one that came out of the engine goes back in as what it was.
+pub(crate) fn to_engine(py: Python<'_>, who: &str, raised: PyErr) -> Error {
+    let value = raised.value(py);
+    let text = |name: &str| value.getattr(name).and_then(|text| text.extract::<String>()).ok();
+    let code = text("code").and_then(|code| ErrorCode::ALL.iter().find(|known| known.as_str() == code));
+    let (Some(code), Some(message)) = (code, text("message")) else {
+        return caused_by(py, who, raised);
+    };
+    let error = Error::new(*code, message);
+    let error = match text("hint") {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    };
+    error.with_source(Raised(raised.into_value(py)))
 }
 
 fn class_name(kind: ErrorKind) -> &'static str {

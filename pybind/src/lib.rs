@@ -24,6 +24,7 @@ mod schema;
 mod seconds;
 mod session;
 mod stream;
+mod threads;
 mod variables;
 mod vector;
 
@@ -43,6 +44,7 @@ fn _velaria(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<stream::StreamingQuery>()?;
     module.add_class::<stream::RealtimeStreamSource>()?;
     module.add_class::<stream::RealtimeStreamSink>()?;
+    module.add_class::<stream::Emission>()?;
     module.add_function(wrap_pyfunction!(session::sql, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_main, module)?)
 }

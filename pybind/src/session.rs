@@ -18,8 +18,8 @@ use crate::parameters::parameters;
 use crate::runtime::{plan, wait};
 use crate::seconds::seconds;
 use crate::stream::{
-    CheckpointPath, Contract, RealtimeStreamSink, RealtimeStreamSource, StreamingDataFrame, StreamingQuery,
-    declared_schema, named,
+    CheckpointPath, Contract, Emit, RealtimeStreamSink, RealtimeStreamSource, StreamingDataFrame, StreamingQuery,
+    declared_schema, named, sink_table, source_table,
 };
 use crate::variables::{self, Scan};
 use crate::vector::{Arguments, Threshold, TopK, Words};
@@ -441,13 +441,33 @@ impl Session {
         frame.map(StreamingDataFrame::new).map_err(|error| to_py(py, &error))
     }
 
-    /// Makes a sink known under a name that is new, for `INSERT INTO`.
+    /// The stream of what a program gives: rows, which are dicts or sequences, or Arrow data, from anything that Python can iterate
+    /// over. `schema` is an Arrow schema, or a dict or pairs of names and SQL types; without it the first rows say the columns.
+    ///
+    /// >>> import velaria
+    /// >>> velaria.Session().read_custom_stream([("ada", 9.5)], {"name": "STRING", "score": "DOUBLE"}).columns
+    /// ['name', 'score']
+    #[pyo3(signature = (source, schema=None, *, emit_interval_seconds=1.0, emit_rows=1024, bounded=None))]
+    fn read_custom_stream(
+        &self,
+        py: Python<'_>,
+        source: &Bound<'_, PyAny>,
+        schema: Option<&Bound<'_, PyAny>>,
+        emit_interval_seconds: f64,
+        emit_rows: i64,
+        bounded: Option<bool>,
+    ) -> PyResult<StreamingDataFrame> {
+        let session = self.open(py)?;
+        let declared = schema.map(|columns| declared_schema(&session, columns)).transpose()?;
+        let emit = Emit { interval_seconds: emit_interval_seconds, rows: emit_rows };
+        let table = Arc::new(source_table(source, declared, &emit, bounded)?);
+        let frame = session.read_stream_table("custom", table);
+        frame.map(StreamingDataFrame::new).map_err(|error| to_py(py, &error))
+    }
+
+    /// Makes a sink known under a name that is new, for `INSERT INTO`: a `RealtimeStreamSink`, or what `write_stream_custom` takes.
     fn create_stream_sink(&self, py: Python<'_>, name: &str, sink: &Bound<'_, PyAny>) -> PyResult<()> {
-        let Ok(sink) = sink.cast::<RealtimeStreamSink>() else {
-            return Err(wrong_type(py, "sink must be a RealtimeStreamSink"));
-        };
-        let table = Arc::new(sink.get().sink().clone());
-        self.open(py)?.create_stream_sink(name, table).map_err(|error| to_py(py, &error))
+        self.open(py)?.create_stream_sink(name, sink_table(sink)?).map_err(|error| to_py(py, &error))
     }
 
     /// A queue that a query fills.

@@ -10,7 +10,10 @@ import velaria
 from support import ROOT, run, run_code
 from velaria import _velaria, errors
 
-STREAMS = ("StreamingDataFrame", "StreamingQuery", "RealtimeStreamSource", "RealtimeStreamSink")
+STREAMS = ("StreamingDataFrame", "StreamingQuery", "RealtimeStreamSource", "RealtimeStreamSink", "Emission")
+
+# Native classes that only the threads of a stream query see.
+OF_THREADS = ("Inlet", "Held", "Outlet", "Watch")
 
 # Native names that the package offers in another form, and where.
 WRAPPED = {"cli_main": "velaria.__main__.main"}
@@ -68,7 +71,7 @@ def test_every_native_class_is_frozen() -> None:
     sources = list((ROOT / "pybind" / "src").rglob("*.rs"))
     assert sources
     classes = [found for path in sources for found in re.findall(r"#\[pyclass(.*?)\]", path.read_text(encoding="utf-8"))]
-    assert len(classes) == len({"Session", "DataFrame", "Schema", *STREAMS})
+    assert len(classes) == len({"Session", "DataFrame", "Schema", *STREAMS, *OF_THREADS})
     assert all("frozen" in arguments for arguments in classes)
 
 

@@ -65,13 +65,14 @@ pub use sink::{
     SinkPosition, SinkTable, StreamSink,
 };
 pub use source::{
-    CheckpointMarker, Pull, Pulling, Replay, Signal, SourceContext, SourceDescription, SourceNotes, SourceOffset,
-    StreamSource, StreamTable,
+    CheckpointMarker, Interrupter, Pull, Pulling, Replay, Signal, SourceContext, SourceDescription, SourceNotes,
+    SourceOffset, StreamSource, StreamTable,
 };
 pub use stdin::reserve_standard_input;
 pub use store::LocalFiles;
 pub use stream::{
-    CSV_APPEND_OPTIONS, ConsoleOutput, ConsoleSinkTable, CsvAppendTable, DIRECTORY_OPTIONS, Directory,
-    DirectorySettings, DirectoryStream, EndOption, MemorySinkTable, MemoryStream, OnBadRow, OnChange,
-    PART_FILES_OPTIONS, PartFilesTable, PartFormat, QueueSinkTable, QueueStream,
+    CSV_APPEND_OPTIONS, ConsoleOutput, ConsoleSinkTable, CsvAppendTable, Cut, DIRECTORY_OPTIONS, Directory,
+    DirectorySettings, DirectoryStream, Emission, EmissionTaker, EndOption, HandedSinkTable, Inlet, ItemSource,
+    MemorySinkTable, MemoryStream, Offered, OnBadRow, OnChange, Outlet, PART_FILES_OPTIONS, PartFilesTable, PartFormat,
+    Piece, PulledStream, QueueSinkTable, QueueStream, Rereading, Taken,
 };

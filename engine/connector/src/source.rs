@@ -108,6 +108,9 @@ pub struct SourceNotes {
     pub warning: Option<String>,
 }
 
+/// Tells a source, from another thread, that nobody waits for its rows any more.
+pub type Interrupter = Box<dyn Fn() + Send>;
+
 /// The reader of one query.
 pub trait StreamSource: Send {
     /// Begins, after `resume` if that is given and otherwise at the start.
@@ -154,6 +157,11 @@ pub trait StreamSource: Send {
     /// What was passed over.
     fn notes(&self) -> SourceNotes {
         SourceNotes::default()
+    }
+
+    /// The means to end a wait inside of [`StreamSource::next_batch`] when the query stops. Asked once, after `open`.
+    fn interrupter(&self) -> Option<Interrupter> {
+        None
     }
 
     /// Lets go of what is held. Called once, also after an error.

@@ -6,20 +6,24 @@ mod console;
 mod csv_append;
 mod directory;
 mod fault;
+mod handed_sink;
 mod memory;
 mod memory_sink;
 mod options;
 mod part_files;
+mod pulled;
 mod queue;
 mod queue_sink;
 
 pub use self::console::{ConsoleOutput, ConsoleSinkTable};
 pub use self::csv_append::{CSV_APPEND_OPTIONS, CsvAppendTable};
 pub use self::directory::{DIRECTORY_OPTIONS, Directory, DirectorySettings, DirectoryStream, OnBadRow, OnChange};
+pub use self::handed_sink::{Emission, EmissionTaker, HandedSinkTable, Outlet, Taken};
 pub use self::memory::MemoryStream;
 pub use self::memory_sink::MemorySinkTable;
 pub use self::options::EndOption;
 pub use self::part_files::{PART_FILES_OPTIONS, PartFilesTable, PartFormat};
+pub use self::pulled::{Cut, Inlet, ItemSource, Offered, Piece, PulledStream, Rereading};
 pub use self::queue::QueueStream;
 pub use self::queue_sink::QueueSinkTable;
 

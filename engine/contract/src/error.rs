@@ -179,6 +179,8 @@ error_codes! {
     Closed = "VEL-7002", Usage;
     /// A file can be read in more than one way: an option has to say which.
     Ambiguous = "VEL-7003", Usage;
+    /// A source, a sink or a callback of the program raised an exception.
+    CallerFailed = "VEL-7004", Usage;
 
     /// The memory limit was reached.
     OutOfMemory = "VEL-8001", Resource;

@@ -35,7 +35,7 @@ pub use plan::{
     Aggregate, AggregateSpec, Input, Node, NodeKind, SortScope, StreamPlan, TableJoin, TableReader, WatermarkSpec,
     WindowSpec,
 };
-pub use query::{Environment, StreamingQuery, Syncing};
+pub use query::{Environment, ProgressWatch, StreamingQuery, Syncing, Watched};
 pub use strategy::strategy;
 pub use watermark::Watermark;
 pub use window::{

@@ -1,5 +1,7 @@
 //! A stream query as users hold it: started, waited for, stopped.
 
+mod watch;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,6 +17,8 @@ use crate::explain::explain;
 use crate::options::StreamOptions;
 use crate::plan::StreamPlan;
 use crate::progress::initial;
+
+pub use self::watch::{ProgressWatch, Watched};
 
 /// What a query is given from outside.
 #[derive(Debug, Clone)]
@@ -94,6 +98,8 @@ struct State {
     error: Option<Error>,
     thread: Option<JoinHandle<()>>,
     thread_id: Option<ThreadId>,
+    /// Those who want to know of every change of the progress.
+    watches: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +139,7 @@ impl StreamingQuery {
             error: None,
             thread: None,
             thread_id: None,
+            watches: 0,
         };
         let control = Control {
             id,
@@ -270,6 +277,12 @@ impl StreamingQuery {
     /// Tells the query to stop, and waits until it has: the micro-batch at hand is finished and committed. A query that does
     /// not run is left alone. From a thread of the query itself it only tells.
     pub fn stop(&self) {
+        while !self.stop_within(Duration::from_secs(3600)) {}
+    }
+
+    /// Tells the query to stop like [`StreamingQuery::stop`], and waits for `timeout` at the most: whether the wait is over.
+    #[must_use]
+    pub fn stop_within(&self, timeout: Duration) -> bool {
         let control = self.control();
         let mut state = control.lock();
         control.request_stop();
@@ -280,12 +293,15 @@ impl StreamingQuery {
             control.changed.notify_all();
         }
         if state.thread_id == Some(thread::current().id()) {
-            return;
+            return true;
         }
-        let ended = control.changed.wait_while(state, |state| state.is_in(run));
-        let mut state = ended.unwrap_or_else(PoisonError::into_inner);
+        let ended = control.changed.wait_timeout_while(state, timeout, |state| state.is_in(run));
+        let (mut state, _) = ended.unwrap_or_else(PoisonError::into_inner);
+        if state.is_in(run) {
+            return false;
+        }
         if state.run != run {
-            return;
+            return true;
         }
         state.end_told = true;
         let thread = state.thread.take();
@@ -294,6 +310,13 @@ impl StreamingQuery {
             // A panic in it has become the error of the query.
             let _ = thread.join();
         }
+        true
+    }
+
+    /// The progress of the run that goes on now, or of the last one, step by step.
+    #[must_use]
+    pub fn watch(&self) -> ProgressWatch {
+        ProgressWatch::new(&self.handle.query)
     }
 
     /// Tells the query to stop, and does not wait.
@@ -404,6 +427,9 @@ impl Control {
         let mut state = self.lock();
         state.progress = progress;
         state.processed = processed;
+        if state.watches > 0 {
+            self.changed.notify_all();
+        }
     }
 
     /// Says whether the sink is open for this query.

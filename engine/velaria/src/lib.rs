@@ -85,20 +85,21 @@ pub use velaria_connector::{EXCEL_OPTIONS, ExcelSheetName, ExcelWriter};
 pub use velaria_contract::{BatchStrategy, Error, ErrorCode, ErrorKind, ErrorReport, Explain, Position, Result, json};
 pub use velaria_sql::{Parameter, Parameters};
 pub use velaria_stream::{
-    DeliveryMode, Environment, ExecutionMode, OPTIONS as STREAM_OPTIONS, OptionEntry, StreamOptions, StreamingQuery,
-    Syncing,
+    DeliveryMode, Environment, ExecutionMode, OPTIONS as STREAM_OPTIONS, OptionEntry, ProgressWatch, StreamOptions,
+    StreamingQuery, Syncing, Watched,
 };
 pub use velaria_vector::{Metric, Queries};
 /// Streams and sinks that callers define, and those that there are.
 pub mod stream {
     pub use crate::fit::fit;
     pub use velaria_connector::{
-        CSV_APPEND_OPTIONS, CheckpointMarker, CommittedRows, ConsoleOutput, ConsoleSinkTable, CsvAppendTable,
-        DIRECTORY_OPTIONS, Durability, DurableFile, DurableFs, EmissionKind, EndOption, Epoch, LockGuard,
-        MemorySinkTable, MemoryStream, OsFs, PART_FILES_OPTIONS, PartFilesTable, PartFormat, Prepared, Pull, Pulling,
-        QueueSinkTable as RealtimeStreamSink, QueueStream as RealtimeStreamSource, Replay, Signal, SinkContext,
-        SinkDescription, SinkGuarantee, SinkPosition, SinkTable, SourceContext, SourceDescription, SourceNotes,
-        SourceOffset, StreamSink, StreamSource, StreamTable,
+        CSV_APPEND_OPTIONS, CheckpointMarker, CommittedRows, ConsoleOutput, ConsoleSinkTable, CsvAppendTable, Cut,
+        DIRECTORY_OPTIONS, Durability, DurableFile, DurableFs, Emission, EmissionKind, EmissionTaker, EndOption, Epoch,
+        HandedSinkTable, Inlet, Interrupter, ItemSource, LockGuard, MemorySinkTable, MemoryStream, Offered, OsFs,
+        Outlet, PART_FILES_OPTIONS, PartFilesTable, PartFormat, Piece, Prepared, Pull, PulledStream, Pulling,
+        QueueSinkTable as RealtimeStreamSink, QueueStream as RealtimeStreamSource, Replay, Rereading, Signal,
+        SinkContext, SinkDescription, SinkGuarantee, SinkPosition, SinkTable, SourceContext, SourceDescription,
+        SourceNotes, SourceOffset, StreamSink, StreamSource, StreamTable, Taken,
     };
     pub use velaria_contract::{
         Clock, ManualClock, StreamExplain, StreamStrategy, StreamingQueryProgress, SystemClock,

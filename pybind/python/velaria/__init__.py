@@ -5,9 +5,12 @@
 [(2,)]
 """
 
+from typing import TYPE_CHECKING, Any, List
+
 from velaria._version import __version__
 from velaria._velaria import (
     DataFrame,
+    Emission,
     RealtimeStreamSink,
     RealtimeStreamSource,
     Schema,
@@ -19,12 +22,36 @@ from velaria._velaria import (
 from velaria.errors import Error
 from velaria.excel import read_excel
 
+if TYPE_CHECKING:
+    from velaria.custom_stream import (
+        CustomArrowStreamSink,
+        CustomArrowStreamSource,
+        CustomStreamEmitOptions,
+        consume_arrow_batches_with_custom_sink,
+        create_stream_from_custom_source,
+    )
+
+# Names of modules that are imported when the first of their names is used: `import velaria` stays fast.
+_LAZY = {
+    "CustomArrowStreamSource": "velaria.custom_stream",
+    "CustomArrowStreamSink": "velaria.custom_stream",
+    "CustomStreamEmitOptions": "velaria.custom_stream",
+    "create_stream_from_custom_source": "velaria.custom_stream",
+    "consume_arrow_batches_with_custom_sink": "velaria.custom_stream",
+}
+
 __all__ = [
     "__version__",
     "Session",
     "DataFrame",
     "StreamingDataFrame",
     "StreamingQuery",
+    "CustomArrowStreamSource",
+    "CustomArrowStreamSink",
+    "CustomStreamEmitOptions",
+    "create_stream_from_custom_source",
+    "consume_arrow_batches_with_custom_sink",
+    "Emission",
     "RealtimeStreamSource",
     "RealtimeStreamSink",
     "Schema",
@@ -32,3 +59,17 @@ __all__ = [
     "read_excel",
     "sql",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError("module 'velaria' has no attribute {!r}".format(name))
+    import importlib
+
+    value = globals()[name] = getattr(importlib.import_module(module), name)
+    return value
+
+
+def __dir__() -> List[str]:
+    return sorted({*globals(), *_LAZY})

@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyTuple};
 use velaria::stream::{ConsoleOutput, ConsoleSinkTable};
 use velaria::{Parameter, StreamOptions, Totals};
 
-use super::{CheckpointPath, Contract, RealtimeStreamSink, StreamingQuery, count, named};
+use super::{CheckpointPath, Contract, RealtimeStreamSink, StreamingQuery, count, named, sink_table};
 use crate::error::{to_py, wrong_type};
 use crate::names::names;
 use crate::parameters::parameter;
@@ -211,6 +211,42 @@ impl StreamingDataFrame {
         };
         let options = contract.with(py, options)?;
         begun(py, self.frame.write_stream_queue_sink(sink.get().sink(), &options))
+    }
+
+    /// A query that hands the rows of each micro-batch to `sink`: a function of an `Emission`, or an object with `write_batch`.
+    /// It is not started.
+    ///
+    /// >>> import velaria
+    /// >>> stream = velaria.Session().read_custom_stream([{"v": 1}, {"v": 2}])
+    /// >>> stream.write_stream_custom(lambda emission: print(len(emission), "rows")).await_termination()
+    /// 2 rows
+    /// 1
+    #[pyo3(signature = (sink, trigger_interval_ms=1000, checkpoint_path=CheckpointPath::default(),
+        checkpoint_delivery_mode="at-least-once", execution_mode="single-process", local_workers=1,
+        max_inflight_partitions=0, **options))]
+    #[expect(clippy::too_many_arguments, reason = "the arguments are those of the other sinks")]
+    fn write_stream_custom(
+        &self,
+        py: Python<'_>,
+        sink: &Bound<'_, PyAny>,
+        trigger_interval_ms: i64,
+        checkpoint_path: CheckpointPath,
+        checkpoint_delivery_mode: &str,
+        execution_mode: &str,
+        local_workers: i64,
+        max_inflight_partitions: i64,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<StreamingQuery> {
+        let contract = Contract {
+            trigger_interval_ms,
+            checkpoint_path,
+            checkpoint_delivery_mode: Some(checkpoint_delivery_mode),
+            execution_mode: Some(execution_mode),
+            local_workers: Some(local_workers),
+            max_inflight_partitions: Some(max_inflight_partitions),
+        };
+        let options = contract.with(py, options)?;
+        begun(py, self.frame.write(sink_table(sink)?, &options))
     }
 
     /// What the query will do, in the sections `logical`, `physical` and `strategy`. Nothing runs.

@@ -1,5 +1,6 @@
 //! `velaria.StreamingQuery`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyTypeError;
@@ -8,21 +9,55 @@ use pyo3::types::{PyDict, PyTuple};
 use velaria::{Error, ErrorCode};
 
 use super::count;
+use super::custom_sink::is_called_by;
+use super::report::Reports;
+use crate::error::{to_py, wrong_type};
 use crate::runtime::{Check, enter};
 use crate::seconds::seconds;
 
 /// How often a wait looks for Ctrl-C.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(50);
+/// How many ticks a wait goes on after the query has ended, for callbacks that have not been told yet.
+const TICKS_TO_TELL: u32 = 40;
 
 /// A stream query: what it has done, and the means to wait for it and to stop it.
 #[pyclass(frozen, module = "velaria")]
 pub(crate) struct StreamingQuery {
     query: velaria::StreamingQuery,
+    reports: Arc<Reports>,
 }
 
 impl StreamingQuery {
     pub(crate) fn new(query: velaria::StreamingQuery) -> Self {
-        Self { query }
+        Self { query, reports: Arc::default() }
+    }
+
+    /// Waits, and lets callbacks of the progress follow.
+    fn wait(&self, py: Python<'_>, max_batches: u64, timeout: Option<Duration>) -> PyResult<u64> {
+        if self.reports.is_empty() {
+            return enter(py, |check| wait(&self.query, max_batches, timeout, check));
+        }
+        // This starts a query that nobody has started; its callbacks are told from then on.
+        let begun = enter(py, |_| self.query.wait(max_batches, Some(Duration::ZERO)));
+        self.reports.tell(py, &self.query)?;
+        let waited = match begun? {
+            Some(batches) => Ok(batches),
+            None => enter(py, |check| wait(&self.query, max_batches, timeout, check)),
+        };
+        enter(py, |check| self.settle(check))?;
+        waited
+    }
+
+    /// Waits for the callbacks to have been told the end, if there was one.
+    fn settle(&self, check: Check<'_>) -> velaria::Result<()> {
+        let has_ended = matches!(self.query.progress().status.as_str(), "stopped" | "failed");
+        for _ in 0..TICKS_TO_TELL {
+            if !has_ended || self.reports.settle(TICK) {
+                break;
+            }
+            check()?;
+        }
+        Ok(())
     }
 }
 
@@ -71,8 +106,9 @@ impl StreamingQuery {
 
     /// Starts the query on threads of its own, unless it runs already.
     fn start<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
-        let query = &slf.get().query;
-        enter(slf.py(), |_| query.start())?;
+        let (py, own) = (slf.py(), slf.get());
+        enter(py, |_| own.query.start())?;
+        own.reports.tell(py, &own.query)?;
         Ok(slf.clone())
     }
 
@@ -82,15 +118,47 @@ impl StreamingQuery {
     fn await_termination(&self, py: Python<'_>, max_batches: i64, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<u64> {
         let max_batches = count(py, "max_batches", max_batches)?;
         let timeout = timeout.map(|timeout| seconds(timeout, "timeout")).transpose()?;
-        enter(py, |check| wait(&self.query, max_batches, timeout, check))
+        if is_called_by(self.query.id()) {
+            let error = Error::new(ErrorCode::InvalidArgument, "the sink of a stream query cannot wait for the query");
+            return Err(to_py(py, &error.with_hint("the query waits for its sink; stop() may be called")));
+        }
+        self.wait(py, max_batches, timeout)
     }
 
-    /// Ends the query after the micro-batch that it works on, and waits for that.
+    /// Ends the query after the micro-batch that it works on, and waits for that. In the sink of the query it does not wait.
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
-        enter(py, |_| {
-            self.query.stop();
+        if is_called_by(self.query.id()) {
+            py.detach(|| self.query.request_stop());
+            return Ok(());
+        }
+        enter(py, |check| {
+            while !self.query.stop_within(TICK) {
+                check()?;
+            }
             Ok(())
         })
+    }
+
+    /// Calls `callback` with the progress, a dict, whenever a micro-batch is written or the status changes; gives it back.
+    ///
+    /// >>> import velaria
+    /// >>> query = velaria.Session().read_custom_stream([{"v": 1}]).write_stream_custom(lambda emission: None)
+    /// >>> seen = []
+    /// >>> callback = query.on_progress(lambda progress: seen.append(progress["status"]))
+    /// >>> query.await_termination()
+    /// 1
+    /// >>> seen[-1]
+    /// 'stopped'
+    fn on_progress<'py>(&self, callback: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = callback.py();
+        if !callback.is_callable() {
+            return Err(wrong_type(py, "callback must be callable"));
+        }
+        self.reports.add(callback.clone().unbind());
+        if self.status(py) != "created" {
+            self.reports.tell(py, &self.query)?;
+        }
+        Ok(callback)
     }
 
     /// What the query has done, as a dict.
@@ -111,6 +179,15 @@ impl StreamingQuery {
     #[pyo3(signature = (*_exception))]
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
         self.stop(py)
+    }
+
+    // A callback that mentions its query would keep both for ever.
+    fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+        self.reports.visit(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.reports.clear();
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {

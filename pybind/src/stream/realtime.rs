@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema as ArrowSchema, SchemaRef};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyCapsule, PyDict, PyTuple};
 use velaria::{Error, ErrorCode};
 
 use crate::arrow_in;
-use crate::columns;
 use crate::dataframe::DataFrame;
 use crate::error::{to_py, wrong_type};
 use crate::runtime::{enter, plan};
 use crate::schema::Schema;
+
+use super::rows::{RowColumns, Unknown};
 
 /// How long a push waits for room before signal handlers run.
 const TICK: Duration = Duration::from_millis(50);
@@ -24,12 +25,12 @@ const TICK: Duration = Duration::from_millis(50);
 #[pyclass(frozen, module = "velaria")]
 pub(crate) struct RealtimeStreamSource {
     source: velaria::stream::RealtimeStreamSource,
-    schema: SchemaRef,
+    columns: RowColumns,
 }
 
 impl RealtimeStreamSource {
     pub(crate) fn new(source: velaria::stream::RealtimeStreamSource, schema: SchemaRef) -> Self {
-        Self { source, schema }
+        Self { source, columns: RowColumns { schema, of: "realtime source", unknown: Unknown::Refused } }
     }
 
     pub(crate) fn source(&self) -> &velaria::stream::RealtimeStreamSource {
@@ -46,56 +47,6 @@ impl RealtimeStreamSource {
             Ok(())
         })
     }
-
-    /// The columns of one row after the other; what a row does not name is NULL.
-    fn columns_of<'py>(&self, rows: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyList>>> {
-        let py = rows.py();
-        let columns: Vec<Bound<'py, PyList>> = self.schema.fields().iter().map(|_| PyList::empty(py)).collect();
-        let items = rows.try_iter().map_err(|_| wrong_type(py, "rows must contain dicts or sequences"))?;
-        for row in items {
-            for (column, value) in columns.iter().zip(self.cells(&row?)?) {
-                column.append(value)?;
-            }
-        }
-        Ok(columns)
-    }
-
-    fn cells<'py>(&self, row: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let py = row.py();
-        if let Ok(dict) = row.cast::<PyDict>() {
-            return self.cells_by_name(dict);
-        }
-        if row.is_instance_of::<PyString>() || !row.hasattr("__getitem__")? {
-            return Err(wrong_type(py, "rows must contain dicts or sequences"));
-        }
-        let cells: Vec<Bound<'py, PyAny>> = row.try_iter()?.collect::<PyResult<_>>()?;
-        match cells.len() == self.schema.fields().len() {
-            true => Ok(cells),
-            false => {
-                let error = Error::new(ErrorCode::SchemaMismatch, "row width does not match realtime source schema");
-                Err(to_py(py, &error.with_hint(self.declared())))
-            }
-        }
-    }
-
-    fn cells_by_name<'py>(&self, row: &Bound<'py, PyDict>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let py = row.py();
-        for name in row.keys() {
-            let known = name.extract::<String>().is_ok_and(|name| self.schema.index_of(&name).is_ok());
-            if !known {
-                let message = format!("the realtime source has no column {}", name.repr()?);
-                let error = Error::new(ErrorCode::SchemaMismatch, message).with_hint(self.declared());
-                return Err(to_py(py, &error));
-            }
-        }
-        let cell = |field: &Arc<Field>| Ok(row.get_item(field.name())?.unwrap_or_else(|| py.None().into_bound(py)));
-        self.schema.fields().iter().map(cell).collect()
-    }
-
-    fn declared(&self) -> String {
-        let names: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
-        format!("its columns are {}", names.join(", "))
-    }
 }
 
 #[pymethods]
@@ -109,19 +60,20 @@ impl RealtimeStreamSource {
     /// The names and types of the columns.
     #[getter]
     fn schema(&self) -> Schema {
-        Schema::new(Arc::clone(&self.schema))
+        Schema::new(Arc::clone(&self.columns.schema))
     }
 
     /// Gives Arrow data to the queries that read this source: each of its batches is one micro-batch.
     fn push_arrow(&self, py: Python<'_>, obj: &Bound<'_, PyAny>) -> PyResult<()> {
         let (schema, batches) = arrow_in::table(obj)?;
         let names = |schema: &SchemaRef| schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
-        if names(&schema) != names(&self.schema) {
+        if names(&schema) != names(&self.columns.schema) {
             let error = Error::new(ErrorCode::SchemaMismatch, "queue stream source schema mismatch");
-            return Err(to_py(py, &error.with_hint(self.declared())));
+            return Err(to_py(py, &error.with_hint(self.columns.declared())));
         }
         for batch in batches {
-            let fitted = velaria::stream::fit(&self.schema, batch.columns()).map_err(|error| to_py(py, &error))?;
+            let fitted =
+                velaria::stream::fit(&self.columns.schema, batch.columns()).map_err(|error| to_py(py, &error))?;
             self.push(py, fitted)?;
         }
         Ok(())
@@ -129,14 +81,12 @@ impl RealtimeStreamSource {
 
     /// Gives rows, which are dicts or sequences, as one micro-batch.
     fn push_rows(&self, py: Python<'_>, rows: &Bound<'_, PyAny>) -> PyResult<()> {
-        let columns = self.columns_of(rows)?;
-        if columns.first().is_none_or(|column| column.is_empty()) {
+        let items = rows.try_iter().map_err(|_| wrong_type(py, "rows must contain dicts or sequences"))?;
+        let rows = items.collect::<PyResult<Vec<_>>>()?;
+        if rows.is_empty() {
             return Ok(());
         }
-        let fields = self.schema.fields().iter().zip(columns);
-        let arrays: Vec<ArrayRef> =
-            fields.map(|(field, values)| columns::column(field.name(), values.as_any())).collect::<PyResult<_>>()?;
-        let batch = velaria::stream::fit(&self.schema, &arrays).map_err(|error| to_py(py, &error))?;
+        let batch = self.columns.batch(py, rows.into_iter().map(Ok))?;
         self.push(py, batch)
     }
 
@@ -146,7 +96,7 @@ impl RealtimeStreamSource {
     }
 
     fn __repr__(&self) -> String {
-        format!("<velaria.RealtimeStreamSource: {}>", self.declared())
+        format!("<velaria.RealtimeStreamSource: {}>", self.columns.declared())
     }
 }
 

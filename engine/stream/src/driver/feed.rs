@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use velaria_connector::{
-    CheckpointMarker, Pull, Pulling, Signal, SourceContext, SourceNotes, SourceOffset, StreamSource,
+    CheckpointMarker, Interrupter, Pull, Pulling, Signal, SourceContext, SourceNotes, SourceOffset, StreamSource,
 };
 use velaria_contract::{Clock, Error, ErrorCode, Result};
 
@@ -19,6 +19,8 @@ pub(crate) struct Feed {
     shared: Arc<Shared>,
     inline: Vec<Inline>,
     threads: Vec<JoinHandle<Result<()>>>,
+    /// How to end the waits of those that are asked on threads.
+    interrupters: Vec<Interrupter>,
 }
 
 struct Shared {
@@ -111,7 +113,7 @@ impl Feed {
             context,
             idle_wait,
         });
-        let mut feed = Self { shared, inline: Vec::new(), threads: Vec::new() };
+        let mut feed = Self { shared, inline: Vec::new(), threads: Vec::new(), interrupters: Vec::new() };
         for (input, opening) in sources.into_iter().enumerate() {
             if let Err(error) = feed.add(input, opening) {
                 // The error of opening is the one to tell.
@@ -134,6 +136,7 @@ impl Feed {
                 self.inline.push(Inline { input, source, ended: false, next_at: Duration::ZERO });
             }
             Pulling::Blocking => {
+                self.interrupters.extend(source.interrupter());
                 let shared = Arc::clone(&self.shared);
                 let name = format!("{}-source-{input}", shared.context.query_id);
                 let thread = thread::Builder::new().name(name).spawn(move || shared.serve(input, source));
@@ -266,6 +269,7 @@ impl Feed {
         self.shared.lock().stopping = true;
         self.shared.room.notify_all();
         self.shared.signal.notify();
+        self.interrupters.drain(..).for_each(|interrupt| interrupt());
         let mut result = Ok(());
         for mut own in self.inline.drain(..) {
             result = result.and(own.source.close());
@@ -312,6 +316,7 @@ impl Shared {
         let mut ended = false;
         let mut pause = Duration::ZERO;
         while self.wait_for_room(input, source, ended, pause)? {
+            let asked = self.clock.monotonic();
             let pulled = source.next_batch(&self.context_now())?;
             let history = if matches!(pulled, Pull::Batch(..)) { source.take_history() } else { None };
             let mut inside = self.lock();
@@ -323,7 +328,8 @@ impl Shared {
                     inside.queue.push(Item { input, batch, offset, history });
                     pause = Duration::from_millis(self.context.trigger_interval_ms);
                 }
-                Pull::Idle => pause = self.idle_wait,
+                // A source that has waited itself is asked again at once.
+                Pull::Idle => pause = self.idle_wait.saturating_sub(self.clock.monotonic().saturating_sub(asked)),
                 Pull::End => {
                     ended = true;
                     inside.end(input);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use velaria_connector::Pulling;
 use velaria_contract::ErrorCode;
-use velaria_stream::{DeliveryMode, Environment, NodeKind, StreamOptions, StreamingQuery};
+use velaria_stream::{DeliveryMode, Environment, NodeKind, StreamOptions, StreamingQuery, Watched};
 
 use crate::doubles::{Act, Recorder, Script, batch, plan};
 
@@ -244,4 +244,44 @@ fn a_start_that_failed_can_be_tried_again_at_once() {
         let _ = broken.start();
     }
     assert!(sink.log.lock().unwrap().iter().filter(|line| *line == "sink open").count() >= 2);
+}
+
+#[test]
+fn a_watch_tells_the_steps_of_one_run_and_its_end() {
+    let sink = Recorder::default();
+    let query = query(&Script::new(batches(3)), Vec::new(), &sink, options());
+    query.start().unwrap();
+    let mut watch = query.watch();
+    let mut seen = Vec::new();
+    loop {
+        match watch.next(Duration::from_secs(60)) {
+            Watched::Progress(progress) => seen.push((progress.batches_processed, progress.status)),
+            Watched::Nothing => panic!("nothing for a minute: {seen:?}"),
+            Watched::End => break,
+        }
+    }
+    // Whoever is slow does not see every step, but each step once, and the last one always.
+    assert_eq!(seen.last(), Some(&(3, "stopped".to_owned())));
+    assert!(seen.windows(2).all(|pair| pair[0].0 <= pair[1].0 && pair[0] != pair[1]), "{seen:?}");
+    assert_eq!(watch.next(Duration::from_secs(60)), Watched::End);
+    query.await_termination(0, None).unwrap();
+    query.start().unwrap();
+    assert_eq!(watch.next(Duration::from_secs(60)), Watched::End, "another run is not its own");
+}
+
+#[test]
+fn a_watch_ends_with_a_query_that_nobody_holds() {
+    let sink = Recorder::default();
+    let source = Script { bounded: false, ..Script::new(batches(1)) };
+    let query = query(&source, Vec::new(), &sink, options());
+    query.start().unwrap();
+    let mut watch = query.watch();
+    drop(query);
+    let last = loop {
+        match watch.next(Duration::from_secs(60)) {
+            Watched::Progress(progress) => drop(progress),
+            other => break other,
+        }
+    };
+    assert_eq!(last, Watched::End);
 }
