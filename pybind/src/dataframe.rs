@@ -6,13 +6,17 @@ use arrow::array::RecordBatch;
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyList, PyTuple};
+use velaria::relation::SetOperation;
 use velaria::rows::CsvStyle;
 use velaria::{CsvOptions, Error, ErrorCode, Existing, JsonLayout, WriteFormat, WriteOptions};
 
 use crate::arrow_out;
 use crate::cell;
 use crate::error::{say, to_py};
+use crate::expression::{self, condition};
 use crate::html;
+use crate::parameters::parameters;
+use crate::relation;
 use crate::runtime::{interrupt_first, plan};
 use crate::schema::{Schema, capsule};
 use crate::session::text_of;
@@ -45,6 +49,11 @@ impl DataFrame {
     fn write(&self, py: Python<'_>, path: PathBuf, options: WriteOptions) -> PyResult<usize> {
         let (frame, path) = (self.frame.clone(), text_of(py, path)?);
         plan(py, async move { frame.write(&path, &options).await })
+    }
+
+    fn combine(&self, py: Python<'_>, other: velaria::DataFrame, operation: SetOperation) -> PyResult<Self> {
+        let frame = self.frame.clone();
+        plan(py, async move { frame.combine(&other, operation).await }).map(Self::new)
     }
 
     fn names(&self) -> Vec<String> {
@@ -126,9 +135,142 @@ impl DataFrame {
         plan(py, async move { frame.count().await })
     }
 
-    /// At most the first `n` rows. Nothing runs.
-    fn limit(&self, py: Python<'_>, n: RowCount) -> PyResult<Self> {
-        self.frame.limit(n.0).map(Self::new).map_err(|error| to_py(py, &error))
+    /// At most `n` rows, after the first `offset` ones. Nothing runs.
+    #[pyo3(signature = (n, offset=RowCount(0)), text_signature = "($self, n, offset=0)")]
+    fn limit(&self, py: Python<'_>, n: RowCount, offset: RowCount) -> PyResult<Self> {
+        if offset.0 == 0 {
+            return self.frame.limit(n.0).map(Self::new).map_err(|error| to_py(py, &error));
+        }
+        let (frame, rows, offset) = (self.frame.clone(), n.0 as u64, offset.0 as u64);
+        plan(py, async move { frame.slice(Some(rows), offset).await }).map(Self::new)
+    }
+
+    /// The rows for which all conditions are true. Text is SQL.
+    #[pyo3(signature = (*conditions))]
+    fn filter(&self, py: Python<'_>, conditions: &Bound<'_, PyTuple>) -> PyResult<Self> {
+        let conditions = conditions.iter().map(|value| condition(&value)).collect::<PyResult<Vec<_>>>()?;
+        let frame = self.frame.clone();
+        plan(py, async move { frame.filter(&conditions).await }).map(Self::new)
+    }
+
+    /// Columns by their names, and expressions. A keyword is the name of its expression.
+    #[pyo3(signature = (*columns, **named))]
+    fn select(
+        &self,
+        py: Python<'_>,
+        columns: &Bound<'_, PyTuple>,
+        named: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let (frame, items) = (self.frame.clone(), expression::items(columns, named)?);
+        plan(py, async move { frame.select(&items).await }).map(Self::new)
+    }
+
+    /// All columns, and new ones; a column of the same name is replaced where it stands.
+    #[pyo3(signature = (*columns, **named))]
+    fn with_columns(
+        &self,
+        py: Python<'_>,
+        columns: &Bound<'_, PyTuple>,
+        named: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let (frame, columns) = (self.frame.clone(), expression::columns(columns, named)?);
+        plan(py, async move { frame.with_columns(&columns).await }).map(Self::new)
+    }
+
+    /// The columns without those of these names.
+    #[pyo3(signature = (*names))]
+    fn drop(&self, py: Python<'_>, names: Vec<String>) -> PyResult<Self> {
+        let frame = self.frame.clone();
+        plan(py, async move { frame.drop_columns(&names).await }).map(Self::new)
+    }
+
+    /// All columns, those that are keys of `names` under its values.
+    fn rename(&self, py: Python<'_>, names: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let names = names.iter().map(|pair| pair.extract()).collect::<PyResult<Vec<(String, String)>>>()?;
+        let frame = self.frame.clone();
+        plan(py, async move { frame.rename(&names).await }).map(Self::new)
+    }
+
+    /// The rows without copies.
+    fn distinct(&self, py: Python<'_>) -> PyResult<Self> {
+        let frame = self.frame.clone();
+        plan(py, async move { frame.distinct().await }).map(Self::new)
+    }
+
+    /// One row for each value of `by`, or one in all: the keys, then the aggregates.
+    #[pyo3(signature = (*aggregates, by=None, having=None, **named))]
+    fn aggregate(
+        &self,
+        py: Python<'_>,
+        aggregates: &Bound<'_, PyTuple>,
+        by: Option<&Bound<'_, PyAny>>,
+        having: Option<&Bound<'_, PyAny>>,
+        named: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let (keys, aggregates) = (expression::group_keys(by)?, expression::columns(aggregates, named)?);
+        let (frame, having) = (self.frame.clone(), having.map(condition).transpose()?);
+        plan(py, async move { frame.group(&keys, &aggregates, having.as_ref()).await }).map(Self::new)
+    }
+
+    /// The rows sorted by names, expressions and sort keys.
+    #[pyo3(signature = (*keys))]
+    fn order(&self, py: Python<'_>, keys: &Bound<'_, PyTuple>) -> PyResult<Self> {
+        let keys = keys.iter().map(|value| expression::sort_key(&value)).collect::<PyResult<Vec<_>>>()?;
+        let frame = self.frame.clone();
+        plan(py, async move { frame.order(&keys).await }).map(Self::new)
+    }
+
+    /// The rows with those of another frame. In an expression they are the tables `self` and `other`.
+    #[pyo3(signature = (other, on=None, how="inner", *, left_on=None, right_on=None, suffix=None))]
+    #[expect(clippy::too_many_arguments, reason = "each is a keyword")]
+    fn join(
+        &self,
+        py: Python<'_>,
+        other: &Bound<'_, PyAny>,
+        on: Option<&Bound<'_, PyAny>>,
+        how: &str,
+        left_on: Option<&Bound<'_, PyAny>>,
+        right_on: Option<&Bound<'_, PyAny>>,
+        suffix: Option<String>,
+    ) -> PyResult<Self> {
+        let (frame, other) = (self.frame.clone(), relation::frame("join", other)?);
+        let (kind, on) = (relation::join_kind(py, how)?, relation::join_condition(py, on, left_on, right_on)?);
+        plan(py, async move { frame.join(&other, kind, &on, suffix.as_deref()).await }).map(Self::new)
+    }
+
+    /// The rows of both frames.
+    #[pyo3(signature = (other, *, distinct=false, by_name=false))]
+    fn union(&self, py: Python<'_>, other: &Bound<'_, PyAny>, distinct: bool, by_name: bool) -> PyResult<Self> {
+        self.combine(py, relation::frame("union", other)?, relation::union(distinct, by_name))
+    }
+
+    /// The rows that both frames have, each once.
+    fn intersect(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        self.combine(py, relation::frame("intersect", other)?, SetOperation::Intersect)
+    }
+
+    /// The rows that the other frame does not have, each once.
+    fn except_(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        self.combine(py, relation::frame("except_", other)?, SetOperation::Except)
+    }
+
+    /// Runs a query in which this frame is the table `self`, with values for its parameters.
+    #[pyo3(signature = (text, params=None))]
+    fn sql(&self, py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let (frame, text, params) = (self.frame.clone(), text.to_owned(), parameters(py, params)?);
+        plan(py, async move { frame.sql(&text, &params).await }).map(Self::new)
+    }
+
+    /// The names and types of the columns as rows.
+    fn describe(&self, py: Python<'_>) -> PyResult<Self> {
+        let frame = self.frame.clone();
+        plan(py, async move { frame.describe().await }).map(Self::new)
+    }
+
+    /// Statistics of each column. All rows are read now.
+    fn summarize(&self, py: Python<'_>) -> PyResult<Self> {
+        let frame = self.frame.clone();
+        plan(py, async move { frame.summarize().await }).map(Self::new)
     }
 
     /// Prints the first rows as a table to `sys.stdout`.

@@ -14,11 +14,13 @@ mod cli;
 mod columns;
 mod dataframe;
 mod error;
+mod expression;
 mod html;
 mod names;
 mod numpy;
 mod options;
 mod parameters;
+mod relation;
 mod runtime;
 mod schema;
 mod seconds;
@@ -45,6 +47,13 @@ fn _velaria(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<stream::RealtimeStreamSource>()?;
     module.add_class::<stream::RealtimeStreamSink>()?;
     module.add_class::<stream::Emission>()?;
+    module.add_class::<expression::Expression>()?;
+    module.add_class::<expression::SortKey>()?;
+    module.add_function(wrap_pyfunction!(expression::col, module)?)?;
+    module.add_function(wrap_pyfunction!(expression::lit, module)?)?;
+    module.add_function(wrap_pyfunction!(expression::sql_expr, module)?)?;
+    module.add_function(wrap_pyfunction!(expression::when, module)?)?;
+    module.add_function(wrap_pyfunction!(expression::call, module)?)?;
     module.add_function(wrap_pyfunction!(session::sql, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_main, module)?)
 }

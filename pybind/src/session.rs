@@ -21,7 +21,7 @@ use crate::stream::{
     CheckpointPath, Contract, Emit, RealtimeStreamSink, RealtimeStreamSource, StreamingDataFrame, StreamingQuery,
     declared_schema, named, sink_table, source_table,
 };
-use crate::variables::{self, Scan};
+use crate::variables::{self, Asked, Scan};
 use crate::vector::{Arguments, Threshold, TopK, Words};
 
 /// A number of bytes, or a text such as `1GiB` that says one.
@@ -481,7 +481,21 @@ impl Session {
     /// caller.
     #[pyo3(signature = (text, params=None))]
     fn sql(&self, py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<DataFrame> {
-        variables::sql(py, self.open(py)?, text, parameters(py, params)?, self.scan)
+        variables::sql(py, self.open(py)?, text, parameters(py, params)?, self.scan, Asked::Run)
+    }
+
+    /// What a query will do, in the sections `frontend`, `logical`, `physical` and `strategy`. Nothing runs.
+    #[pyo3(signature = (text, params=None))]
+    fn explain_sql(&self, py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<String> {
+        let frame = variables::sql(py, self.open(py)?, text, parameters(py, params)?, self.scan, Asked::Plan)?;
+        let frame = frame.frame().clone();
+        plan(py, async move { frame.explain_sql().await })
+    }
+
+    /// A frame over a table or view.
+    fn table(&self, py: Python<'_>, name: &str) -> PyResult<DataFrame> {
+        let (session, name) = (self.open(py)?, name.to_owned());
+        plan(py, async move { session.table(&name).await }).map(DataFrame::new)
     }
 
     /// The rows of a view or table whose vectors are nearest to one or many query vectors: `row_id`, `score`.
@@ -645,7 +659,7 @@ impl Session {
 #[pyo3(signature = (text, params=None))]
 pub(crate) fn sql(py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<DataFrame> {
     let session = default_session().map_err(|error| to_py(py, &error))?;
-    variables::sql(py, session, text, parameters(py, params)?, Scan::Caller)
+    variables::sql(py, session, text, parameters(py, params)?, Scan::Caller, Asked::Run)
 }
 
 /// The session of [`sql`], made when it is needed first.

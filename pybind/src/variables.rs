@@ -22,6 +22,15 @@ pub(crate) enum Scan {
     Off,
 }
 
+/// What is to be done with a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// It is run, or planned if it is a query.
+    Run,
+    /// It is planned, and has to be a query.
+    Plan,
+}
+
 /// How comprehensions are called that run in a frame of their own before Python 3.12.
 const COMPREHENSIONS: [&str; 3] = ["<listcomp>", "<setcomp>", "<dictcomp>"];
 
@@ -32,9 +41,16 @@ pub(crate) fn sql(
     text: &str,
     parameters: Parameters,
     scan: Scan,
+    asked: Asked,
 ) -> PyResult<DataFrame> {
     let (text, begins) = (text.to_owned(), session.clone());
-    let statement = match plan(py, async move { begins.begin(&text, &parameters).await })? {
+    let begin = async move {
+        match asked {
+            Asked::Run => begins.begin(&text, &parameters).await,
+            Asked::Plan => begins.begin_query(&text, &parameters).await,
+        }
+    };
+    let statement = match plan(py, begin)? {
         Begun::Done(frame) => return Ok(DataFrame::new(frame)),
         Begun::Open(statement) => statement,
     };

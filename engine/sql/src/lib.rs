@@ -6,6 +6,7 @@
 //! Invariant: this crate never sees a catalog, a file or a plan.
 
 mod balance;
+pub mod build;
 mod clauses;
 mod copy;
 mod create_table;
@@ -39,6 +40,8 @@ mod view;
 mod window_by;
 
 // The public interface.
+/// The front end and its language, for the explanation of a statement.
+pub const FRONTEND: [(&str, &str); 2] = [("name", "sqlparser"), ("dialect", "velaria_sql_v1")];
 pub use copy::{Copy, Format};
 pub use delete::{Delete, Truncate};
 pub use diagnostic::{closest, lower_first, position_of};

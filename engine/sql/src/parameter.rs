@@ -115,6 +115,15 @@ pub(crate) fn bind(text: &str, statement: &mut Statement, parameters: &Parameter
     binder.check_all_used()
 }
 
+/// Puts `parameters` into the open places of `expr`, which was read from `text`.
+pub(crate) fn bind_expression(text: &str, expr: &mut Expr, parameters: &Parameters) -> Result<()> {
+    let mut binder = Binder { text, parameters, style: None, used: Vec::new() };
+    match expr.visit(&mut binder) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => binder.check_all_used(),
+    }
+}
+
 fn queries(statement: &mut Statement) -> Vec<&mut Query> {
     match statement {
         Statement::Query(query) => vec![query],
@@ -263,7 +272,7 @@ fn usage(message: String) -> Error {
     Error::new(ErrorCode::InvalidArgument, message)
 }
 
-fn literal(parameter: &Parameter, span: Span) -> Result<Expr> {
+pub(crate) fn literal(parameter: &Parameter, span: Span) -> Result<Expr> {
     let value = |value: Value| Expr::Value(value.with_span(span));
     let text = |text: &str| value(Value::SingleQuotedString(text.to_owned()));
     Ok(match parameter {

@@ -157,7 +157,7 @@ pub(crate) fn sql_parser(tokens: Vec<TokenWithSpan>) -> Parser<'static> {
     Parser::new(&DIALECT).with_recursion_limit(GRAMMAR_DEPTH_MAX).with_tokens_with_locations(tokens)
 }
 
-fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>> {
+pub(crate) fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>> {
     Tokenizer::new(&DIALECT, text).tokenize_with_location().map_err(|error| diagnostic::from_tokenizer(text, &error))
 }
 

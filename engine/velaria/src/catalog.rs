@@ -174,6 +174,7 @@ impl Names {
 impl Catalog {
     /// These names, with `variables` behind them.
     pub(crate) fn with_variables(&self, variables: Variables) -> Self {
+        let variables = variables.behind(&self.variables);
         Self { names: Arc::clone(&self.names), kinds: Arc::clone(&self.kinds), variables, sight: self.sight }
     }
 
@@ -196,12 +197,20 @@ impl Catalog {
     /// The table called `name`, or an error that suggests what was meant.
     pub(crate) fn find(&self, name: &str) -> Result<Arc<dyn TableProvider>> {
         let names = self.read();
-        let found = names.provider(name, self.sight).or_else(|| self.variables.table(name));
-        found.ok_or_else(|| names.not_found(name, &self.variables, self.sight))
+        self.visible(&names, name).ok_or_else(|| names.not_found(name, &self.variables, self.sight))
+    }
+
+    /// The table called `name`: that of the statement before that of the session, and a variable behind both.
+    fn visible(&self, names: &Names, name: &str) -> Option<Arc<dyn TableProvider>> {
+        let own = self.variables.own(name).cloned();
+        own.or_else(|| names.provider(name, self.sight)).or_else(|| self.variables.table(name))
     }
 
     /// What is called `name`, or an error that suggests what was meant.
     pub(crate) fn entry(&self, name: &str) -> Result<Entry> {
+        if let Some(own) = self.variables.own(name) {
+            return Ok(Entry::Frame(Arc::clone(own)));
+        }
         let names = self.read();
         names.entries.get(name).cloned().ok_or_else(|| names.not_found(name, &self.variables, self.sight))
     }
@@ -213,6 +222,9 @@ impl Catalog {
 
     /// The name as the catalog spells it: exact if there is such a name, else the only one that differs in case.
     pub(crate) fn spelling(&self, name: &str) -> Option<String> {
+        if let Some(own) = self.variables.own_spelling(name) {
+            return Some(own.to_owned());
+        }
         let names = self.read();
         if names.entries.contains_key(name) {
             return Some(name.to_owned());
@@ -226,6 +238,9 @@ impl Catalog {
 
     /// What may be done with the table called `name`.
     pub(crate) fn kind(&self, name: &str) -> TableKind {
+        if self.variables.own(name).is_some() {
+            return TableKind::Regular;
+        }
         self.kinds.read().unwrap_or_else(PoisonError::into_inner).get(name).copied().unwrap_or_default()
     }
 
@@ -376,10 +391,10 @@ impl SchemaProvider for Catalog {
     }
 
     async fn table(&self, name: &str) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
-        Ok(self.read().provider(name, self.sight).or_else(|| self.variables.table(name)))
+        Ok(self.visible(&self.read(), name))
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.read().provider(name, self.sight).or_else(|| self.variables.table(name)).is_some()
+        self.visible(&self.read(), name).is_some()
     }
 }

@@ -149,7 +149,8 @@ impl Context {
             console: Arc::clone(&self.console),
             plans: PlanCache::default(),
             vectors: Arc::clone(&self.vectors),
-            session: Some(Arc::clone(self)),
+            // Its session, and not the statement that this one is for.
+            session: Some(Arc::clone(self.session.as_ref().unwrap_or(self))),
             template: self.template,
             runtime: Arc::clone(&self.runtime),
             parallel_options: self.parallel_options.clone(),

@@ -1,5 +1,7 @@
 //! A plan whose rows can be asked for.
 
+mod relation;
+
 use std::any::Any;
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -44,7 +46,7 @@ use crate::plan::search_function::SearchTable;
 use crate::plan_cache::{self, Tables, Template};
 use crate::search;
 use crate::slice_bytes::slice_bytes;
-use crate::stack::{self, Roomy};
+use crate::stack::{self, Room, Roomy};
 use crate::stop::Stop;
 use crate::write::WriteOptions;
 
@@ -84,6 +86,9 @@ struct Inner {
     /// The table, when the plan is nothing but a scan of it.
     table: Option<Arc<dyn TableProvider>>,
     order: Order,
+    room: Room,
+    /// How many frames it is made of, one after the other.
+    steps: usize,
 }
 
 /// What the order of the rows follows where the plan does not say it.
@@ -98,7 +103,7 @@ enum Order {
 impl Drop for Inner {
     fn drop(&mut self) {
         let plan = self.plan.take();
-        stack::with_room(&self.text, || drop(plan));
+        stack::with_room(self.room, || drop(plan));
     }
 }
 
@@ -139,6 +144,8 @@ impl DataFrame {
             kept: Some(kept),
             table: None,
             order: Order::Any,
+            room: text.into(),
+            steps: 0,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -165,6 +172,8 @@ impl DataFrame {
             newer: Mutex::default(),
             table,
             order: Order::Any,
+            room: text.into(),
+            steps: 0,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -203,7 +212,7 @@ impl DataFrame {
         let plan = analyze(state, open.clone()).map_err(|error| self.translate(&error))?;
         let query = BoundQuery { plan, open: Some(open), clock: self.inner.clock };
         let frame = Self::new(&self.inner.context, &self.inner.text, query, self.inner.table.clone());
-        let frame = self.ordered(frame);
+        let frame = self.passed_on(frame);
         *newer = Some(frame.clone());
         Ok(frame)
     }
@@ -242,7 +251,7 @@ impl DataFrame {
         }
         // What follows plans and computes, and must not do so on the thread of a caller that polls once.
         tokio::task::yield_now().await;
-        Roomy::new(&self.inner.text, self.begin()).await
+        Roomy::new(self.inner.room, self.begin()).await
     }
 
     /// Starts the query so that no type changes once the first batch is out.
@@ -349,7 +358,7 @@ impl DataFrame {
             return self.execute().await?.keep().await;
         }
         tokio::task::yield_now().await;
-        Roomy::new(&self.inner.text, self.collect_open()).await
+        Roomy::new(self.inner.room, self.collect_open()).await
     }
 
     /// Keeps all rows, from the start again whenever a type changes.
@@ -412,7 +421,7 @@ impl DataFrame {
 
     async fn explain_now(&self) -> Result<Explain> {
         let state = self.state()?;
-        let physical = Roomy::new(&self.inner.text, self.physical_plan(&state)).await?;
+        let physical = Roomy::new(self.inner.room, self.physical_plan(&state)).await?;
         Ok(explain::explain(self.plan()?, physical.as_ref(), &state, self.spread()?))
     }
 
@@ -475,11 +484,16 @@ impl DataFrame {
         let plan =
             analyze(self.inner.context.state(Spread::Parallel), bound).map_err(|error| self.translate(&error))?;
         let query = BoundQuery { plan, open, clock: self.inner.clock };
-        Ok(self.ordered(Self::new(&self.inner.context, &self.inner.text, query, None)))
+        Ok(self.passed_on(Self::new(&self.inner.context, &self.inner.text, query, None)))
     }
 
-    /// `frame`, which was made of this one, with its rows in an order where this one has them in one.
-    fn ordered(&self, frame: Self) -> Self {
+    /// `frame`, which was made of this one and nobody else has yet: with its rows in an order where this one has them in
+    /// one, and with as much room.
+    fn passed_on(&self, mut frame: Self) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut frame.inner) {
+            inner.room = inner.room.max(self.inner.room);
+            inner.steps = inner.steps.max(self.inner.steps);
+        }
         match self.inner.order {
             Order::Any => frame,
             Order::AsRead => frame.in_order(),

@@ -70,6 +70,13 @@ pub use velaria_connector::{Existing, JsonLayout};
 pub use velaria_connector::{Probe, ProbeCalls, ProbeCandidate, ProbeField, ProbeMapping};
 pub use velaria_sql::Format as WriteFormat;
 pub use write::WriteOptions;
+/// Expressions, and what else the methods of a [`DataFrame`] take.
+pub mod relation {
+    pub use velaria_sql::build::{
+        Call, CastFailure, Distinctness, Expression, Item, JoinCondition, JoinKind, LetterCase, NullsPlace, OTHER,
+        Operator, RowBound, SELF, SetOperation, SortDirection, SortKey,
+    };
+}
 /// Rows as text: JSON values, and the files of CSV and JSON.
 pub mod rows {
     pub use velaria_connector::{CsvStyle, CsvWriter, Object, Objects, Rows, formatter};

@@ -8,14 +8,14 @@ use datafusion::catalog::{SchemaProvider, TableProvider};
 use velaria_connector::{CsvOptions, Format, LocalFile, Probe, ReadOptions, SourceIdentity, open_csv};
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::ast::Ident;
-use velaria_sql::{Parameters, Statement, tables_read};
+use velaria_sql::{Parameters, Statement, build, tables_read};
 
 use crate::catalog::{Catalog, Entry, check_name, table_exists};
 use crate::config::SessionConfig;
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
 use crate::materialized::{self, SourceOptions};
-use crate::plan::{command, files};
+use crate::plan::{command, files, query};
 use crate::stack::{self, Roomy};
 use crate::stop::{Stop, within};
 use crate::variables::Variables;
@@ -180,10 +180,26 @@ impl Session {
         stop.check()?;
         let names = unknown_tables(&context.catalog, &statement);
         if !names.is_empty() {
-            let (context, text) = (Arc::clone(context), text.to_owned());
-            return Ok(Begun::Open(OpenStatement { context, text, names, statement: Some(Box::new(statement)) }));
+            return Ok(Begun::Open(OpenStatement::new(context, text, names, statement)));
         }
         execute(context, text, statement, keep, stop).await.map(Begun::Done)
+    }
+
+    /// Begins one statement like [`Session::begin`] that has to be a query: nothing else is run.
+    ///
+    /// # Errors
+    /// Those of [`Session::begin`], and `VEL-3001` for another statement.
+    pub async fn begin_query(&self, text: &str, parameters: &Parameters) -> Result<Begun> {
+        begin_reading(&self.context, text, parameters, Reading::Query).await
+    }
+
+    /// A frame over the table or view called `name`, which is found as a name in a statement is.
+    ///
+    /// # Errors
+    /// `VEL-4001` when there is none, `VEL-7001` for a name that none can have.
+    pub async fn table(&self, name: &str) -> Result<DataFrame> {
+        let query = build::whole(name)?.into_query();
+        Ok(DataFrame::from_query(&self.context, "", query::bind(&self.context, "", query).await?))
     }
 
     /// Makes every statement of this session that runs now end with `VEL-8002`. It may be called from any thread; the
@@ -208,6 +224,57 @@ impl Session {
     }
 }
 
+/// Which statements may run over the rows of a frame, or be explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Queries.
+    Query,
+    /// Everything that changes nothing.
+    Any,
+}
+
+impl Reading {
+    fn check(self, statement: &Statement) -> Result<()> {
+        let query = matches!(statement, Statement::Query(_) | Statement::ExtendedQuery(_));
+        match (self, change(statement)) {
+            (Self::Query, _) if !query => {
+                Err(Error::new(ErrorCode::Unsupported, "not supported: only a query can be explained")
+                    .with_hint("give the SELECT alone"))
+            }
+            (_, Some(word)) => {
+                Err(Error::new(ErrorCode::Unsupported, format!("not supported: {word} over the rows of a frame"))
+                    .with_hint("a frame answers queries; run other statements with the sql of its session"))
+            }
+            (_, None) => Ok(()),
+        }
+    }
+}
+
+/// Begins one statement that changes nothing, in `context`, which may be that of one statement.
+pub(crate) async fn begin_reading(
+    context: &Arc<Context>,
+    text: &str,
+    parameters: &Parameters,
+    reading: Reading,
+) -> Result<Begun> {
+    let begin = async {
+        if text.len() > INLINE_BYTES_MAX {
+            // As for any statement: long ones recurse elsewhere than on the caller's thread.
+            tokio::task::yield_now().await;
+        }
+        let stop = context.running.begin();
+        let statement = velaria_sql::parse_with(text, parameters)?;
+        reading.check(&statement)?;
+        stop.check()?;
+        let names = unknown_tables(&context.catalog, &statement);
+        if !names.is_empty() {
+            return Ok(Begun::Open(OpenStatement::new(context, text, names, statement)));
+        }
+        execute(context, text, statement, false, stop).await.map(Begun::Done)
+    };
+    Roomy::new(text, begin).await
+}
+
 /// What became of a statement that was begun.
 #[derive(Debug)]
 pub enum Begun {
@@ -228,6 +295,11 @@ pub struct OpenStatement {
 }
 
 impl OpenStatement {
+    fn new(context: &Arc<Context>, text: &str, names: Vec<String>, statement: Statement) -> Self {
+        let (context, text) = (Arc::clone(context), text.to_owned());
+        Self { context, text, names, statement: Some(Box::new(statement)) }
+    }
+
     /// The names, as they are written, without those that the statement defines itself.
     #[must_use]
     pub fn names(&self) -> &[String] {

@@ -13,6 +13,7 @@ use datafusion::catalog::TableProvider;
 use velaria_contract::{Error, ErrorCode, Result};
 use velaria_sql::closest;
 
+use crate::clock::ClockUse;
 use crate::context::Context;
 use crate::dataframe::DataFrame;
 
@@ -22,7 +23,10 @@ const LISTED_MAX: usize = 8;
 /// What the caller says about the names that a statement reads and the session does not have.
 #[derive(Debug, Clone, Default)]
 pub struct Variables {
+    /// Tables before the names of the session: what a query of a frame is about.
+    own: BTreeMap<String, Arc<dyn TableProvider>>,
     tables: BTreeMap<String, Arc<dyn TableProvider>>,
+    clock: ClockUse,
     hints: BTreeMap<String, String>,
     candidates: Vec<String>,
     note: Option<String>,
@@ -41,7 +45,22 @@ impl Variables {
     /// `VEL-2006` when two columns of the frame share a name.
     pub fn with_table(mut self, name: &str, frame: &DataFrame) -> Result<Self> {
         self.tables.insert(name.to_owned(), frame.as_table()?);
+        self.clock = self.clock.max(frame.clock());
         Ok(self)
+    }
+
+    /// These variables and `frame` as the table `name`, whatever the session calls so.
+    pub(crate) fn with_own(mut self, name: &str, frame: &DataFrame) -> Result<Self> {
+        self.own.insert(name.to_owned(), frame.as_table()?);
+        self.clock = self.clock.max(frame.clock());
+        Ok(self)
+    }
+
+    /// These variables behind those of `statement` that are before the names of the session.
+    pub(crate) fn behind(mut self, statement: &Self) -> Self {
+        self.own.extend(statement.own.iter().map(|(name, table)| (name.clone(), Arc::clone(table))));
+        self.clock = self.clock.max(statement.clock);
+        self
     }
 
     /// These variables, and why `name` is none of them: the hint of the error for a table that is not found.
@@ -74,6 +93,23 @@ impl Variables {
     /// Whether nothing is said about any name.
     pub(crate) fn is_silent(&self) -> bool {
         self.is_empty() && self.hints.is_empty() && self.candidates.is_empty() && self.note.is_none()
+    }
+
+    /// Whether one of the tables holds the time at which it runs.
+    pub(crate) fn clock(&self) -> ClockUse {
+        self.clock
+    }
+
+    /// The table called `name` that is before the names of the session.
+    pub(crate) fn own(&self, name: &str) -> Option<&Arc<dyn TableProvider>> {
+        self.own.get(name)
+    }
+
+    /// The name of that table as it is spelt.
+    pub(crate) fn own_spelling(&self, name: &str) -> Option<&str> {
+        let exact = self.own.get_key_value(name);
+        let found = exact.or_else(|| self.own.iter().find(|(own, _)| own.to_lowercase() == name.to_lowercase()));
+        found.map(|(own, _)| own.as_str())
     }
 
     pub(crate) fn table(&self, name: &str) -> Option<Arc<dyn TableProvider>> {

@@ -36,7 +36,8 @@ pub(crate) async fn bind(context: &Context, text: &str, mut query: Box<Query>) -
     rewrite::rewrite(&mut query, &context.catalog);
     calls::rewrite(text, &mut query, state)?;
     chain::flatten(text, &mut query);
-    let clock = functions::check(text, &query, state)?.max(viewed).max(searches.clock);
+    let lent = context.catalog.variables().clock();
+    let clock = functions::check(text, &query, state)?.max(viewed).max(searches.clock).max(lent);
     check_kinds(context, text, &query)?;
     let statement = DataFusionStatement::Statement(Box::new(AstStatement::Query(query)));
     check_tables(context, text, &statement)?;
