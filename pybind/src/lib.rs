@@ -16,6 +16,7 @@ mod dataframe;
 mod error;
 mod expression;
 mod html;
+mod json;
 mod names;
 mod numpy;
 mod options;
@@ -29,6 +30,7 @@ mod stream;
 mod threads;
 mod variables;
 mod vector;
+mod workspace;
 
 use pyo3::prelude::*;
 
@@ -54,6 +56,8 @@ fn _velaria(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(expression::sql_expr, module)?)?;
     module.add_function(wrap_pyfunction!(expression::when, module)?)?;
     module.add_function(wrap_pyfunction!(expression::call, module)?)?;
+    module.add_class::<workspace::Workspace>()?;
+    module.add_class::<workspace::WorkspaceIndex>()?;
     module.add_function(wrap_pyfunction!(session::sql, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_main, module)?)
 }
