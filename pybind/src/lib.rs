@@ -44,5 +44,6 @@ fn _velaria(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<stream::RealtimeStreamSource>()?;
     module.add_class::<stream::RealtimeStreamSink>()?;
     module.add_function(wrap_pyfunction!(session::sql, module)?)?;
+    module.add_function(wrap_pyfunction!(cli::cli_act, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_main, module)?)
 }

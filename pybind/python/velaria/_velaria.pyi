@@ -18,6 +18,7 @@ __all__ = [
     "StreamingQuery",
     "RealtimeStreamSource",
     "RealtimeStreamSink",
+    "cli_act",
     "cli_main",
     "sql",
 ]
@@ -339,4 +340,5 @@ class Schema:
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
 def sql(text: str, params: Union[Sequence[object], Mapping[str, object], None] = None) -> DataFrame: ...
+def cli_act(run_id: str, action: Sequence[str]) -> str: ...
 def cli_main(argv: Sequence[str]) -> int: ...
