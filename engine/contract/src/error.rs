@@ -164,6 +164,15 @@ error_codes! {
     /// A file that a stream has read, or is reading, was changed.
     SourceChanged = "VEL-6104", Data;
 
+    /// No tracked run has this id.
+    RunNotFound = "VEL-6201", FileNotFound;
+    /// No artifact has this id.
+    ArtifactNotFound = "VEL-6202", FileNotFound;
+    /// The run has not ended.
+    RunActive = "VEL-6203", Usage;
+    /// Another process holds the index of runs and artifacts.
+    IndexLocked = "VEL-6204", Io;
+
     /// An argument of a call is not valid.
     InvalidArgument = "VEL-7001", Usage;
     /// The object was closed.

@@ -1,0 +1,210 @@
+//! Deleting runs: rows of the index always, directories only when they are asked for, and nothing outside of the home.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use velaria_contract::{Error, ErrorCode, Result};
+
+use crate::failure::{invalid, refused, run_not_found};
+use crate::home::Home;
+use crate::index::ArtifactIndex;
+use crate::run::{Run, RunStatus};
+use crate::{Object, time};
+
+const DAY_MS: f64 = 86_400_000.0;
+
+/// What happens to the directory of a run that is deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Files {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It is deleted as well.
+    Delete,
+}
+
+/// Which runs are deleted: those that one of the conditions selects. Without a condition nothing is.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Cleanup {
+    /// Selects every run but the newest so many, which no other condition can select.
+    pub keep_last_n: Option<usize>,
+    /// Selects runs that began more than so many days ago.
+    pub ttl_days: Option<f64>,
+    /// What happens to their directories. With [`Files::Delete`], directories that the index does not know any more are
+    /// selected like the others.
+    pub files: Files,
+}
+
+/// What was deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CleanupReport {
+    /// The ids of the runs, the newest first.
+    pub deleted_run_ids: Vec<String>,
+    /// The directories, the newest first.
+    pub deleted_run_dirs: Vec<PathBuf>,
+    /// `sqlite` or `jsonl`.
+    pub backend: &'static str,
+}
+
+impl CleanupReport {
+    /// `{deleted_run_ids, deleted_run_dirs, backend}`.
+    #[must_use]
+    pub fn object(&self) -> Object {
+        let dirs: Vec<_> = self.deleted_run_dirs.iter().map(|dir| dir.to_string_lossy()).collect();
+        Object::from_iter([
+            ("deleted_run_ids".to_owned(), json!(self.deleted_run_ids)),
+            ("deleted_run_dirs".to_owned(), json!(dirs)),
+            ("backend".to_owned(), json!(self.backend)),
+        ])
+    }
+}
+
+/// One run that was deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletion {
+    /// Its id.
+    pub run_id: String,
+    /// Its directory, when that was deleted too.
+    pub deleted_run_dir: Option<PathBuf>,
+}
+
+impl Deletion {
+    /// `{run_id, deleted_run_dir}`.
+    #[must_use]
+    pub fn object(&self) -> Object {
+        let dir = self.deleted_run_dir.as_ref().map(|dir| dir.to_string_lossy());
+        Object::from_iter([("run_id".to_owned(), json!(self.run_id)), ("deleted_run_dir".to_owned(), json!(dir))])
+    }
+}
+
+impl ArtifactIndex {
+    /// Deletes the runs that have ended and that `cleanup` selects. Runs whose process is gone have ended.
+    ///
+    /// # Errors
+    /// `VEL-7001` for a number of days that is negative or no number; nothing is deleted then. `VEL-6003` when a directory
+    /// cannot be deleted; its run keeps its rows.
+    pub fn cleanup_runs(&self, cleanup: &Cleanup) -> Result<CleanupReport> {
+        let before = cleanup.ttl_days.map(|days| self.days_ago(days)).transpose()?;
+        self.settle(None);
+        let runs = self.known_runs(cleanup.files)?;
+        let selected = runs.iter().enumerate().filter(|(place, run)| {
+            let kept = cleanup.keep_last_n.is_some_and(|count| *place < count);
+            let old = before.is_some_and(|before| began_before(run, before));
+            has_ended(run) && !kept && (cleanup.keep_last_n.is_some() || old)
+        });
+        let ids: Vec<String> = selected.filter_map(|(_, run)| Some(run.get("run_id")?.as_str()?.to_owned())).collect();
+        let deleted_run_dirs = self.delete(&ids, cleanup.files)?;
+        Ok(CleanupReport { deleted_run_ids: ids, deleted_run_dirs, backend: self.backend().as_str() })
+    }
+
+    /// Deletes one run that has ended.
+    ///
+    /// # Errors
+    /// `VEL-6201` when there is no such run, `VEL-6203` when it has not ended.
+    pub fn delete_run(&self, id: &str, files: Files) -> Result<Deletion> {
+        let row = match self.run(id)? {
+            Some(row) => row,
+            None if files == Files::Delete => Run::open(self.home(), id)?.record()?,
+            None => return Err(run_not_found(id)),
+        };
+        if !has_ended(&row) {
+            return Err(Error::new(ErrorCode::RunActive, format!("run has not ended: {id}")));
+        }
+        let deleted_run_dir = self.delete(&[id.to_owned()], files)?.pop();
+        Ok(Deletion { run_id: id.to_owned(), deleted_run_dir })
+    }
+
+    /// Deletes directories before rows: a run that is still there can be found and deleted again.
+    fn delete(&self, ids: &[String], files: Files) -> Result<Vec<PathBuf>> {
+        let mut dirs = Vec::new();
+        let mut done = Vec::new();
+        let mut failed = None;
+        for id in ids {
+            match delete_dir(self.home(), id, files) {
+                Ok(dir) => {
+                    dirs.extend(dir);
+                    done.push(id.clone());
+                }
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        self.delete_rows(&done)?;
+        failed.map_or(Ok(dirs), Err)
+    }
+
+    /// The runs of the index, and with [`Files::Delete`] those of directories without a row; the newest first.
+    fn known_runs(&self, files: Files) -> Result<Vec<Object>> {
+        let mut runs = self.all_runs()?;
+        if files == Files::Delete {
+            let known: std::collections::BTreeSet<String> = runs.iter().filter_map(id).collect();
+            let others = dirs(self.home())?.into_iter().filter(|run| !known.contains(run.id().as_str()));
+            // A directory that cannot be read is not known to hold a run that has ended.
+            runs.extend(others.filter_map(|run| run.record().ok()));
+            runs.sort_by(|a, b| text(b, "created_at").cmp(text(a, "created_at")));
+        }
+        Ok(runs)
+    }
+
+    /// The moment `days` ago, in milliseconds since 1970.
+    fn days_ago(&self, days: f64) -> Result<i64> {
+        if !(days >= 0.0 && days.is_finite()) {
+            return Err(invalid("a number of days is zero or more"));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "beyond the range of the type it is the first moment of all"
+        )]
+        let ms = (days * DAY_MS) as i64;
+        Ok(self.home().clock().wall_ms().saturating_sub(ms))
+    }
+}
+
+/// The directories of `home` that hold a run, in the order of their ids.
+pub(crate) fn dirs(home: &Home) -> Result<Vec<Run>> {
+    let path = home.runs_dir();
+    let entries = match fs::read_dir(&path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(refused("cannot read", &path, source)),
+    };
+    let mut names: Vec<String> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    Ok(names.iter().filter_map(|name| Run::open(home, name).ok()).collect())
+}
+
+/// Deletes the directory of the run `id` under the home, wherever a row says that it is.
+fn delete_dir(home: &Home, id: &str, files: Files) -> Result<Option<PathBuf>> {
+    if files == Files::Keep || !plain(id) {
+        return Ok(None);
+    }
+    let dir = home.runs_dir().join(id);
+    // A link is not followed, and nothing but a directory is deleted.
+    if !dir.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+        return Ok(None);
+    }
+    fs::remove_dir_all(&dir).map_err(|source| refused("cannot delete", &dir, source))?;
+    Ok(Some(dir))
+}
+
+/// Whether `id` is the name of an entry of a directory and nothing else, also where it is no id of ours.
+fn plain(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
+fn has_ended(run: &Object) -> bool {
+    RunStatus::ended(text(run, "status"))
+}
+
+fn began_before(run: &Object, moment_ms: i64) -> bool {
+    run.get("created_at").and_then(time::wall_ms).is_some_and(|began| began < moment_ms)
+}
+
+fn id(run: &Object) -> Option<String> {
+    run.get("run_id").and_then(Value::as_str).map(str::to_owned)
+}
+
+fn text<'a>(run: &'a Object, key: &str) -> &'a str {
+    run.get(key).and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,130 @@
+//! Files that many processes write: replaced as a whole, or appended to in whole lines, and never through a link.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use velaria_contract::Result;
+
+use crate::failure::refused;
+
+/// Replaces the file at `path` by `bytes`: a reader sees the old content or the new one, also after a power cut.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = || -> io::Result<()> {
+        let dir = path.parent().unwrap_or(Path::new("."));
+        // Created with mode 0600.
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        sync_dir(dir)
+    };
+    written().map_err(|source| refused("cannot write", path, source))
+}
+
+/// Appends `text` to the file at `path`, which is created for this user alone where it is missing.
+pub(crate) fn append(path: &Path, text: &[u8]) -> Result<()> {
+    let written = || -> io::Result<()> {
+        let mut file = open_append(path)?;
+        file.lock()?;
+        file.write_all(text)
+    };
+    written().map_err(|source| refused("cannot write", path, source))
+}
+
+/// Appends `line` as a line of its own, also after a line that a crash has cut.
+pub(crate) fn append_line(path: &Path, line: &str) -> Result<()> {
+    let written = || -> io::Result<()> {
+        let mut file = open_append(path)?;
+        file.lock()?;
+        write_line(&mut file, line)
+    };
+    written().map_err(|source| refused("cannot write", path, source))
+}
+
+/// Writes `line` at the end of `file`, which its caller has locked.
+pub(crate) fn write_line(file: &mut File, line: &str) -> io::Result<()> {
+    let mut text = Vec::with_capacity(line.len() + 2);
+    if cut(file)? {
+        text.push(b'\n');
+    }
+    text.extend_from_slice(line.as_bytes());
+    text.push(b'\n');
+    file.write_all(&text)
+}
+
+/// Whether the last line of `file` has no end.
+fn cut(file: &mut File) -> io::Result<bool> {
+    if file.seek(SeekFrom::End(0))? == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
+}
+
+/// Creates the file at `path`, empty, unless it is there.
+pub(crate) fn touch(path: &Path) -> Result<()> {
+    open_append(path).map(drop).map_err(|source| refused("cannot create", path, source))
+}
+
+/// The text at `path`, where there is a file; bytes that are no UTF-8 are replaced.
+pub(crate) fn read(path: &Path) -> Result<Option<String>> {
+    match read_bytes(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(refused("cannot read", path, source)),
+    }
+}
+
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut options = OpenOptions::new();
+    let mut bytes = Vec::new();
+    no_links(options.read(true)).open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Holds the directory `dir` against every other writer until the result is dropped.
+pub(crate) fn lock_dir(dir: &Path) -> Result<File> {
+    let locked = || -> io::Result<File> {
+        let file = File::open(dir)?;
+        file.lock()?;
+        Ok(file)
+    };
+    locked().map_err(|source| refused("cannot lock", dir, source))
+}
+
+/// The file at `path`, open to append and to read.
+pub(crate) fn open_append(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).read(true).create(true);
+    no_links(private(&mut options)).open(path)
+}
+
+/// Makes the entries of `dir` durable.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.mode(0o600)
+}
+
+#[cfg(unix)]
+fn no_links(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+}
+
+#[cfg(not(unix))]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+#[cfg(not(unix))]
+fn no_links(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}

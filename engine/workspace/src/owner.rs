@@ -1,0 +1,101 @@
+//! Which process runs a run, and whether it is still there.
+//!
+//! A number alone names two processes over time, so the owner is known by its number and the moment it started, within
+//! one boot of one machine and one namespace of processes. Where a system does not say that much, an owner counts as
+//! there: a run that is called abandoned too late is a nuisance, one too early is wrong.
+
+use std::fs;
+use std::path::Path;
+use std::process;
+
+use serde::{Deserialize, Serialize};
+use velaria_contract::{Result, json};
+
+use crate::file;
+
+/// Beside `run.json`, whose keys are the contract's.
+const FILE: &str = "_owner.json";
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Owner {
+    pid: u32,
+    started: Option<u64>,
+    namespace: Option<String>,
+    boot: Option<String>,
+    host: Option<String>,
+}
+
+/// Writes this process down as the owner of the run in `dir`.
+pub(crate) fn write(dir: &Path) -> Result<()> {
+    file::replace(&dir.join(FILE), json::to_pretty(&Owner::this_process())?.as_bytes())
+}
+
+/// Whether the run in `dir` has an owner that is certainly gone.
+pub(crate) fn gone(dir: &Path) -> bool {
+    let Ok(Some(text)) = file::read(&dir.join(FILE)) else { return false };
+    serde_json::from_str::<Owner>(&text).is_ok_and(|owner| owner.gone(&Owner::this_process()))
+}
+
+impl Owner {
+    fn this_process() -> Self {
+        let line = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+        Self {
+            pid: process::id(),
+            started: started(process::id()),
+            namespace: fs::read_link("/proc/self/ns/pid").ok().map(|link| link.to_string_lossy().into_owned()),
+            boot: line("/proc/sys/kernel/random/boot_id"),
+            host: line("/proc/sys/kernel/hostname"),
+        }
+    }
+
+    /// Whether this owner is gone, as `here` can see it.
+    fn gone(&self, here: &Self) -> bool {
+        let known = self.started.is_some() && self.boot.is_some() && self.host.is_some() && here.started.is_some();
+        if !known || self.host != here.host {
+            return false;
+        }
+        // After a boot nothing of before is left.
+        self.boot != here.boot || (self.namespace == here.namespace && started(self.pid) != self.started)
+    }
+}
+
+/// When the process `pid` started, in ticks since the boot; `None` when there is none, or it has ended and was not yet
+/// waited for.
+fn started(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program, in parentheses, may hold spaces and parentheses.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let state = fields.first()?;
+    if matches!(*state, "Z" | "X") { None } else { fields.get(19)?.parse().ok() }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_process_that_is_certainly_gone_is_gone() {
+        let here = Owner::this_process();
+        let other = |change: &dyn Fn(&mut Owner)| {
+            let mut owner = Owner::this_process();
+            change(&mut owner);
+            owner.gone(&here)
+        };
+        assert!(!other(&|_| {}));
+        assert!(other(&|owner| owner.started = Some(1)), "the number is used again");
+        assert!(other(&|owner| owner.pid = u32::MAX), "no such process");
+        assert!(other(&|owner| owner.boot = Some("before".to_owned())));
+        assert!(!other(&|owner| {
+            owner.pid = u32::MAX;
+            owner.namespace = Some("pid:[1]".to_owned());
+        }));
+        assert!(!other(&|owner| {
+            owner.boot = Some("theirs".to_owned());
+            owner.host = Some("elsewhere".to_owned());
+        }));
+        assert!(!other(&|owner| {
+            owner.pid = u32::MAX;
+            owner.started = None;
+        }));
+    }
+}

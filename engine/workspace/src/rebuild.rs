@@ -1,0 +1,77 @@
+//! The index made anew from the directories of the runs, which are the truth.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use velaria_contract::{ErrorCode, Result};
+
+use crate::home::Home;
+use crate::index::{ARTIFACTS_FILE, ArtifactIndex, Backend};
+use crate::run::Run;
+use crate::{Object, cleanup, file, time};
+
+/// What a rebuilt index was made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Runs that have a directory.
+    pub runs: usize,
+    /// Their artifacts.
+    pub artifacts: usize,
+    /// Ids of directories whose `run.json` is damaged.
+    pub skipped: Vec<String>,
+    /// Where an index went that could not be read.
+    pub set_aside: Option<PathBuf>,
+}
+
+impl ArtifactIndex {
+    /// Puts every run of `home` that has a directory into the index. Rows of runs without one stay; an index that cannot be
+    /// read is moved aside first.
+    ///
+    /// # Errors
+    /// `VEL-6204` when another process holds the index, `VEL-6003` when the file system refuses.
+    pub fn rebuild(home: &Home) -> Result<Rebuilt> {
+        home.ensure_dirs()?;
+        let index = Self::with_backend(home, Backend::Sqlite);
+        let mut rebuilt = Rebuilt { set_aside: index.repaired()?, ..Rebuilt::default() };
+        for run in cleanup::dirs(home)? {
+            match run.record() {
+                Ok(record) => {
+                    let artifacts = artifacts(&run)?;
+                    index.restore(&record, &artifacts)?;
+                    rebuilt.runs += 1;
+                    rebuilt.artifacts += artifacts.len();
+                }
+                Err(_) => rebuilt.skipped.push(run.id().to_string()),
+            }
+        }
+        Ok(rebuilt)
+    }
+
+    /// Makes the index one that can be used, and says where one went that cannot.
+    fn repaired(&self) -> Result<Option<PathBuf>> {
+        match self.prepare().and_then(|()| self.check()) {
+            Ok(()) => Ok(None),
+            Err(error) if error.code() == ErrorCode::MalformedFile => {
+                let aside = self.set_aside(&time::compact(self.home().clock().wall_ms()))?;
+                self.prepare()?;
+                Ok(Some(aside))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The artifacts that the directory of `run` remembers; the last line about one counts.
+fn artifacts(run: &Run) -> Result<Vec<Object>> {
+    let text = file::read(&run.dir().join(ARTIFACTS_FILE))?.unwrap_or_default();
+    let mut order = Vec::new();
+    let mut by_id = BTreeMap::new();
+    for artifact in text.lines().filter_map(|line| serde_json::from_str::<Object>(line).ok()) {
+        let Some(id) = artifact.get("artifact_id").and_then(Value::as_str).map(str::to_owned) else { continue };
+        if by_id.insert(id.clone(), artifact).is_none() {
+            order.push(id);
+        }
+    }
+    Ok(order.iter().filter_map(|id| by_id.remove(id)).collect())
+}

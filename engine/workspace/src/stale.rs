@@ -1,0 +1,35 @@
+//! Runs whose process ended without saying how: killed, crashed, or gone with the machine.
+
+use std::fs;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use serde_json::json;
+
+use crate::run::RunStatus;
+use crate::{Object, owner, time};
+
+const REASON: &str = "the process of the run ended without a result";
+
+/// Whether `record`, the run in `dir`, is said to run while its process is gone.
+pub(crate) fn abandoned(dir: &Path, record: &Object) -> bool {
+    running(record) && owner::gone(dir)
+}
+
+/// Whether `record` is said to run.
+pub(crate) fn running(record: &Object) -> bool {
+    record.get("status").and_then(|status| status.as_str()) == Some(RunStatus::Running.as_str())
+}
+
+/// Makes `record` one of an aborted run, which ended when its files were last written.
+pub(crate) fn mark(dir: &Path, record: &mut Object) {
+    record.insert("status".to_owned(), json!(RunStatus::Aborted.as_str()));
+    record.insert("finished_at".to_owned(), json!(last_written_ms(dir).map(time::seconds)));
+    record.insert("error".to_owned(), json!(REASON));
+}
+
+fn last_written_ms(dir: &Path) -> Option<i64> {
+    let written = |entry: fs::DirEntry| entry.metadata().ok()?.modified().ok();
+    let last = fs::read_dir(dir).ok()?.flatten().filter_map(written).max()?;
+    i64::try_from(last.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
+}
