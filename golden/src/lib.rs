@@ -13,7 +13,9 @@ mod surface;
 mod vector;
 
 // The public interface.
-pub use case::{CliCase, Folders, RunCase, StatementCase, StreamCase, StreamInput, StreamSinkKind, Threshold, VectorCase};
+pub use case::{
+    CliCase, Folders, RunCase, StatementCase, StreamCase, StreamInput, StreamSinkKind, Threshold, VectorCase,
+};
 pub use run::run_calls;
 pub use stream::{StreamOutcome, StreamRun, run_stream};
 pub use surface::{CliOutput, cli_error, explain, report, run_cli};

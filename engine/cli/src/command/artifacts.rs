@@ -106,8 +106,11 @@ fn readable(home: &Home, uri: &str, run_id: &str) -> Result<PathBuf> {
     if home.contains(&path) || !path.exists() || is_output_of(home, run_id, &path) {
         return Ok(path);
     }
-    Err(Error::new(ErrorCode::AccessDenied, format!("artifact is outside of the directory of runs: {}", path.display()))
-        .with_hint("its rows can be read with csv-sql or file-sql"))
+    Err(Error::new(
+        ErrorCode::AccessDenied,
+        format!("artifact is outside of the directory of runs: {}", path.display()),
+    )
+    .with_hint("its rows can be read with csv-sql or file-sql"))
 }
 
 fn is_output_of(home: &Home, run_id: &str, path: &Path) -> bool {
@@ -124,7 +127,8 @@ mod tests {
 
     #[test]
     fn a_preview_is_cut_and_says_so() {
-        let Value::Object(whole) = json!({ "schema": ["a"], "rows": [{"a": 1}, {"a": 2}], "row_count": 2, "truncated": false })
+        let Value::Object(whole) =
+            json!({ "schema": ["a"], "rows": [{"a": 1}, {"a": 2}], "row_count": 2, "truncated": false })
         else {
             panic!("no object")
         };

@@ -198,7 +198,8 @@ mod tests {
             Value::Object(action(&args).arguments()).to_string(),
             r#"{"csv":"s.csv","table":"input_table","query":"SELECT 1","output_path":null}"#
         );
-        let args = ["vector-search", "--csv", "v.csv", "--vector-column", "e", "--query-vector", "1,0", "--threads", "2"];
+        let args =
+            ["vector-search", "--csv", "v.csv", "--vector-column", "e", "--query-vector", "1,0", "--threads", "2"];
         assert_eq!(
             Value::Object(action(&args).arguments()).to_string(),
             r#"{"csv":"v.csv","vector_column":"e","query_vector":"1,0","metric":"cosine","top_k":5,"output_path":null,"threads":2}"#

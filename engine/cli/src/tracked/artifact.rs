@@ -54,8 +54,11 @@ pub(super) fn format_of(path: &Path) -> Result<&'static str> {
         Some("csv") => Ok("csv"),
         Some("parquet" | "pq") => Ok("parquet"),
         Some("arrow" | "feather") => Ok("arrow"),
-        _ => Err(Error::new(ErrorCode::InvalidArgument, format!("unsupported output format for path: {}", path.display()))
-            .with_hint("let it end with .csv, .parquet, .pq, .arrow or .feather")),
+        _ => Err(Error::new(
+            ErrorCode::InvalidArgument,
+            format!("unsupported output format for path: {}", path.display()),
+        )
+        .with_hint("let it end with .csv, .parquet, .pq, .arrow or .feather")),
     }
 }
 

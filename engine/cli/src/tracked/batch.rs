@@ -18,8 +18,7 @@ pub(super) fn csv_sql<'a>(action: &'a CsvSqlAction, run: &Run, check: Check<'_>)
     let path = result_path(&action.result, run)?;
     let frame = csv_sql::frame(&action.input, &action.limits, &mut *check)?;
     let (table, artifact) = query(frame, "csv-sql", path, run, check)?;
-    let payload =
-        Payload::Sql { name: &action.input.table, query: &action.input.query, input_type: None, rows: table };
+    let payload = Payload::Sql { name: &action.input.table, query: &action.input.query, input_type: None, rows: table };
     Ok(Done { payload, artifacts: vec![artifact] })
 }
 
@@ -57,20 +56,11 @@ fn result_path(result: &ResultArgs, run: &Run) -> Result<PathBuf> {
 }
 
 /// Runs a query to its end: its explanation and its rows become files of the run.
-fn query(
-    frame: DataFrame,
-    action: &str,
-    path: PathBuf,
-    run: &Run,
-    check: Check<'_>,
-) -> Result<(Table, NewArtifact)> {
+fn query(frame: DataFrame, action: &str, path: PathBuf, run: &Run, check: Check<'_>) -> Result<(Table, NewArtifact)> {
     let asked = frame.clone();
     let explain = wait(async move { asked.explain().await }, &mut *check)?.to_json();
-    let physical = format!(
-        "local-batch\nresult_sink={}\nmaterialization=arrow-table\n{}",
-        file_uri(&path)?,
-        explain.physical
-    );
+    let physical =
+        format!("local-batch\nresult_sink={}\nmaterialization=arrow-table\n{}", file_uri(&path)?, explain.physical);
     run.write_explain(&sections(explain.logical, physical, explain.strategy))?;
     let table = collect(frame, &mut *check)?;
     let artifact = write_table(&table, &path, action, check)?;
