@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use velaria_contract::Result;
 
+use crate::Object;
 use crate::failure::invalid;
 use crate::home::Home;
 use crate::run_id::{RunId, artifact_id};
-use crate::{Object, time};
 
 /// What a run made, before it has an id.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ impl NewArtifact {
         set("tags_json", json!(self.tags));
         set("artifact_id", json!(artifact_id()?));
         set("run_id", json!(id.as_str()));
-        set("created_at", json!(time::seconds(home.clock().wall_ms())));
+        set("created_at", json!(home.now()));
         Ok(record)
     }
 }

@@ -12,6 +12,7 @@ use velaria_contract::{Clock, Error, ErrorCode, Result, SystemClock};
 use crate::failure::refused;
 use crate::redact::Redactor;
 use crate::run_id::RunId;
+use crate::time;
 
 /// The directory that holds runs and their index, with the clock and the redactor that go with it.
 ///
@@ -100,6 +101,12 @@ impl Home {
             (Ok(path), Ok(root)) => path.starts_with(root),
             _ => false,
         }
+    }
+
+    /// This moment as records say it: `YYYY-MM-DDTHH:MM:SSZ`.
+    #[must_use]
+    pub fn now(&self) -> String {
+        time::seconds(self.clock.wall_ms())
     }
 
     /// The clock of this home.

@@ -339,7 +339,7 @@ impl ArtifactIndex {
     }
 
     fn now(&self) -> String {
-        time::seconds(self.home.clock().wall_ms())
+        self.home.now()
     }
 
     fn store(&self) -> Box<dyn Store> {

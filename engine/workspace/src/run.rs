@@ -11,7 +11,7 @@ use velaria_contract::{Error, ErrorCode, Result, json as canonical};
 use crate::failure::{damaged, invalid, refused, run_not_found};
 use crate::home::{Home, create_new_private_dir, create_private_dir};
 use crate::run_id::RunId;
-use crate::{Object, exact, file, owner, stale, time};
+use crate::{Object, exact, file, owner, stale};
 
 /// What a run is asked to do.
 #[derive(Debug, Clone, Default)]
@@ -221,7 +221,7 @@ impl Run {
         if outcome.status == RunStatus::Running {
             return Err(invalid("a run does not end as running"));
         }
-        let finished_at = outcome.finished_at.clone().unwrap_or_else(|| time::seconds(self.home.clock().wall_ms()));
+        let finished_at = outcome.finished_at.clone().unwrap_or_else(|| self.home.now());
         let mut updates = Object::new();
         updates.insert("status".to_owned(), json!(outcome.status.as_str()));
         updates.insert("finished_at".to_owned(), json!(finished_at));
@@ -257,7 +257,7 @@ impl Run {
         let text = snapshot.trim();
         let line = if text.contains(['\n', '\r']) { value.to_string() } else { text.to_owned() };
         let path = self.progress_path();
-        file::append_line(&path, &line)?;
+        file::append_line(&path, &self.home.redactor().text(&line)).map_err(|error| self.gone(error))?;
         Ok(path)
     }
 
@@ -312,7 +312,7 @@ impl Run {
         let mut record = Object::new();
         let mut set = |key: &str, value: Value| record.insert(key.to_owned(), value);
         set("run_id", json!(self.id.as_str()));
-        set("created_at", json!(time::seconds(self.home.clock().wall_ms())));
+        set("created_at", json!(self.home.now()));
         set("action", json!(new.action));
         set("cli_args", Value::Object(redactor.object(&new.args)));
         set("velaria_version", json!(new.velaria_version));

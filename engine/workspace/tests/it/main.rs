@@ -1,1 +1,11 @@
 //! The tests of the workspace.
+
+mod cleanup;
+mod concurrent;
+mod fallback;
+mod home;
+mod index;
+mod rebuild;
+mod run;
+mod stale;
+mod support;
