@@ -33,6 +33,11 @@ expect "unknown column" '"code": "VEL-2001"' 1 "$@" csv-sql --csv scores.csv --q
 expect "read-only" '"code": "VEL-6004"' 1 "$@" csv-sql --csv scores.csv --query "DROP VIEW input_table"
 expect "timeout" '"code": "VEL-8003"' 1 "$@" sql --timeout 0.2 "SELECT COUNT(*) FROM range(1000000000000000) AS t(v) WHERE v % 7 = 9"
 expect "memory limit" '"code": "VEL-8001"' 1 "$@" sql --memory-limit 16MiB "SELECT array_agg(v) FROM range(100000000) AS t(v)"
+export VELARIA_HOME="$work/home"
+expect "tracked run" '"status": "succeeded"' 0 "$@" run start --tag smoke -- csv-sql --csv scores.csv --query "$query"
+run_id=$("$@" run list --tag smoke | sed -n 's/.*"run_id": "\([^"]*\)".*/\1/p')
+expect "result of a run" '"total": 25.0' 0 "$@" run result --run-id "$run_id"
+expect "unknown run" 'run not found: missing-run' 1 "$@" run show --run-id missing-run
 expect "help" 'Example:' 0 "$@" csv-sql --help
 "$@" csv-sql --csv scores.csv --query "$query" -o parquet > result.parquet
 [ "$(head -c 4 result.parquet)" = PAR1 ] || die "parquet: no magic"

@@ -40,6 +40,32 @@ pub struct CliCase {
     pub stdin: String,
 }
 
+/// Calls of the command line that go on from each other.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunCase {
+    /// What the case shows, for readers.
+    pub description: String,
+    /// Files in `{work}`: a name and a text each.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    /// The arguments of each call. `{run_id}` is the run that a call before has told of, `{artifact_id}` its first artifact.
+    pub calls: Vec<Vec<String>>,
+    /// Files of that run that are shown in the end.
+    #[serde(default)]
+    pub files_of_run: Vec<String>,
+}
+
+impl RunCase {
+    /// Reads a case.
+    ///
+    /// # Errors
+    /// When the file is not a case.
+    pub fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
+        read(path)
+    }
+}
+
 /// A query over streams.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

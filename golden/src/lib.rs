@@ -7,12 +7,16 @@
 //! the instructions of this machine replaced by placeholders.
 
 mod case;
+mod run;
 mod stream;
 mod surface;
 mod vector;
 
 // The public interface.
-pub use case::{CliCase, Folders, StatementCase, StreamCase, StreamInput, StreamSinkKind, Threshold, VectorCase};
+pub use case::{
+    CliCase, Folders, RunCase, StatementCase, StreamCase, StreamInput, StreamSinkKind, Threshold, VectorCase,
+};
+pub use run::run_calls;
 pub use stream::{StreamOutcome, StreamRun, run_stream};
 pub use surface::{CliOutput, cli_error, explain, report, run_cli};
 pub use vector::{VectorOutcome, run_vector};

@@ -79,16 +79,22 @@ pub struct CliOutput {
     pub stderr: String,
 }
 
-/// Calls the command line.
+/// Calls the command line, with an empty home for its runs.
 ///
 /// # Errors
 /// When it cannot be started.
 pub fn run_cli(case: &CliCase) -> Result<CliOutput, Box<dyn Error>> {
+    run_cli_in(case, tempfile::tempdir()?.path())
+}
+
+/// Calls the command line with `home` as the home of its runs.
+pub(crate) fn run_cli_in(case: &CliCase, home: &Path) -> Result<CliOutput, Box<dyn Error>> {
     let program = default_cli();
     let mut child = Command::new(&program)
         .args(&case.args)
         // The width of help texts is that of a pipe, whatever terminal the tests are started from.
         .env_remove("COLUMNS")
+        .env("VELARIA_HOME", home)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::mem;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 
 use crate::error::to_py;
-use crate::runtime::{check_process, check_signals};
+use crate::runtime::{check_process, check_signals, enter};
 
 /// Runs one command line, without the program name, and returns its exit code.
 #[pyfunction]
@@ -17,18 +18,41 @@ pub(crate) fn cli_main(py: Python<'_>, argv: Vec<OsString>) -> PyResult<u8> {
     let sys = py.import("sys")?;
     let stdout = sys.getattr("stdout")?;
     let terminal = stdout.call_method0("isatty").and_then(|answer| answer.is_truthy()).unwrap_or(false);
+    let program = program(py)?;
     let mut out = BufWriter::new(PyStream::new(stdout));
     let mut err = PyStream::new(sys.getattr("stderr")?);
     let raised = Mutex::new(None);
     let code = py.detach(|| {
         let mut input = BufReader::new(io::stdin());
-        let mut streams = velaria_cli::Io::new(&mut input, &mut out, &mut err, terminal);
+        let mut streams = velaria_cli::Io::new(&mut input, &mut out, &mut err, terminal).with_program(program);
         velaria_cli::run(argv, &mut streams, &mut || check_signals(&raised))
     });
     match raised.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(exception) => Err(exception),
         None => Ok(code),
     }
+}
+
+/// Does an action of a tracked run on this thread and returns its document and the files that it made, as JSON.
+#[pyfunction]
+pub(crate) fn cli_act(py: Python<'_>, run_id: &str, action: Vec<OsString>) -> PyResult<String> {
+    enter(py, |check| velaria_cli::act(run_id, action, check))
+}
+
+/// What the interpreter of a worker runs. The package is that of this process, wherever it was found, and only it.
+const WORKER: &str = "import sys
+sys.path.insert(0, sys.argv.pop(1))
+from velaria.__main__ import entry_point
+del sys.path[0]
+entry_point()";
+
+/// The program that runs this command line again: the interpreter, or nothing where Python is a part of another program.
+fn program(py: Python<'_>) -> PyResult<Vec<OsString>> {
+    let executable: Option<OsString> = py.import("sys")?.getattr("executable")?.extract()?;
+    let Some(executable) = executable.filter(|path| !path.is_empty()) else { return Ok(Vec::new()) };
+    let file: PathBuf = py.import("velaria")?.getattr("__file__")?.extract()?;
+    let root = file.parent().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
+    Ok(vec![executable, "-c".into(), WORKER.into(), root.into_os_string()])
 }
 
 /// A Python text stream. Bytes go to the buffer below it, where there is one.

@@ -59,5 +59,6 @@ fn _velaria(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<workspace::Workspace>()?;
     module.add_class::<workspace::WorkspaceIndex>()?;
     module.add_function(wrap_pyfunction!(session::sql, module)?)?;
+    module.add_function(wrap_pyfunction!(cli::cli_act, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_main, module)?)
 }

@@ -17,7 +17,7 @@ from velaria.__main__ import main
 
 @pytest.fixture
 def velaria_cli(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module of that name, which lies beside the package and is not part of the wheel."""
+    """The module of that name, which lies beside the package here and in the wheel."""
     monkeypatch.syspath_prepend(str(ROOT / "pybind"))
     return importlib.import_module("velaria_cli")
 
@@ -115,9 +115,9 @@ def test_wrong_usage_is_a_json_document(argv: List[str], message: str) -> None:
 
 
 def test_help_says_what_there_is() -> None:
-    code, out, err = call(main, "--help")
-    assert (code, err) == (0, "")
-    assert "csv-sql" in out and "velaria-cli" in out
+    done = run(["-m", "velaria", "--help"])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "csv-sql" in done.stdout and "velaria-cli" in done.stdout
 
 
 def test_binary_formats_go_to_the_bytes_below_a_text_stream(scores: str) -> None:
@@ -167,9 +167,10 @@ def test_json_lines_keep_one_session() -> None:
 
 
 @pytest.mark.parametrize("case", golden_cases("cli"), ids=lambda case: case.stem)
-def test_golden_command_line_reads_the_same_through_python(case: Path) -> None:
+def test_golden_command_line_reads_the_same_through_python(case: Path, tmp_path: Path) -> None:
     content = golden_case(case)
-    done = run(["-m", "velaria", *map(expand, content["args"])], stdin=expand(content.get("stdin", "")), env={"COLUMNS": ""})
+    env = {"COLUMNS": "", "VELARIA_HOME": str(tmp_path)}
+    done = run(["-m", "velaria", *map(expand, content["args"])], stdin=expand(content.get("stdin", "")), env=env)
     shown = "=== exit code\n{}\n=== stdout\n{}\n=== stderr\n{}\n".format(
         done.returncode, done.stdout.rstrip("\n"), done.stderr.rstrip("\n")
     )

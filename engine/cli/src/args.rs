@@ -1,13 +1,21 @@
 //! The arguments of every command, declared once for parsing and help.
 
+mod run;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use velaria::SessionConfig;
+use serde_json::{Map, Value};
+use velaria::{Error, ErrorCode, SessionConfig};
 
+pub(crate) use self::run::{
+    Action, ArtifactsCommand, ArtifactsListArgs, ArtifactsPreviewArgs, CsvSqlAction, FileSqlAction, ResultArgs,
+    RunCleanupArgs, RunCommand, RunIdArgs, RunListArgs, RunStartArgs, RunStatusArgs, StreamSqlOnceAction,
+    VectorSearchAction,
+};
 use crate::failure::Failure;
 use crate::output::Format;
 
@@ -35,6 +43,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  velaria-cli csv-sql --csv scores.csv --query 'SELECT name, SUM(score) AS total FROM input_table GROUP BY name'"
     )]
     CsvSql(CsvSqlArgs),
+    /// Run one query over one file of any format
+    #[command(
+        after_help = "Example:\n  velaria-cli file-sql --input-path events.ndjson --query 'SELECT COUNT(*) AS events FROM input_table'"
+    )]
+    FileSql(FileSqlArgs),
     /// Run a statement, or a session of statements from standard input
     #[command(
         after_help = "Examples:\n  velaria-cli sql 'SELECT 1 + 1 AS two' -o table\n  echo '{\"sql\": \"SELECT 1\"}' | velaria-cli sql --jsonl"
@@ -48,11 +61,31 @@ pub(crate) enum Command {
     /// Say what a file is and how to read it
     #[command(after_help = "Example:\n  velaria-cli sniff scores.csv --option encoding=gbk -o json")]
     Sniff(SniffArgs),
+    /// Start tracked runs, and look at them
+    #[command(subcommand)]
+    Run(RunCommand),
+    /// Look at what tracked runs have made
+    #[command(subcommand)]
+    Artifacts(ArtifactsCommand),
+    /// Do the work of one run; its parent writes it to standard input
+    #[command(name = "__worker", hide = true)]
+    Worker,
 }
 
 /// `csv-sql`.
 #[derive(Debug, Args)]
 pub(crate) struct CsvSqlArgs {
+    #[command(flatten)]
+    pub(crate) input: CsvSqlInput,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// The query of `csv-sql`, whatever becomes of its rows.
+#[derive(Debug, Args)]
+pub(crate) struct CsvSqlInput {
     /// The CSV file, a pattern such as 'data/*.csv', a directory, or - for standard input
     #[arg(long, value_name = "PATH")]
     pub(crate) csv: PathBuf,
@@ -68,15 +101,74 @@ pub(crate) struct CsvSqlArgs {
     /// An option of the reader, such as delimiter=; or header=false; repeatable
     #[arg(long = "option", value_name = "KEY=VALUE")]
     pub(crate) options: Vec<String>,
+}
+
+/// `file-sql`.
+#[derive(Debug, Args)]
+pub(crate) struct FileSqlArgs {
+    #[command(flatten)]
+    pub(crate) input: FileSqlInput,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
 }
 
+/// The query of `file-sql`, whatever becomes of its rows.
+#[derive(Debug, Args)]
+pub(crate) struct FileSqlInput {
+    /// The file, a pattern such as 'data/*.json', a directory, or - for standard input
+    #[arg(long, visible_alias = "csv", value_name = "PATH")]
+    pub(crate) input_path: PathBuf,
+    /// The format of the file; auto looks into it
+    #[arg(long, value_name = "TYPE", default_value = "auto", value_parser = ["auto", "csv", "line", "json", "parquet", "arrow", "excel"])]
+    pub(crate) input_type: String,
+    /// The query
+    #[arg(long, value_name = "SQL")]
+    pub(crate) query: String,
+    /// A value for a parameter of the statement: 1=7 for ? and $1, name=7 for :name; repeatable
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub(crate) params: Vec<String>,
+    /// The name of the file in the query
+    #[arg(long, value_name = "NAME", default_value = "input_table")]
+    pub(crate) table: String,
+    /// csv, line: the character between two fields [default: looked for]
+    #[arg(long, value_name = "CHARACTER")]
+    pub(crate) delimiter: Option<String>,
+    /// line: whether lines are cut or matched
+    #[arg(long, value_name = "MODE", value_parser = ["split", "regex"])]
+    pub(crate) line_mode: Option<String>,
+    /// line: the pattern whose groups are the fields
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) regex_pattern: Option<String>,
+    /// line: names and numbers of fields, such as 'uid:1,action:2'
+    #[arg(long, value_name = "PAIRS")]
+    pub(crate) mappings: Option<String>,
+    /// csv, line, json: the names of the columns, such as a,b
+    #[arg(long, value_name = "NAMES")]
+    pub(crate) columns: Option<String>,
+    /// json: how the objects stand in the file
+    #[arg(long, value_name = "LAYOUT", value_parser = ["json_lines", "json_array"])]
+    pub(crate) json_format: Option<String>,
+    /// Another option of the reader, such as encoding=gbk; repeatable
+    #[arg(long = "option", value_name = "KEY=VALUE")]
+    pub(crate) options: Vec<String>,
+}
+
 /// `vector-search`.
 #[derive(Debug, Args)]
 pub(crate) struct VectorSearchArgs {
+    #[command(flatten)]
+    pub(crate) input: VectorSearchInput,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// The search of `vector-search`, whatever becomes of its rows.
+#[derive(Debug, Args)]
+pub(crate) struct VectorSearchInput {
     /// The CSV file, a pattern such as 'data/*.csv', a directory, or - for standard input
     #[arg(long, value_name = "PATH")]
     pub(crate) csv: PathBuf,
@@ -107,10 +199,6 @@ pub(crate) struct VectorSearchArgs {
     /// An option of the reader, such as delimiter=; or header=false; repeatable
     #[arg(long = "option", value_name = "KEY=VALUE")]
     pub(crate) options: Vec<String>,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-    #[command(flatten)]
-    pub(crate) limits: LimitArgs,
 }
 
 /// `sql`.
@@ -208,6 +296,20 @@ impl LimitArgs {
         config.with_allowed_paths(self.allow_path.iter().map(PathBuf::as_path).chain([input.as_path()]))
     }
 
+    /// The limits that were given, for the record of a run.
+    pub(crate) fn given(&self) -> Map<String, Value> {
+        let paths: Vec<String> = self.allow_path.iter().map(|path| path.display().to_string()).collect();
+        let values = [
+            ("memory_limit", self.memory_limit.map(Value::from)),
+            ("threads", self.threads.map(Value::from)),
+            ("temp_dir", self.temp_dir.as_ref().map(|path| path.display().to_string().into())),
+            ("timeout", self.timeout.map(|timeout| timeout.as_secs_f64().into())),
+            ("read_only", self.read_only.then(|| true.into())),
+            ("allow_path", (!paths.is_empty()).then(|| paths.into())),
+        ];
+        values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+
     fn without_paths(&self) -> SessionConfig {
         let mut config = SessionConfig::default();
         if let Some(bytes) = self.memory_limit {
@@ -267,8 +369,12 @@ impl Command {
             Self::CsvSql(args) => &args.output,
             Self::Sql(args) if args.jsonl => return false,
             Self::Sql(args) => &args.output,
+            Self::FileSql(args) => &args.output,
             Self::VectorSearch(args) => &args.output,
             Self::Sniff(args) => return args.format() == ReportFormat::Text,
+            Self::Run(_) | Self::Artifacts(_) => return false,
+            // What it says goes into the log of its run.
+            Self::Worker => return true,
         };
         !matches!(output.format(), Format::Json | Format::Ndjson)
     }
@@ -277,31 +383,88 @@ impl Command {
         match self {
             Self::CsvSql(args) => args.output.terminal = terminal,
             Self::Sql(args) => args.output.terminal = terminal,
+            Self::FileSql(args) => args.output.terminal = terminal,
             Self::VectorSearch(args) => args.output.terminal = terminal,
             Self::Sniff(args) => args.terminal = terminal,
+            Self::Run(_) | Self::Artifacts(_) | Self::Worker => {}
         }
     }
+}
+
+/// What a parser gives: a command, or help or the version to print.
+enum Read<T> {
+    Line(T),
+    Text(String),
 }
 
 /// Reads a command line, without the program name.
 pub(crate) fn parse(args: Vec<OsString>, terminal: bool) -> Result<Parsed, Failure> {
-    let argv = std::iter::once(OsString::from("velaria-cli")).chain(args);
-    let parsed =
-        CommandLine::command().try_get_matches_from(argv).and_then(|found| CommandLine::from_arg_matches(&found));
-    match parsed {
-        Ok(mut line) => {
+    Ok(match read::<CommandLine>("velaria-cli", args)? {
+        Read::Line(mut line) => {
             line.command.set_terminal(terminal);
-            Ok(Parsed::Command(Box::new(line.command)))
+            Parsed::Command(Box::new(line.command))
         }
+        Read::Text(text) => Parsed::Text(text),
+    })
+}
+
+/// The action of a run.
+#[derive(Debug, Parser)]
+#[command(disable_help_subcommand = true)]
+struct ActionLine {
+    #[command(subcommand)]
+    action: Action,
+}
+
+/// What the action of a run asks for.
+pub(crate) enum ParsedAction {
+    /// An action to run.
+    Action(Box<Action>),
+    /// Help, to print.
+    Text(String),
+}
+
+/// Reads the action of a run and its arguments.
+pub(crate) fn parse_action(args: Vec<OsString>) -> Result<ParsedAction, Failure> {
+    let Some(name) = args.first().map(|name| name.to_string_lossy().into_owned()) else {
+        return Err(invalid("run start requires an action after '--'"));
+    };
+    if !ActionLine::command().get_subcommands().any(|action| action.get_name() == name) {
+        return Err(invalid(&format!("unsupported run action: {name}")));
+    }
+    Ok(match read::<ActionLine>("velaria-cli run start --", args)? {
+        Read::Line(line) => ParsedAction::Action(Box::new(line.action)),
+        Read::Text(text) => ParsedAction::Text(text),
+    })
+}
+
+fn invalid(message: &str) -> Failure {
+    let actions: Vec<String> =
+        ActionLine::command().get_subcommands().map(|action| action.get_name().to_owned()).collect();
+    let hint = format!("the actions are {}", actions.join(", "));
+    Error::new(ErrorCode::InvalidArgument, message).with_hint(hint).into()
+}
+
+fn read<T: CommandFactory + FromArgMatches>(program: &str, args: Vec<OsString>) -> Result<Read<T>, Failure> {
+    let group = args.first().cloned();
+    let argv = std::iter::once(OsString::from(program)).chain(args);
+    let command = T::command().bin_name(program);
+    match command.clone().try_get_matches_from(argv).and_then(|found| T::from_arg_matches(&found)) {
+        Ok(line) => Ok(Read::Line(line)),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            Ok(Parsed::Text(error.render().to_string()))
+            Ok(Read::Text(error.render().to_string()))
         }
-        Err(error) => Err(Failure::Usage(usage_message(&error))),
+        Err(error) => {
+            let group = group.and_then(|name| command.find_subcommand(name)).filter(|group| group.has_subcommands());
+            Err(Failure::Usage(usage_message(&error, group.unwrap_or(&command))))
+        }
     }
 }
 
 /// The words of the contract, which are those of Python's argparse.
-fn usage_message(error: &clap::Error) -> String {
+///
+/// `group` is the command whose subcommand may be the wrong one.
+fn usage_message(error: &clap::Error, group: &clap::Command) -> String {
     let context = |kind| error.get(kind).map(context_text).unwrap_or_default();
     match error.kind() {
         ErrorKind::MissingRequiredArgument => {
@@ -309,8 +472,8 @@ fn usage_message(error: &clap::Error) -> String {
         }
         ErrorKind::MissingSubcommand => "the following arguments are required: command".to_owned(),
         ErrorKind::InvalidSubcommand => {
-            let choices: Vec<String> =
-                CommandLine::command().get_subcommands().map(|command| format!("'{}'", command.get_name())).collect();
+            let choices = group.get_subcommands().filter(|command| !command.is_hide_set());
+            let choices: Vec<String> = choices.map(|command| format!("'{}'", command.get_name())).collect();
             let invalid = context(ContextKind::InvalidSubcommand);
             format!("argument command: invalid choice: '{invalid}' (choose from {})", choices.join(", "))
         }
@@ -365,14 +528,46 @@ mod tests {
     }
 
     #[test]
+    fn an_action_is_read_like_a_command() {
+        let failure = |args: &[&str]| match parse_action(args.iter().map(OsString::from).collect()) {
+            Err(failure) => failure.text(),
+            Ok(_) => panic!("an action: {args:?}"),
+        };
+        assert!(failure(&[]).starts_with("error: run start requires an action after '--' [VEL-7001]"));
+        assert!(failure(&["nosuch", "--csv"]).starts_with("error: unsupported run action: nosuch [VEL-7001]"));
+        assert_eq!(failure(&["csv-sql"]), "error: the following arguments are required: --csv, --query\n");
+        let help = parse_action(vec!["csv-sql".into(), "--help".into()]);
+        let Ok(ParsedAction::Text(help)) = help else { panic!("no help") };
+        assert!(help.contains("Usage: velaria-cli run start -- csv-sql"), "{help}");
+    }
+
+    #[test]
+    fn tags_are_split_and_stand_once() {
+        let args = ["run", "start", "--tag", "a, b,", "--tag", "b,c", "--", "csv-sql", "--csv", "-"];
+        let Ok(Parsed::Command(command)) = parse(args.iter().map(OsString::from).collect(), false) else {
+            panic!("no command")
+        };
+        let Command::Run(RunCommand::Start(start)) = *command else { panic!("no run") };
+        assert_eq!(start.tags(), ["a", "b", "c"]);
+        assert_eq!(start.action, ["csv-sql", "--csv", "-"]);
+    }
+
+    #[test]
     fn usage_errors_have_the_words_of_the_contract() {
         assert_eq!(message(&["csv-sql", "--csv", "x"]), "the following arguments are required: --query");
         assert_eq!(message(&["csv-sql"]), "the following arguments are required: --csv, --query");
         assert_eq!(message(&[]), "the following arguments are required: command");
         assert_eq!(
             message(&["nosuch"]),
-            "argument command: invalid choice: 'nosuch' (choose from 'csv-sql', 'sql', 'vector-search', 'sniff')"
+            "argument command: invalid choice: 'nosuch' (choose from 'csv-sql', 'file-sql', 'sql', 'vector-search', \
+             'sniff', 'run', 'artifacts')"
         );
+        assert_eq!(
+            message(&["artifacts", "nosuch"]),
+            "argument command: invalid choice: 'nosuch' (choose from 'list', 'preview')"
+        );
+        assert_eq!(message(&["run"]), "the following arguments are required: command");
+        assert_eq!(message(&["run", "show"]), "the following arguments are required: --run-id");
         assert_eq!(message(&["sql", "--nosuch"]), "unrecognized arguments: --nosuch");
         assert_eq!(
             message(&["vector-search", "--csv", "x"]),

@@ -1,6 +1,9 @@
 //! The commands, one file each, and what they share.
 
+pub(crate) mod artifacts;
 pub(crate) mod csv_sql;
+pub(crate) mod file_sql;
+pub(crate) mod run;
 pub(crate) mod sniff;
 pub(crate) mod sql;
 pub(crate) mod vector_search;
@@ -20,7 +23,7 @@ pub(crate) struct Table {
 }
 
 /// Runs the query of `frame` to its end, so that nothing is printed before it is known to have worked.
-fn collect(frame: DataFrame, check: Check<'_>) -> Result<Table> {
+pub(crate) fn collect(frame: DataFrame, check: Check<'_>) -> Result<Table> {
     let query = frame.clone();
     let batches = wait(async move { query.collect().await }, check)?;
     // The types are known when all rows are there.

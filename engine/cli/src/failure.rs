@@ -3,7 +3,7 @@
 use std::io;
 
 use serde::Serialize;
-use velaria::{Error, ErrorKind, ErrorReport, Position, json};
+use velaria::{Error, ErrorCode, ErrorKind, ErrorReport, Position, json};
 
 /// Why a command ended early.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Engine(Error),
     /// Standard output cannot be written.
     Output(io::Error),
+    /// The document that says what happened was printed already.
+    Told,
 }
 
 impl From<Error> for Failure {
@@ -32,6 +34,13 @@ impl From<io::Error> for Failure {
 #[derive(Serialize)]
 struct ErrorJson<'a> {
     ok: bool,
+    #[serde(flatten)]
+    body: ErrorBody<'a>,
+}
+
+/// What an error document says of the error.
+#[derive(Serialize)]
+pub(crate) struct ErrorBody<'a> {
     error: &'a str,
     error_type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,34 +70,36 @@ impl Failure {
             Self::Usage(message) => format!("error: {message}\n"),
             Self::Engine(error) => format!("error: {}\n", error.report()),
             Self::Output(error) => format!("error: {error}\n"),
+            Self::Told => String::new(),
         }
     }
 
     fn write(&self, print: impl Fn(&ErrorJson<'_>) -> velaria::Result<String>) -> String {
         let report;
-        let document = match self {
-            Self::Usage(message) => ErrorJson::plain(message, "usage_error"),
-            Self::Output(_) => ErrorJson::plain("cannot write to standard output", "internal_error"),
+        let body = match self {
+            Self::Usage(message) => ErrorBody::plain(message, "usage_error"),
+            Self::Output(_) => ErrorBody::plain("cannot write to standard output", "internal_error"),
             Self::Engine(error) => {
                 report = error.report();
-                ErrorJson::engine(&report)
+                ErrorBody::engine(&report)
             }
+            Self::Told => return String::new(),
         };
         // Text and numbers always make a document.
-        print(&document).unwrap_or_default()
+        print(&ErrorJson { ok: false, body }).unwrap_or_default()
     }
 }
 
-impl<'a> ErrorJson<'a> {
+impl<'a> ErrorBody<'a> {
     fn plain(error: &'a str, error_type: &'static str) -> Self {
-        Self { ok: false, error, error_type, code: None, kind: None, hint: None, position: None }
+        Self { error, error_type, code: None, kind: None, hint: None, position: None }
     }
 
-    fn engine(report: &'a ErrorReport) -> Self {
+    /// What the document says of an error of the engine.
+    pub(crate) fn engine(report: &'a ErrorReport) -> Self {
         Self {
-            ok: false,
             error: &report.message,
-            error_type: error_type(report.kind),
+            error_type: error_type(report),
             code: Some(&report.code),
             kind: Some(report.kind),
             hint: report.hint.as_deref(),
@@ -98,9 +109,12 @@ impl<'a> ErrorJson<'a> {
 }
 
 /// The four words that the contract has for the type of an error.
-fn error_type(kind: ErrorKind) -> &'static str {
-    match kind {
+fn error_type(report: &ErrorReport) -> &'static str {
+    // The id of a run is a value; that it is also the name of a file is nobody's business.
+    let ids = [ErrorCode::RunNotFound, ErrorCode::ArtifactNotFound];
+    match report.kind {
         ErrorKind::Usage => "value_error",
+        ErrorKind::FileNotFound if ids.iter().any(|code| code.as_str() == report.code) => "value_error",
         ErrorKind::FileNotFound => "file_not_found",
         _ => "internal_error",
     }

@@ -1,6 +1,8 @@
 //! The streams of a command: the only way in or out.
 
+use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Stderr, Stdin, Stdout, Write};
+use std::path::PathBuf;
 
 /// What a command reads from and writes to.
 pub struct Io<'a> {
@@ -8,6 +10,7 @@ pub struct Io<'a> {
     stdout: &'a mut dyn Write,
     stderr: &'a mut dyn Write,
     stdout_is_terminal: bool,
+    program: Vec<OsString>,
 }
 
 impl<'a> Io<'a> {
@@ -18,7 +21,19 @@ impl<'a> Io<'a> {
         stderr: &'a mut dyn Write,
         stdout_is_terminal: bool,
     ) -> Self {
-        Self { stdin, stdout, stderr, stdout_is_terminal }
+        Self { stdin, stdout, stderr, stdout_is_terminal, program: Vec::new() }
+    }
+
+    /// The same streams with the program, and its first arguments, that runs this command line again in a process of its
+    /// own, as tracked runs do.
+    #[must_use]
+    pub fn with_program(mut self, program: Vec<OsString>) -> Self {
+        self.program = program;
+        self
+    }
+
+    pub(crate) fn program(&self) -> &[OsString] {
+        &self.program
     }
 
     /// Whether a person reads standard output.
@@ -72,6 +87,9 @@ impl Streams {
 
     /// The streams for one command.
     pub fn io(&mut self) -> Io<'_> {
-        Io::new(&mut self.stdin, &mut self.stdout, &mut self.stderr, self.stdout_is_terminal)
+        // Without a program there are no runs, and the error of starting one says so.
+        let program = std::env::current_exe().ok().map(PathBuf::into_os_string);
+        let io = Io::new(&mut self.stdin, &mut self.stdout, &mut self.stderr, self.stdout_is_terminal);
+        io.with_program(program.into_iter().collect())
     }
 }

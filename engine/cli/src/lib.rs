@@ -10,6 +10,7 @@ mod failure;
 mod io;
 mod output;
 mod parameters;
+mod tracked;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,6 +44,20 @@ pub fn table_text(schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<String
     output::table_text(&command::Table { schema, batches, notices: Vec::new() })
 }
 
+/// Does `action`, the name of an action and its arguments, in the tracked run `run_id`, on this process.
+///
+/// Gives one line of JSON: the document of the action as `payload`, and the files that it made as `artifacts`. The
+/// record of the run stays as it is.
+///
+/// # Errors
+/// `VEL-6201` when there is no such run, `VEL-7001` for an action that cannot be, and those of the action.
+pub fn act(run_id: &str, action: Vec<OsString>, check: Check<'_>) -> Result<String> {
+    tracked::act(run_id, action, check).map_err(|failure| match failure {
+        Failure::Engine(error) => error,
+        other => Error::new(ErrorCode::InvalidArgument, other.text().trim_start_matches("error: ").trim_end()),
+    })
+}
+
 /// Runs one command line, `args` without the program name, and returns the exit code.
 ///
 /// An error is one JSON document on standard output, or text on standard error where a person reads a table.
@@ -63,8 +78,12 @@ fn execute(command: Command, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Fa
     match command {
         Command::CsvSql(args) => command::csv_sql::run(&args, io, check),
         Command::Sql(args) => command::sql::run(&args, io, check),
+        Command::FileSql(args) => command::file_sql::run(&args, io, check),
         Command::VectorSearch(args) => command::vector_search::run(&args, io, check),
         Command::Sniff(args) => command::sniff::run(&args, io, check),
+        Command::Run(run) => command::run::run(run, io, check),
+        Command::Artifacts(artifacts) => command::artifacts::run(artifacts, io, check),
+        Command::Worker => tracked::run_order(io, check),
     }
 }
 
@@ -75,6 +94,9 @@ fn panicked() -> Failure {
 }
 
 fn fail(io: &mut Io<'_>, failure: &Failure, for_person: bool) -> u8 {
+    if matches!(failure, Failure::Told) {
+        return finish(io.flush(), EXIT_ERROR);
+    }
     if let Failure::Output(error) = failure {
         return if error.kind() == std::io::ErrorKind::BrokenPipe { EXIT_PIPE } else { EXIT_OUTPUT };
     }

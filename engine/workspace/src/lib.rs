@@ -12,6 +12,7 @@
 
 mod artifact;
 mod cleanup;
+mod exact;
 mod failure;
 mod file;
 mod home;
@@ -31,6 +32,7 @@ pub type Object = serde_json::Map<String, Value>;
 // The public interface.
 pub use artifact::{NewArtifact, file_path, file_uri};
 pub use cleanup::{Cleanup, CleanupReport, Deletion, Files};
+pub use exact::parse as parse_json;
 pub use home::Home;
 pub use index::{ArtifactFilter, ArtifactIndex, Backend, RunFilter, SQLITE_SCHEMA};
 pub use preview::{PREVIEW_LIMIT_BYTES, PREVIEW_LIMIT_ROWS, PreviewLimits, preview};

@@ -9,7 +9,7 @@ use velaria_contract::{ErrorCode, Result};
 use crate::home::Home;
 use crate::index::{ARTIFACTS_FILE, ArtifactIndex, Backend};
 use crate::run::Run;
-use crate::{Object, cleanup, file, time};
+use crate::{Object, cleanup, exact, file, time};
 
 /// What a rebuilt index was made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,7 +81,7 @@ fn artifacts(run: &Run) -> Result<Vec<Object>> {
     let text = file::read(&run.dir().join(ARTIFACTS_FILE))?.unwrap_or_default();
     let mut order = Vec::new();
     let mut by_id = BTreeMap::new();
-    for artifact in text.lines().filter_map(|line| serde_json::from_str::<Object>(line).ok()) {
+    for artifact in text.lines().filter_map(exact::object) {
         let Some(id) = artifact.get("artifact_id").and_then(Value::as_str).map(str::to_owned) else { continue };
         if by_id.insert(id.clone(), artifact).is_none() {
             order.push(id);

@@ -11,7 +11,7 @@ use velaria_contract::{Error, ErrorCode, Result, json as canonical};
 use crate::failure::{damaged, invalid, refused, run_not_found};
 use crate::home::{Home, create_new_private_dir, create_private_dir};
 use crate::run_id::RunId;
-use crate::{Object, file, owner, stale};
+use crate::{Object, exact, file, owner, stale};
 
 /// What a run is asked to do.
 #[derive(Debug, Clone, Default)]
@@ -278,7 +278,7 @@ impl Run {
     /// `VEL-6003` when the file system refuses.
     pub fn latest_progress(&self) -> Result<Option<Value>> {
         let text = file::read(&self.progress_path())?.unwrap_or_default();
-        Ok(text.lines().rev().filter(|line| !line.trim().is_empty()).find_map(|line| serde_json::from_str(line).ok()))
+        Ok(text.lines().rev().filter(|line| !line.trim().is_empty()).find_map(|line| exact::parse(line).ok()))
     }
 
     /// Appends `text` to `stdout.log`.
@@ -371,7 +371,7 @@ impl Run {
     fn read(&self) -> Result<Object> {
         let path = self.file();
         let text = file::read(&path)?.ok_or_else(|| run_not_found(self.id.as_str()))?;
-        match serde_json::from_str(&text) {
+        match exact::parse(&text) {
             Ok(Value::Object(record)) => Ok(record),
             Ok(_) => Err(damaged(&path, "it holds no object")),
             Err(source) => Err(damaged(&path, source)),

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use insta::assert_snapshot;
 use velaria::json::to_pretty;
-use velaria_golden::{CliCase, CliOutput, Folders, StatementCase, cli_error, explain, report, run_cli};
+use velaria_golden::{
+    CliCase, CliOutput, Folders, RunCase, StatementCase, cli_error, explain, report, run_calls, run_cli,
+};
 
 use crate::snapshots::{Outcome, for_each, sections};
 
@@ -21,6 +23,14 @@ fn errors_are_whole_and_the_same_on_every_surface() {
 #[test]
 fn the_command_line_prints_what_it_promises() {
     run("cli/*.toml", cli_case);
+}
+
+#[test]
+fn tracked_runs_leave_behind_what_they_promise() {
+    for_each("run/*.toml", |path| {
+        assert_snapshot!("run", run_calls(&RunCase::read(path)?)?);
+        Ok(())
+    });
 }
 
 #[test]

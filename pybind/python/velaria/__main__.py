@@ -5,10 +5,25 @@ from typing import Optional, Sequence
 
 from velaria._velaria import cli_main
 
+_HELP = frozenset(["-h", "--help"])
+
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run one command line, without the program name, and return its exit code."""
-    return cli_main(list(sys.argv[1:] if argv is None else argv))
+    """Run one command line, without the program name, and return its exit code.
+
+    Help ends the program once it is printed, as argparse does it.
+
+    >>> from velaria.__main__ import main
+    >>> main(["sql", "SELECT 1 AS one", "-o", "csv"])
+    one
+    1
+    0
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    code = cli_main(args)
+    if code == 0 and not _HELP.isdisjoint(args):
+        raise SystemExit(0)
+    return code
 
 
 def entry_point() -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "RealtimeStreamSink",
     "Workspace",
     "WorkspaceIndex",
+    "cli_act",
     "cli_main",
     "sql",
 ]
@@ -464,4 +465,5 @@ class WorkspaceIndex:
     def delete_run(self, run_id: str, delete_files: bool) -> Dict[str, Any]: ...
 
 def sql(text: str, params: Union[Sequence[object], Mapping[str, object], None] = None) -> DataFrame: ...
+def cli_act(run_id: str, action: Sequence[str]) -> str: ...
 def cli_main(argv: Sequence[str]) -> int: ...

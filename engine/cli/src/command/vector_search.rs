@@ -12,8 +12,8 @@ use velaria::{
 };
 
 use self::text::Condition;
-use crate::args::VectorSearchArgs;
-use crate::command::collect;
+use crate::args::{LimitArgs, VectorSearchArgs, VectorSearchInput};
+use crate::command::{Table, collect};
 use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::parameters::options_from_pairs;
@@ -24,7 +24,7 @@ const INPUT_TABLE: &str = "input_table";
 
 /// The result document of the contract.
 #[derive(Serialize)]
-struct ResultJson<'a> {
+pub(crate) struct ResultJson<'a> {
     metric: &'static str,
     top_k: u64,
     #[serde(flatten)]
@@ -36,38 +36,59 @@ struct ResultJson<'a> {
 
 /// What a hybrid search adds to it.
 #[derive(Serialize)]
-struct NarrowedJson<'a> {
+pub(crate) struct NarrowedJson<'a> {
     where_column: Option<&'a str>,
     where_op: Option<&'a str>,
     where_value: Option<&'a str>,
     score_threshold: Option<f64>,
 }
 
-pub(crate) fn run(args: &VectorSearchArgs, io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), Failure> {
-    let asked = Asked::read(args)?;
-    let (path, config) = (args.csv.display().to_string(), args.limits.config_for(&args.csv));
-    let options = options_from_pairs(&args.options)?;
-    let (metric, top_k) = (asked.metric, asked.top_k);
-    let (found, explain) = wait(asked.run(config, path, options), &mut *check)?;
-    let table = collect(found, check)?;
-    if args.output.format() != Format::Json {
-        return output::write(&table, &args.output, io);
+/// What a search found, and what it says about itself.
+pub(crate) struct Found {
+    metric: Metric,
+    top_k: u64,
+    /// The rows.
+    pub(crate) table: Table,
+    /// What the search did, as text.
+    pub(crate) explain: String,
+}
+
+impl Found {
+    /// The result document.
+    pub(crate) fn document<'a>(&'a self, input: &'a VectorSearchInput) -> ResultJson<'a> {
+        ResultJson {
+            metric: self.metric.name(),
+            top_k: self.top_k,
+            narrowed: is_hybrid(input).then(|| NarrowedJson::of(input)),
+            schema: output::names(&self.table.schema),
+            rows: Objects(&self.table.batches),
+            explain: &self.explain,
+        }
     }
-    output::check_object_keys(&table.schema)?;
-    let document = ResultJson {
-        metric: metric.name(),
-        top_k,
-        narrowed: is_hybrid(args).then(|| NarrowedJson::of(args)),
-        schema: output::names(&table.schema),
-        rows: Objects(&table.batches),
-        explain: &explain,
-    };
-    output::say(&table, io)?;
-    output::write_json(&document, io)
+}
+
+pub(crate) fn run(args: &VectorSearchArgs, io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), Failure> {
+    let found = found(&args.input, &args.limits, check)?;
+    if args.output.format() != Format::Json {
+        return output::write(&found.table, &args.output, io);
+    }
+    output::check_object_keys(&found.table.schema)?;
+    output::say(&found.table, io)?;
+    output::write_json(&found.document(&args.input), io)
+}
+
+/// Runs the search to its end.
+pub(crate) fn found(input: &VectorSearchInput, limits: &LimitArgs, check: Check<'_>) -> Result<Found> {
+    let asked = Asked::read(input)?;
+    let (path, config) = (input.csv.display().to_string(), limits.config_for(&input.csv));
+    let options = options_from_pairs(&input.options)?;
+    let (metric, top_k) = (asked.metric, asked.top_k);
+    let (frame, explain) = wait(asked.run(config, path, options), &mut *check)?;
+    Ok(Found { metric, top_k, table: collect(frame, check)?, explain })
 }
 
 impl<'a> NarrowedJson<'a> {
-    fn of(args: &'a VectorSearchArgs) -> Self {
+    fn of(args: &'a VectorSearchInput) -> Self {
         Self {
             where_column: args.where_column.as_deref(),
             where_op: args.where_op.as_deref(),
@@ -78,7 +99,7 @@ impl<'a> NarrowedJson<'a> {
 }
 
 /// Whether the rows themselves are asked for.
-fn is_hybrid(args: &VectorSearchArgs) -> bool {
+fn is_hybrid(args: &VectorSearchInput) -> bool {
     args.where_column.is_some() || args.score_threshold.is_some()
 }
 
@@ -94,7 +115,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(args: &VectorSearchArgs) -> Result<Self> {
+    fn read(args: &VectorSearchInput) -> Result<Self> {
         Ok(Self {
             column: args.vector_column.clone(),
             queries: Queries::one(text::vector(&args.query_vector)?)?,
@@ -129,7 +150,7 @@ impl Asked {
 }
 
 /// The number of rows, of which the engine refuses zero.
-fn top_k(args: &VectorSearchArgs) -> Result<u64> {
+fn top_k(args: &VectorSearchInput) -> Result<u64> {
     u64::try_from(args.top_k).map_err(|_| {
         Error::new(ErrorCode::InvalidArgument, "top_k must be a positive integer")
             .with_hint(format!("got: {}", args.top_k))
@@ -137,7 +158,7 @@ fn top_k(args: &VectorSearchArgs) -> Result<u64> {
 }
 
 /// The condition, all of it or nothing.
-fn condition(args: &VectorSearchArgs) -> Result<Option<Condition>> {
+fn condition(args: &VectorSearchInput) -> Result<Option<Condition>> {
     match (&args.where_column, &args.where_op, &args.where_value) {
         (None, None, None) => Ok(None),
         (Some(column), Some(operator), Some(value)) => Condition::new(column, operator, value).map(Some),

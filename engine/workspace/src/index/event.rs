@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use velaria_contract::Result;
 
 use super::{required, text};
-use crate::Object;
 use crate::failure::invalid;
+use crate::{Object, exact};
 
 /// One change, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,7 +109,7 @@ impl Event {
 
     /// The event in `line`, unless it was cut or is of another make.
     pub(super) fn parse(line: &str) -> Option<Self> {
-        let event: Object = serde_json::from_str(line).ok()?;
+        let event = exact::object(line)?;
         let at = text(&event, "at").ok()?.unwrap_or_default();
         match event.get("kind")?.as_str()? {
             "run_upsert" => Self::run(&event, at).ok(),

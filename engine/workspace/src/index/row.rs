@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::Object;
+use crate::{Object, exact};
 
 /// The keys of a run row that have no value in the first version of the index.
 const LATER: [&str; 5] = ["run_name", "description", "tags", "error", "details"];
@@ -33,5 +33,5 @@ pub(super) fn mentions(row: &Object, query: &str) -> bool {
 
 /// The value that the JSON text of a column says; text that is damaged says nothing.
 pub(super) fn decoded(text: Option<String>, otherwise: Value) -> Value {
-    text.and_then(|text| serde_json::from_str(&text).ok()).filter(|value: &Value| !value.is_null()).unwrap_or(otherwise)
+    text.and_then(|text| exact::parse(&text).ok()).filter(|value| !value.is_null()).unwrap_or(otherwise)
 }

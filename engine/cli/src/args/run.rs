@@ -1,0 +1,261 @@
+//! The arguments of tracked runs and of what they leave behind.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{CsvSqlInput, FileSqlInput, LimitArgs, VectorSearchInput};
+
+/// `run`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunCommand {
+    /// Run an action in a process of its own, and keep its inputs, its logs and its result
+    #[command(
+        after_help = "Actions: csv-sql, file-sql, vector-search, stream-sql-once\n\nExample:\n  velaria-cli run start --run-name totals -- csv-sql --csv scores.csv --query 'SELECT name, SUM(score) AS total FROM input_table GROUP BY name'"
+    )]
+    Start(RunStartArgs),
+    /// Show a run and its artifacts
+    Show(RunIdArgs),
+    /// Show how far a run is
+    Status(RunStatusArgs),
+    /// List runs, the newest first
+    List(RunListArgs),
+    /// Show the result of a run
+    Result(RunIdArgs),
+    /// Forget runs that have ended
+    Cleanup(RunCleanupArgs),
+}
+
+/// `artifacts`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ArtifactsCommand {
+    /// List artifacts, the newest first
+    List(ArtifactsListArgs),
+    /// Show the first rows of an artifact
+    Preview(ArtifactsPreviewArgs),
+}
+
+/// `run start`.
+#[derive(Debug, Args)]
+pub(crate) struct RunStartArgs {
+    /// A name for people
+    #[arg(long, value_name = "NAME")]
+    pub(crate) run_name: Option<String>,
+    /// What the run is for
+    #[arg(long, visible_alias = "run-description", value_name = "TEXT")]
+    pub(crate) description: Option<String>,
+    /// Words to find the run by, with commas between them; repeatable
+    #[arg(long = "tag", value_name = "TAGS")]
+    pub(crate) tags: Vec<String>,
+    /// End the action after this many milliseconds [default: never]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout_ms: Option<u64>,
+    /// The action and its arguments
+    #[arg(last = true, value_name = "ACTION")]
+    pub(crate) action: Vec<OsString>,
+}
+
+impl RunStartArgs {
+    /// The tags, each once, in the order in which they were given.
+    pub(crate) fn tags(&self) -> Vec<String> {
+        let mut tags: Vec<String> = Vec::new();
+        for tag in self.tags.iter().flat_map(|list| list.split(',')).map(str::trim).filter(|tag| !tag.is_empty()) {
+            if !tags.iter().any(|own| own == tag) {
+                tags.push(tag.to_owned());
+            }
+        }
+        tags
+    }
+}
+
+/// `run show` and `run result`.
+#[derive(Debug, Args)]
+pub(crate) struct RunIdArgs {
+    /// The id of the run
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: String,
+    /// The most artifacts, or rows of the result
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: u32,
+}
+
+/// `run status`.
+#[derive(Debug, Args)]
+pub(crate) struct RunStatusArgs {
+    /// The id of the run
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: String,
+    /// The most artifacts
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: u32,
+}
+
+/// `run list`.
+#[derive(Debug, Args)]
+pub(crate) struct RunListArgs {
+    /// Only runs of this status: running, succeeded, failed, timed_out, cancelled or aborted
+    #[arg(long, value_name = "STATUS")]
+    pub(crate) status: Option<String>,
+    /// Only runs of this action
+    #[arg(long, value_name = "ACTION")]
+    pub(crate) action: Option<String>,
+    /// Only runs with this tag
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Option<String>,
+    /// Only runs with this text in their id, action, name, description, error or tags
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) query: Option<String>,
+    /// The most runs
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: u32,
+}
+
+/// `run cleanup`.
+#[derive(Debug, Args)]
+pub(crate) struct RunCleanupArgs {
+    /// Keep this many of the newest runs
+    #[arg(long, value_name = "N")]
+    pub(crate) keep_last: Option<u32>,
+    /// Forget runs that are older than this many days
+    #[arg(long, value_name = "DAYS", value_parser = days)]
+    pub(crate) ttl_days: Option<f64>,
+    /// Delete the directories of the runs as well
+    #[arg(long)]
+    pub(crate) delete_files: bool,
+}
+
+fn days(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(days) if (0.0..=f64::MAX).contains(&days) => Ok(days),
+        _ => Err("a number of days is zero or more".to_owned()),
+    }
+}
+
+/// `artifacts list`.
+#[derive(Debug, Args)]
+pub(crate) struct ArtifactsListArgs {
+    /// Only artifacts of this run
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: Option<String>,
+    /// Only artifacts with this tag
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Option<String>,
+    /// The most artifacts
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: u32,
+}
+
+/// `artifacts preview`.
+#[derive(Debug, Args)]
+pub(crate) struct ArtifactsPreviewArgs {
+    /// The id of the artifact
+    #[arg(long, value_name = "ID")]
+    pub(crate) artifact_id: String,
+    /// The most rows; 50 are shown at the most
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: u32,
+}
+
+/// What a run can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Run one query over one CSV file
+    CsvSql(CsvSqlAction),
+    /// Run one query over one file of any format
+    FileSql(FileSqlAction),
+    /// Find the rows of one CSV file whose vectors are nearest to another one
+    VectorSearch(VectorSearchAction),
+    /// Run a query over the CSV files that arrive in a directory, for some micro-batches
+    StreamSqlOnce(StreamSqlOnceAction),
+}
+
+/// `csv-sql` in a run.
+#[derive(Debug, Args)]
+pub(crate) struct CsvSqlAction {
+    #[command(flatten)]
+    pub(crate) input: CsvSqlInput,
+    #[command(flatten)]
+    pub(crate) result: ResultArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// `file-sql` in a run.
+#[derive(Debug, Args)]
+pub(crate) struct FileSqlAction {
+    #[command(flatten)]
+    pub(crate) input: FileSqlInput,
+    #[command(flatten)]
+    pub(crate) result: ResultArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// `vector-search` in a run.
+#[derive(Debug, Args)]
+pub(crate) struct VectorSearchAction {
+    #[command(flatten)]
+    pub(crate) input: VectorSearchInput,
+    #[command(flatten)]
+    pub(crate) result: ResultArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// Where the result of a run goes.
+#[derive(Debug, Args)]
+pub(crate) struct ResultArgs {
+    /// The file of the result: .csv, .parquet, .pq, .arrow or .feather [default: result.parquet in the run's directory]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) output_path: Option<PathBuf>,
+}
+
+/// `stream-sql-once`.
+#[derive(Debug, Args)]
+pub(crate) struct StreamSqlOnceAction {
+    /// The directory of CSV files
+    #[arg(long, value_name = "DIR")]
+    pub(crate) source_csv_dir: PathBuf,
+    /// The name of the files in the query
+    #[arg(long, value_name = "NAME", default_value = "input_stream")]
+    pub(crate) source_table: String,
+    /// The character between two fields of the files
+    #[arg(long, value_name = "CHARACTER", default_value = ",")]
+    pub(crate) source_delimiter: String,
+    /// The name of the result in the query
+    #[arg(long, value_name = "NAME", default_value = "output_sink")]
+    pub(crate) sink_table: String,
+    /// The columns of the result, as in CREATE TABLE: 'key STRING, total INT'
+    #[arg(long, value_name = "COLUMNS")]
+    pub(crate) sink_schema: String,
+    /// The CSV file of the result [default: stream_result.csv in the run's directory]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) sink_path: Option<PathBuf>,
+    /// The character between two fields of the result
+    #[arg(long, value_name = "CHARACTER", default_value = ",")]
+    pub(crate) sink_delimiter: String,
+    /// The query: INSERT INTO the result
+    #[arg(long, value_name = "SQL")]
+    pub(crate) query: String,
+    /// The pause after each micro-batch
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) trigger_interval_ms: u64,
+    /// What a restart promises: at-least-once, best-effort or exactly-once
+    #[arg(long, value_name = "MODE", default_value = "at-least-once")]
+    pub(crate) checkpoint_delivery_mode: String,
+    /// single-process or local-workers
+    #[arg(long, value_name = "MODE", default_value = "single-process")]
+    pub(crate) execution_mode: String,
+    /// The number of threads of local-workers
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) local_workers: u64,
+    /// The most partitions that local workers have at a time; 0 is one for each worker
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) max_inflight_partitions: u64,
+    /// The number of micro-batches; 0 and less are 1
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
+    pub(crate) max_batches: i64,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}

@@ -1,0 +1,214 @@
+//! An action as a run records it, and as a worker is told it.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use velaria::{Error, ErrorCode, Result};
+use velaria_workspace::Object;
+
+use crate::args::{Action, LimitArgs, ResultArgs, RunStartArgs, StreamSqlOnceAction};
+
+/// What a worker is told: the first line of its standard input.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Order {
+    /// The run that it does.
+    pub(crate) run_id: String,
+    /// The action and its arguments.
+    pub(crate) action: Vec<String>,
+}
+
+impl Order {
+    /// The order to do `action`, in a run that has no id yet.
+    ///
+    /// # Errors
+    /// `VEL-7001` for an argument that cannot be told.
+    pub(crate) fn new(action: Vec<OsString>) -> Result<Self> {
+        Ok(Self { run_id: String::new(), action: texts(action)? })
+    }
+}
+
+/// The arguments as text, which is how a run records them.
+fn texts(args: Vec<OsString>) -> Result<Vec<String>> {
+    let text = |arg: OsString| {
+        arg.into_string().map_err(|arg| {
+            let message = format!("an argument of a run is not UTF-8: {}", arg.to_string_lossy());
+            Error::new(ErrorCode::InvalidArgument, message)
+                .with_hint("a run is recorded as text: give the file another name")
+        })
+    };
+    args.into_iter().map(text).collect()
+}
+
+/// What `inputs.json` says. The name of the run and its like stand there where they are given.
+pub(crate) fn inputs(action: &Action, args: &RunStartArgs) -> Object {
+    let fields = [
+        ("action", Some(action.name().into())),
+        ("action_args", Some(Value::Object(action.arguments()))),
+        ("timeout_ms", Some(args.timeout_ms.into())),
+        ("run_name", args.run_name.clone().map(Value::from)),
+        ("description", args.description.clone().map(Value::from)),
+        ("tags", Some(args.tags()).filter(|tags| !tags.is_empty()).map(Value::from)),
+    ];
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+impl Action {
+    /// The word for the action.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::CsvSql(_) => "csv-sql",
+            Self::FileSql(_) => "file-sql",
+            Self::VectorSearch(_) => "vector-search",
+            Self::StreamSqlOnce(_) => "stream-sql-once",
+        }
+    }
+
+    /// The arguments in the order of the contract; what the original did not have stands behind, where it is given.
+    pub(crate) fn arguments(&self) -> Object {
+        match self {
+            Self::CsvSql(action) => {
+                let input = &action.input;
+                let contract = json!({ "csv": text(&input.csv), "table": input.table, "query": input.query });
+                let more = [given_list("params", &input.params), given_list("options", &input.options)];
+                arguments(contract, Some(&action.result), more, &action.limits)
+            }
+            Self::FileSql(action) => {
+                let input = &action.input;
+                let contract = json!({
+                    "input_path": text(&input.input_path),
+                    "input_type": input.input_type,
+                    "table": input.table,
+                    "query": input.query,
+                    "delimiter": input.delimiter,
+                    "line_mode": input.line_mode,
+                    "regex_pattern": input.regex_pattern,
+                    "mappings": input.mappings,
+                    "columns": input.columns,
+                    "json_format": input.json_format,
+                });
+                let more = [given_list("params", &input.params), given_list("options", &input.options)];
+                arguments(contract, Some(&action.result), more, &action.limits)
+            }
+            Self::VectorSearch(action) => {
+                let input = &action.input;
+                let contract = json!({
+                    "csv": text(&input.csv),
+                    "vector_column": input.vector_column,
+                    "query_vector": input.query_vector,
+                    "metric": input.metric,
+                    "top_k": input.top_k,
+                });
+                let more = [
+                    given("where_column", input.where_column.as_deref()),
+                    given("where_op", input.where_op.as_deref()),
+                    given("where_value", input.where_value.as_deref()),
+                    given("score_threshold", input.score_threshold),
+                    given_list("options", &input.options),
+                ];
+                arguments(contract, Some(&action.result), more, &action.limits)
+            }
+            Self::StreamSqlOnce(action) => arguments(stream_arguments(action), None, [], &action.limits),
+        }
+    }
+
+    /// The input, where it is one path: a worker has no standard input of its own.
+    pub(crate) fn check(&self) -> Result<()> {
+        let input = match self {
+            Self::CsvSql(action) => &action.input.csv,
+            Self::FileSql(action) => &action.input.input_path,
+            Self::VectorSearch(action) => &action.input.csv,
+            Self::StreamSqlOnce(action) => &action.source_csv_dir,
+        };
+        if input == Path::new("-") {
+            return Err(Error::new(ErrorCode::InvalidArgument, "a run cannot read standard input")
+                .with_hint("a run is kept so that it can be repeated: write the input to a file first"));
+        }
+        Ok(())
+    }
+}
+
+fn stream_arguments(action: &StreamSqlOnceAction) -> Value {
+    json!({
+        "source_csv_dir": text(&action.source_csv_dir),
+        "source_table": action.source_table,
+        "source_delimiter": action.source_delimiter,
+        "sink_table": action.sink_table,
+        "sink_schema": action.sink_schema,
+        "sink_path": action.sink_path.as_deref().map(text),
+        "sink_delimiter": action.sink_delimiter,
+        "query": action.query,
+        "trigger_interval_ms": action.trigger_interval_ms,
+        "checkpoint_delivery_mode": action.checkpoint_delivery_mode,
+        "execution_mode": action.execution_mode,
+        "local_workers": action.local_workers,
+        "max_inflight_partitions": action.max_inflight_partitions,
+        "max_batches": action.max_batches,
+    })
+}
+
+/// An argument that stands in the record where it is given.
+type Given = (&'static str, Option<Value>);
+
+fn given<T: Into<Value>>(name: &'static str, value: Option<T>) -> Given {
+    (name, value.map(Into::into))
+}
+
+fn given_list(name: &'static str, values: &[String]) -> Given {
+    given(name, (!values.is_empty()).then(|| values.to_vec()))
+}
+
+fn arguments<const N: usize>(
+    contract: Value,
+    result: Option<&ResultArgs>,
+    more: [Given; N],
+    limits: &LimitArgs,
+) -> Object {
+    let Value::Object(mut all) = contract else { return Object::new() };
+    if let Some(result) = result {
+        all.insert("output_path".to_owned(), result.output_path.as_deref().map(text).into());
+    }
+    all.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    all.extend(limits.given());
+    all
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{ParsedAction, parse_action};
+
+    fn action(args: &[&str]) -> Action {
+        match parse_action(args.iter().map(OsString::from).collect()) {
+            Ok(ParsedAction::Action(action)) => *action,
+            _ => panic!("no action: {args:?}"),
+        }
+    }
+
+    #[test]
+    fn arguments_are_recorded_as_the_contract_orders_them() {
+        let args = ["csv-sql", "--csv", "s.csv", "--query", "SELECT 1"];
+        assert_eq!(
+            Value::Object(action(&args).arguments()).to_string(),
+            r#"{"csv":"s.csv","table":"input_table","query":"SELECT 1","output_path":null}"#
+        );
+        let args =
+            ["vector-search", "--csv", "v.csv", "--vector-column", "e", "--query-vector", "1,0", "--threads", "2"];
+        assert_eq!(
+            Value::Object(action(&args).arguments()).to_string(),
+            r#"{"csv":"v.csv","vector_column":"e","query_vector":"1,0","metric":"cosine","top_k":5,"output_path":null,"threads":2}"#
+        );
+    }
+
+    #[test]
+    fn a_run_does_not_read_standard_input() {
+        let error = action(&["csv-sql", "--csv", "-", "--query", "SELECT 1"]).check().unwrap_err();
+        assert_eq!(error.message(), "a run cannot read standard input");
+    }
+}

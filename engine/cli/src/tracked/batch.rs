@@ -1,0 +1,74 @@
+//! The actions that read a file and end: a query, and a search for vectors.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use velaria::{DataFrame, Error, ErrorCode, Result, wait};
+use velaria_workspace::{NewArtifact, Object, Run, file_uri};
+
+use super::artifact::{absolute, format_of, write_table};
+use super::worker::{Done, Payload};
+use crate::Check;
+use crate::args::{CsvSqlAction, FileSqlAction, ResultArgs, VectorSearchAction};
+use crate::command::{Table, collect, csv_sql, file_sql, vector_search};
+
+/// Runs `csv-sql`.
+pub(super) fn csv_sql<'a>(action: &'a CsvSqlAction, run: &Run, check: Check<'_>) -> Result<Done<'a>> {
+    let path = result_path(&action.result, run)?;
+    let frame = csv_sql::frame(&action.input, &action.limits, &mut *check)?;
+    let (table, artifact) = query(frame, "csv-sql", path, run, check)?;
+    let payload = Payload::Sql { name: &action.input.table, query: &action.input.query, input_type: None, rows: table };
+    Ok(Done { payload, artifacts: vec![artifact] })
+}
+
+/// Runs `file-sql`.
+pub(super) fn file_sql<'a>(action: &'a FileSqlAction, run: &Run, check: Check<'_>) -> Result<Done<'a>> {
+    let path = result_path(&action.result, run)?;
+    let (frame, input_type) = file_sql::frame(&action.input, &action.limits, &mut *check)?;
+    let (table, artifact) = query(frame, "file-sql", path, run, check)?;
+    let (name, query) = (&action.input.table, &action.input.query);
+    let payload = Payload::Sql { name, query, input_type: Some(input_type), rows: table };
+    Ok(Done { payload, artifacts: vec![artifact] })
+}
+
+/// Runs `vector-search`.
+pub(super) fn vector_search<'a>(action: &'a VectorSearchAction, run: &Run, check: Check<'_>) -> Result<Done<'a>> {
+    let path = result_path(&action.result, run)?;
+    let found = vector_search::found(&action.input, &action.limits, &mut *check)?;
+    let result = write_table(&found.table, &path, "vector-search", check)?;
+    let path = run.artifacts_dir().join("vector_explain.txt");
+    fs::write(&path, &found.explain).map_err(|error| {
+        Error::new(ErrorCode::Io, format!("cannot write file: {}", path.display())).with_hint(error.to_string())
+    })?;
+    let tags = vec!["explain".to_owned(), "vector-search".to_owned()];
+    let explain = NewArtifact { tags, ..NewArtifact::file(&path, "text")? };
+    Ok(Done { payload: Payload::Vector { input: &action.input, found }, artifacts: vec![result, explain] })
+}
+
+/// Where the result goes. A path that cannot be is refused before anything runs.
+fn result_path(result: &ResultArgs, run: &Run) -> Result<PathBuf> {
+    let path = match &result.output_path {
+        Some(path) => absolute(path)?,
+        None => run.artifacts_dir().join("result.parquet"),
+    };
+    format_of(&path).map(|_| path)
+}
+
+/// Runs a query to its end: its explanation and its rows become files of the run.
+fn query(frame: DataFrame, action: &str, path: PathBuf, run: &Run, check: Check<'_>) -> Result<(Table, NewArtifact)> {
+    let asked = frame.clone();
+    let explain = wait(async move { asked.explain().await }, &mut *check)?.to_json();
+    let physical =
+        format!("local-batch\nresult_sink={}\nmaterialization=arrow-table\n{}", file_uri(&path)?, explain.physical);
+    run.write_explain(&sections(explain.logical, physical, explain.strategy))?;
+    let table = collect(frame, &mut *check)?;
+    let artifact = write_table(&table, &path, action, check)?;
+    Ok((table, artifact))
+}
+
+/// The three sections as `explain.json` has them.
+pub(super) fn sections(logical: String, physical: String, strategy: String) -> Object {
+    let sections = [("logical", logical), ("physical", physical), ("strategy", strategy)];
+    sections.into_iter().map(|(name, text)| (name.to_owned(), Value::String(text))).collect()
+}

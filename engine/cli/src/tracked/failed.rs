@@ -1,0 +1,77 @@
+//! A run that ended without a result, and how that is said.
+
+use std::path::PathBuf;
+
+use serde::{Serialize, Serializer};
+use velaria::{Error, ErrorReport, Position, Result, json};
+use velaria_workspace::{ArtifactIndex, Home, Outcome, Redactor, Run, RunStatus};
+
+use crate::failure::ErrorBody;
+
+/// Why a run has no result. What is a secret to the record of the run stands nowhere in it.
+pub(crate) struct RunFailure {
+    run_id: String,
+    run_dir: PathBuf,
+    status: RunStatus,
+    error: Error,
+}
+
+/// The document of such a run.
+#[derive(Serialize)]
+struct FailureJson<'a> {
+    ok: bool,
+    run_id: &'a str,
+    run_dir: &'a PathBuf,
+    status: &'static str,
+    #[serde(flatten)]
+    error: ErrorBody<'a>,
+}
+
+impl RunFailure {
+    /// `run` ended as `status`, because of `error`.
+    pub(crate) fn new(run: &Run, status: RunStatus, error: &Error) -> Self {
+        let (run_id, run_dir) = (run.id().as_str().to_owned(), run.dir().to_owned());
+        Self { run_id, run_dir, status, error: without_secrets(error) }
+    }
+
+    /// Writes it down in the run and in the index.
+    pub(crate) fn record(&self, run: &Run) -> Result<()> {
+        let error = Some(self.error.message().to_owned());
+        let record = run.finalize(&Outcome { error, ..Outcome::of(self.status) })?;
+        ArtifactIndex::open(&Home::from_env()?)?.upsert_run(&record)
+    }
+
+    /// The document, indented.
+    pub(crate) fn json(&self) -> Result<String> {
+        json::to_pretty(self)
+    }
+
+    /// The error itself.
+    pub(crate) fn into_error(self) -> Error {
+        self.error
+    }
+}
+
+impl Serialize for RunFailure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let report: ErrorReport = self.error.report();
+        let document = FailureJson {
+            ok: false,
+            run_id: &self.run_id,
+            run_dir: &self.run_dir,
+            status: self.status.as_str(),
+            error: ErrorBody::engine(&report),
+        };
+        document.serialize(serializer)
+    }
+}
+
+fn without_secrets(error: &Error) -> Error {
+    let redactor = Redactor::from_env();
+    let position = error.position().map(|place| Position { text: redactor.text(&place.text), ..place.clone() });
+    let same = Error::new(error.code(), redactor.text(error.message())).with_position(position);
+    match error.hint() {
+        Some(hint) => same.with_hint(redactor.text(hint)),
+        None => same,
+    }
+}

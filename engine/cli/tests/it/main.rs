@@ -1,0 +1,3 @@
+//! The binary, called as a shell calls it.
+
+mod runs;

@@ -1,0 +1,133 @@
+//! Tracked runs when the world is not as it should be: interrupts, full disks, many at once, homes that cannot be.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const ENDLESS: &str = "SELECT COUNT(*) AS n FROM range(1000000000000000) AS t(v) WHERE v % 7 = 9";
+/// What has not happened by then does not happen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A home with a file beside it.
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("s.csv"), "name,score\nalice,10\nbob,22.5\n").unwrap();
+        Self { folder }
+    }
+
+    fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_velaria-cli"));
+        command.args(args).env("VELARIA_HOME", self.home()).current_dir(self.folder.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn start(&self, query: &str) -> Command {
+        self.command(&["run", "start", "--", "csv-sql", "--csv", "s.csv", "--query", query])
+    }
+
+    fn call(&self, args: &[&str]) -> Value {
+        document(&self.command(args).output().unwrap())
+    }
+
+    /// The directory of the one run, once a worker has made it its own.
+    #[cfg(unix)]
+    fn begun(&self, parent: u32) -> PathBuf {
+        wait_for(|| {
+            let run = fs::read_dir(self.home().join("runs")).ok()?.next()?.ok()?.path();
+            let owner: Value = serde_json::from_slice(&fs::read(run.join("_owner.json")).ok()?).ok()?;
+            (owner["pid"].as_u64()? != u64::from(parent)).then_some(run)
+        })
+    }
+}
+
+fn document(output: &Output) -> Value {
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "it did not happen");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn id(run: &Path) -> String {
+    run.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_cancels_the_run() {
+    let place = Place::new();
+    let mut command = place.start(ENDLESS).stdout(Stdio::null()).spawn().unwrap();
+    let run = place.begun(command.id());
+    assert!(Command::new("kill").args(["-INT", &command.id().to_string()]).status().unwrap().success());
+    assert!(!command.wait().unwrap().success());
+    let status = wait_for(|| {
+        let status = place.call(&["run", "status", "--run-id", &id(&run)]);
+        (status["status"] != "running").then(|| status["status"].clone())
+    });
+    assert_eq!(status, "cancelled");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_behind_standard_output_does_not_spoil_the_run() {
+    let place = Place::new();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let status = place.start("SELECT 1 AS one").stdout(full).status().unwrap();
+    assert_eq!(status.code(), Some(74));
+    assert_eq!(place.call(&["run", "list"])["runs"][0]["status"], "succeeded");
+}
+
+#[test]
+fn many_runs_at_once_are_all_there() {
+    let place = Place::new();
+    let starts: Vec<_> = (0..8)
+        .map(|number| place.start(&format!("SELECT {number} AS n")).stdout(Stdio::piped()).spawn().unwrap())
+        .collect();
+    for start in starts {
+        assert_eq!(document(&start.wait_with_output().unwrap())["status"], "succeeded");
+    }
+    let runs = place.call(&["run", "list"]);
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 8);
+    assert_eq!(place.call(&["artifacts", "list"])["artifacts"].as_array().unwrap().len(), 8);
+    assert!(!place.home().join("index/artifacts.jsonl").exists());
+}
+
+#[test]
+fn a_home_that_is_a_file_is_an_error() {
+    let place = Place::new();
+    fs::write(place.home(), "").unwrap();
+    for args in [&["run", "list"][..], &["run", "start", "--", "csv-sql", "--csv", "s.csv", "--query", "SELECT 1"]] {
+        let output = place.command(args).output().unwrap();
+        assert_eq!((output.status.code(), &document(&output)["ok"]), (Some(1), &Value::Bool(false)));
+    }
+}
+
+#[test]
+fn a_worker_without_an_order_says_so() {
+    let place = Place::new();
+    let output = place.command(&["__worker"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: a worker reads its order from standard input"));
+}
