@@ -9,6 +9,7 @@
 
 mod arrow_in;
 mod arrow_out;
+mod bitable;
 mod cell;
 mod cli;
 mod columns;
@@ -43,6 +44,9 @@ fn _velaria(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<stream::StreamingQuery>()?;
     module.add_class::<stream::RealtimeStreamSource>()?;
     module.add_class::<stream::RealtimeStreamSink>()?;
+    module.add_class::<bitable::BitableConnection>()?;
+    module.add_class::<bitable::BitableTable>()?;
+    module.add_class::<bitable::BitablePages>()?;
     module.add_function(wrap_pyfunction!(session::sql, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_main, module)?)
 }

@@ -11,9 +11,15 @@ from support import ROOT, run, run_code
 from velaria import _velaria, errors
 
 STREAMS = ("StreamingDataFrame", "StreamingQuery", "RealtimeStreamSource", "RealtimeStreamSink")
+BITABLE = ("BitableConnection", "BitableTable", "BitablePages")
 
 # Native names that the package offers in another form, and where.
-WRAPPED = {"cli_main": "velaria.__main__.main"}
+WRAPPED = {
+    "cli_main": "velaria.__main__.main",
+    "BitableConnection": "velaria.bitable.BitableClient",
+    "BitableTable": "velaria.bitable.BitableClient",
+    "BitablePages": "velaria.bitable.BitableClient",
+}
 
 
 def test_import_loads_no_optional_package() -> None:
@@ -68,7 +74,7 @@ def test_every_native_class_is_frozen() -> None:
     sources = list((ROOT / "pybind" / "src").rglob("*.rs"))
     assert sources
     classes = [found for path in sources for found in re.findall(r"#\[pyclass(.*?)\]", path.read_text(encoding="utf-8"))]
-    assert len(classes) == len({"Session", "DataFrame", "Schema", *STREAMS})
+    assert len(classes) == len({"Session", "DataFrame", "Schema", *STREAMS, *BITABLE})
     assert all("frozen" in arguments for arguments in classes)
 
 

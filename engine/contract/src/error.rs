@@ -38,6 +38,8 @@ pub enum ErrorKind {
     Io,
     /// Ask whoever made the session for the access.
     AccessDenied,
+    /// Look at the service: its answer, its rights, its reachability.
+    Remote,
     /// Give the query more memory, or make it smaller.
     Resource,
     /// Give the query more time, or make it smaller.
@@ -163,6 +165,13 @@ error_codes! {
     CheckpointMismatch = "VEL-6103", Usage;
     /// A file that a stream has read, or is reading, was changed.
     SourceChanged = "VEL-6104", Data;
+
+    /// A service refused a request.
+    ServiceRefused = "VEL-6201", Remote;
+    /// A service could not be reached, or did not answer in time.
+    ServiceUnreachable = "VEL-6202", Remote;
+    /// The answer of a service is not what it promises to send.
+    ServiceAnswer = "VEL-6203", Remote;
 
     /// An argument of a call is not valid.
     InvalidArgument = "VEL-7001", Usage;

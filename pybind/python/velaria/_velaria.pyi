@@ -1,6 +1,6 @@
 from datetime import timedelta
 from os import PathLike
-from typing import Any, ClassVar, Dict, List, Mapping, NoReturn, Optional, Protocol, Sequence, Tuple, TypedDict, Union, final
+from typing import Any, Callable, ClassVar, Dict, List, Mapping, NoReturn, Optional, Protocol, Sequence, Tuple, TypedDict, Union, final
 
 from typing_extensions import CapsuleType, Self, TypeAlias
 
@@ -18,6 +18,9 @@ __all__ = [
     "StreamingQuery",
     "RealtimeStreamSource",
     "RealtimeStreamSink",
+    "BitableConnection",
+    "BitableTable",
+    "BitablePages",
     "cli_main",
     "sql",
 ]
@@ -337,6 +340,46 @@ class Schema:
     def __getitem__(self, key: int, /) -> Tuple[str, str]: ...
     def __eq__(self, value: object, /) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
+
+# What velaria.bitable is made of. Queries, settings and bodies are JSON text.
+@final
+class BitableConnection:
+    def __new__(
+        cls,
+        app_id: str,
+        app_secret: str,
+        user_access_token: Optional[str],
+        base_url: Optional[str],
+        request_timeout_seconds: Union[float, timedelta],
+        retry_seconds: Union[float, timedelta],
+        requests_per_second: float,
+    ) -> Self: ...
+    def request(self, method: str, url: str, body: Optional[str]) -> str: ...
+
+_BitableWay: TypeAlias = Union[BitableConnection, Callable[[str, str, Optional[str]], str]]
+
+@final
+class BitableTable:
+    @staticmethod
+    def of_url(url: str, connection: Optional[BitableConnection]) -> BitableTable: ...
+    @staticmethod
+    def of_ids(
+        app_token: str, table_id: str, view_id: Optional[str], connection: Optional[BitableConnection]
+    ) -> BitableTable: ...
+    @property
+    def ids(self) -> Tuple[str, str, Optional[str]]: ...
+    @property
+    def node_request(self) -> Optional[str]: ...
+    def in_base(self, reply: str) -> BitableTable: ...
+    def read(self, session: Session, way: _BitableWay, query: str) -> DataFrame: ...
+    def stream(self, session: Session, way: _BitableWay, query: str, settings: str) -> StreamingDataFrame: ...
+
+@final
+class BitablePages:
+    def __new__(cls, table: BitableTable, query: str) -> Self: ...
+    def request(self) -> Optional[Tuple[str, str]]: ...
+    def accept(self, reply: Dict[str, Any]) -> Tuple[Optional[int], List[Any]]: ...
+    def warning(self) -> Optional[str]: ...
 
 def sql(text: str, params: Union[Sequence[object], Mapping[str, object], None] = None) -> DataFrame: ...
 def cli_main(argv: Sequence[str]) -> int: ...
