@@ -277,7 +277,7 @@ def test_a_wrong_secret_is_refused_and_not_repeated(fake: FakeBitable) -> None:
         listed(fake, BitableClient(APP_ID, wrong, base_url=fake.url))
     error = caught.value
     assert wrong not in str(error) and wrong not in repr(vars(error)) and "***" in error.message
-    assert "log-of-the-fake" in str(error.hint)
+    assert error.code == "VEL-6201" and "log-of-the-fake" in str(error.hint)
 
 
 def test_secrets_are_printed_nowhere(fake: FakeBitable, caplog: pytest.LogCaptureFixture) -> None:

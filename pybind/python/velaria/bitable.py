@@ -86,7 +86,8 @@ class BitableClient:
         missing = [name for name in names if not os.environ.get(name)]
         if missing:
             raise RuntimeError("missing environment variables: " + ", ".join(missing))
-        return cls(*(os.environ[name] for name in names), **options)
+        app_id, app_secret = (os.environ[name] for name in names)
+        return cls(app_id, app_secret, **options)
 
     def __repr__(self) -> str:
         return repr(self._connection) if self._connection is not None else "<velaria.BitableClient>"

@@ -7,6 +7,9 @@ const FIRST: Duration = Duration::from_millis(500);
 /// No pause of our own is longer.
 const LONGEST: Duration = Duration::from_secs(20);
 
+/// Waited beyond what the service asks for, which may be nothing at all.
+const MARGIN: Duration = Duration::from_millis(100);
+
 /// The codes that mean "not now": the application's or the table's limit of requests, a conflict with a writer, a table that
 /// is still being loaded, a time-out inside of the service.
 const FOR_NOW: [i64; 5] = [99_991_400, 1_254_290, 1_254_291, 1_254_607, 1_255_040];
@@ -38,7 +41,7 @@ impl Attempts {
     /// between 0 and 1: without it, all who were turned away would come back together.
     pub(super) fn pause(&mut self, asked: Option<Duration>, dice: f64) -> Option<Duration> {
         let pause = match asked {
-            Some(asked) => asked + Duration::from_millis(100).mul_f64(dice),
+            Some(asked) => asked + MARGIN.mul_f64(0.5 + dice / 2.0),
             None => {
                 let doubled = FIRST.saturating_mul(1 << (self.made - 1).min(10)).min(LONGEST);
                 doubled.mul_f64(0.5 + dice / 2.0)
@@ -70,8 +73,9 @@ mod tests {
     #[test]
     fn what_the_service_asks_for_counts_unless_it_is_too_long() {
         let mut attempts = Attempts::new(Duration::from_secs(10));
-        assert_eq!(attempts.pause(Some(Duration::from_secs(3)), 0.0), Some(Duration::from_secs(3)));
+        assert_eq!(attempts.pause(Some(Duration::from_secs(3)), 0.0), Some(Duration::from_millis(3050)));
         assert_eq!(attempts.pause(Some(Duration::from_secs(86_400)), 0.0), None);
         assert_eq!(Attempts::new(Duration::ZERO).pause(None, 0.0), None);
+        assert_eq!(Attempts::new(Duration::ZERO).pause(Some(Duration::ZERO), 0.0), None);
     }
 }
