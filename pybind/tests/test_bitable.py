@@ -104,7 +104,7 @@ def test_refusals_have_the_words_of_the_original() -> None:
     assert raised({"code": 7, "msg": "no"}).message == "list records failed: code=7 msg=no"
     assert raised({}).message == "list records failed: code=None msg=None"
     error = raised({"code": 0, "data": {"items": "many"}})
-    assert (error.message, error.code) == ("unexpected data format: items is not list", "VEL-6203")
+    assert (error.message, error.code) == ("unexpected data format: items is not list", "VEL-6303")
     assert isinstance(error, RuntimeError) and isinstance(error, velaria.errors.RemoteError)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
@@ -277,7 +277,7 @@ def test_a_wrong_secret_is_refused_and_not_repeated(fake: FakeBitable) -> None:
         listed(fake, BitableClient(APP_ID, wrong, base_url=fake.url))
     error = caught.value
     assert wrong not in str(error) and wrong not in repr(vars(error)) and "***" in error.message
-    assert error.code == "VEL-6201" and "log-of-the-fake" in str(error.hint)
+    assert error.code == "VEL-6301" and "log-of-the-fake" in str(error.hint)
 
 
 def test_secrets_are_printed_nowhere(fake: FakeBitable, caplog: pytest.LogCaptureFixture) -> None:
@@ -406,7 +406,7 @@ def test_a_service_that_is_not_there_or_says_nothing_is_an_error() -> None:
         address = "http://127.0.0.1:{}".format(taken.getsockname()[1])
         with pytest.raises(BitableClientError, match="cannot reach " + address) as caught:
             BitableClient("a", "b", base_url=address, retry_seconds=0).list_records("a", "t")
-        assert caught.value.code == "VEL-6202"
+        assert caught.value.code == "VEL-6302"
         taken.listen()
         with pytest.raises(BitableClientError, match="did not answer within 0.2 s"):
             BitableClient("a", "b", 0.2, base_url=address, retry_seconds=0).list_records("a", "t")

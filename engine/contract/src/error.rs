@@ -167,11 +167,11 @@ error_codes! {
     SourceChanged = "VEL-6104", Data;
 
     /// A service refused a request.
-    ServiceRefused = "VEL-6201", Remote;
+    ServiceRefused = "VEL-6301", Remote;
     /// A service could not be reached, or did not answer in time.
-    ServiceUnreachable = "VEL-6202", Remote;
+    ServiceUnreachable = "VEL-6302", Remote;
     /// The answer of a service is not what it promises to send.
-    ServiceAnswer = "VEL-6203", Remote;
+    ServiceAnswer = "VEL-6303", Remote;
 
     /// An argument of a call is not valid.
     InvalidArgument = "VEL-7001", Usage;

@@ -22,7 +22,7 @@ impl Session {
     /// A frame over the records of a table, which are read now and whole.
     ///
     /// # Errors
-    /// `VEL-6201` to `VEL-6203` of the service; `VEL-7001` for a query that cannot be, `VEL-2001` for a field that is not there.
+    /// `VEL-6301` to `VEL-6303` of the service; `VEL-7001` for a query that cannot be, `VEL-2001` for a field that is not there.
     pub async fn read_bitable(&self, source: &BitableSource) -> Result<BitableFrame> {
         let BitableRows { schema, batches, warnings } = read_records(source).await?;
         let frame = DataFrame::from_batches(self.context(), "bitable", schema, batches)?;

@@ -63,7 +63,7 @@ impl Exchange {
     /// The answer to one request.
     ///
     /// # Errors
-    /// `VEL-6202` when there is none, `VEL-6203` when it is too large or no text.
+    /// `VEL-6302` when there is none, `VEL-6303` when it is too large or no text.
     pub(super) async fn send(
         &self,
         method: &str,

@@ -239,7 +239,7 @@ impl Pages {
     /// Judges an answer: for each of its records, whether it is to be taken. A record that came before is not.
     ///
     /// # Errors
-    /// `VEL-6201` when the service refused, `VEL-6203` when the answer is no page, or is one that was there before.
+    /// `VEL-6301` when the service refused, `VEL-6303` when the answer is no page, or is one that was there before.
     pub fn accept(&mut self, head: PageHead) -> Result<Vec<bool>> {
         if head.code != "0" {
             return Err(refused(self.what, &head.code, &head.message, head.log_id.as_deref()));

@@ -39,7 +39,7 @@ pub struct BitableRows {
 /// Reads the records of a table.
 ///
 /// # Errors
-/// `VEL-7001` for a query that cannot be, `VEL-2001` for a field that is not there, `VEL-6201` to `VEL-6203` of the service.
+/// `VEL-7001` for a query that cannot be, `VEL-2001` for a field that is not there, `VEL-6301` to `VEL-6303` of the service.
 pub async fn read_records(source: &BitableSource) -> Result<BitableRows> {
     let source = source.resolved().await?;
     let mut warnings = Vec::from_iter(source.check_view().await?);
@@ -188,7 +188,7 @@ impl TableAddress {
     /// The same table in the Base that `reply` to that request names.
     ///
     /// # Errors
-    /// `VEL-6201` when the service refused, `VEL-6203` for what is no JSON, `VEL-7001` when the page shows something else.
+    /// `VEL-6301` when the service refused, `VEL-6303` for what is no JSON, `VEL-7001` when the page shows something else.
     pub fn in_base(mut self, reply: &str) -> Result<Self> {
         self.app_token = app_of_reply(&document(reply)?)?;
         self.in_wiki = false;

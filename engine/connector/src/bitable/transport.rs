@@ -16,7 +16,7 @@ pub trait Transport: fmt::Debug + Send + Sync {
     /// The JSON document that answers `method` `url`; its `code` says whether the service did what it was asked.
     ///
     /// # Errors
-    /// `VEL-6202` when the service cannot be reached, `VEL-6203` when its answer is no JSON, `VEL-6201` when it refuses without one.
+    /// `VEL-6302` when the service cannot be reached, `VEL-6303` when its answer is no JSON, `VEL-6301` when it refuses without one.
     async fn request(&self, method: &str, url: &str, body: Option<Value>) -> Result<Value>;
 }
 
