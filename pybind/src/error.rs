@@ -38,6 +38,11 @@ pub(crate) fn warn(py: Python<'_>, message: &str) -> PyResult<()> {
     PyModule::import(py, "warnings")?.getattr("warn")?.call1((message, class)).map(|_| ())
 }
 
+/// The exception for `error` as the class of that name in `velaria.errors`.
+pub(crate) fn to_py_as(py: Python<'_>, error: &Error, class: &str) -> PyErr {
+    exception(py, error, class).unwrap_or_else(|failure| failure)
+}
+
 fn exception(py: Python<'_>, error: &Error, class: &str) -> PyResult<PyErr> {
     let module = CLASSES.get_or_try_init(py, || PyModule::import(py, "velaria.errors").map(Bound::unbind))?.bind(py);
     let report = error.report();
@@ -111,6 +116,7 @@ fn class_name(kind: ErrorKind) -> &'static str {
         ErrorKind::FileNotFound => "FileMissingError",
         ErrorKind::Io => "IoError",
         ErrorKind::AccessDenied => "AccessDeniedError",
+        ErrorKind::Remote => "RemoteError",
         ErrorKind::Timeout => "TimeoutError",
         ErrorKind::Resource => "ResourceError",
         ErrorKind::Cancelled => "CancelledError",

@@ -9,6 +9,7 @@
 
 mod arrow_in;
 mod arrow_out;
+mod bitable;
 mod cell;
 mod cli;
 mod columns;
@@ -58,6 +59,9 @@ fn _velaria(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(expression::call, module)?)?;
     module.add_class::<workspace::Workspace>()?;
     module.add_class::<workspace::WorkspaceIndex>()?;
+    module.add_class::<bitable::BitableConnection>()?;
+    module.add_class::<bitable::BitableTable>()?;
+    module.add_class::<bitable::BitablePages>()?;
     module.add_function(wrap_pyfunction!(session::sql, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_act, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_main, module)?)

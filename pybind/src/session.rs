@@ -77,7 +77,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    fn open(&self, py: Python<'_>) -> PyResult<velaria::Session> {
+    pub(crate) fn open(&self, py: Python<'_>) -> PyResult<velaria::Session> {
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).clone();
         session.ok_or_else(|| to_py(py, &Error::new(ErrorCode::Closed, "the session is closed")))
     }

@@ -26,6 +26,7 @@ KINDS: Dict[str, Tuple[Type[errors.Error], Tuple[type, ...]]] = {
     "FileNotFound": (errors.FileMissingError, (errors.IoError, errors.OperationalError, FileNotFoundError, OSError)),
     "Io": (errors.IoError, (errors.OperationalError, OSError)),
     "AccessDenied": (errors.AccessDeniedError, (errors.IoError, errors.OperationalError, PermissionError, OSError)),
+    "Remote": (errors.RemoteError, (errors.OperationalError, errors.DatabaseError)),
     "Timeout": (errors.TimeoutError, (errors.OperationalError, TimeoutError, OSError)),
     "Resource": (errors.ResourceError, (errors.OperationalError, MemoryError)),
     "Cancelled": (errors.CancelledError, (errors.OperationalError,)),

@@ -14,12 +14,16 @@ STREAMS = ("StreamingDataFrame", "StreamingQuery", "RealtimeStreamSource", "Real
 
 # Native classes that only the threads of a stream query see.
 OF_THREADS = ("Inlet", "Held", "Outlet", "Watch")
+BITABLE = ("BitableConnection", "BitableTable", "BitablePages")
 
 # Native names that the package offers in another form, and where.
 WRAPPED = {
     "cli_main": "velaria.__main__.main",
     "Workspace": "velaria.workspace",
     "WorkspaceIndex": "velaria.workspace.ArtifactIndex",
+    "BitableConnection": "velaria.bitable.BitableClient",
+    "BitableTable": "velaria.bitable.BitableClient",
+    "BitablePages": "velaria.bitable.BitableClient",
 }
 
 

@@ -5,6 +5,7 @@
 //! Invariant: this crate never decides when to read and never sees a statement.
 
 mod access;
+mod bitable;
 mod compression;
 mod content;
 mod csv;
@@ -23,6 +24,7 @@ mod located;
 mod magic;
 mod materialize;
 mod memory;
+mod network;
 mod new_file;
 mod options;
 mod output;
@@ -37,6 +39,10 @@ mod stream;
 
 // The public interface.
 pub use access::FileAccess;
+pub use bitable::{
+    BitableClient, BitableRows, BitableSettings, BitableSource, BitableStream, BitableStreamSettings, Blocking, Origin,
+    PageHead, PageRequest, Pages, RecordQuery, Secret, TableAddress, TextTransport, Transport, read_records,
+};
 pub use csv::{
     BadRows, CSV_OPTIONS, CsvOptions, CsvTable, DateOrder, Dialect, LateType, OnTypeError, RejectsTable, csv_filter,
     csv_in_order, open_csv,

@@ -38,6 +38,8 @@ pub enum ErrorKind {
     Io,
     /// Ask whoever made the session for the access.
     AccessDenied,
+    /// Look at the service: its answer, its rights, its reachability.
+    Remote,
     /// Give the query more memory, or make it smaller.
     Resource,
     /// Give the query more time, or make it smaller.
@@ -172,6 +174,13 @@ error_codes! {
     RunActive = "VEL-6203", Usage;
     /// Another process holds the index of runs and artifacts.
     IndexLocked = "VEL-6204", Io;
+
+    /// A service refused a request.
+    ServiceRefused = "VEL-6301", Remote;
+    /// A service could not be reached, or did not answer in time.
+    ServiceUnreachable = "VEL-6302", Remote;
+    /// The answer of a service is not what it promises to send.
+    ServiceAnswer = "VEL-6303", Remote;
 
     /// An argument of a call is not valid.
     InvalidArgument = "VEL-7001", Usage;

@@ -23,6 +23,7 @@ from velaria.errors import Error
 from velaria.excel import read_excel
 
 if TYPE_CHECKING:
+    from velaria.bitable import BitableClient, group_rows_by_field, group_rows_count_by_field
     from velaria.custom_stream import (
         CustomArrowStreamSink,
         CustomArrowStreamSource,
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 # Names of modules that are imported when the first of their names is used: `import velaria` stays fast.
 _LAZY = {
+    "BitableClient": "velaria.bitable",
+    "group_rows_by_field": "velaria.bitable",
+    "group_rows_count_by_field": "velaria.bitable",
     "CustomArrowStreamSource": "velaria.custom_stream",
     "CustomArrowStreamSink": "velaria.custom_stream",
     "CustomStreamEmitOptions": "velaria.custom_stream",
@@ -51,12 +55,16 @@ __all__ = [
     "CustomStreamEmitOptions",
     "create_stream_from_custom_source",
     "consume_arrow_batches_with_custom_sink",
+    "read_excel",
+    "BitableClient",
+    "group_rows_by_field",
+    "group_rows_count_by_field",
+    # Those above are the original's, in its order.
     "Emission",
     "RealtimeStreamSource",
     "RealtimeStreamSink",
     "Schema",
     "Error",
-    "read_excel",
     "sql",
 ]
 

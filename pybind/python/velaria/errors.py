@@ -11,6 +11,7 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple
 __all__ = [
     "AccessDeniedError",
     "ArgumentTypeError",
+    "BitableClientError",
     "CancelledError",
     "CatalogError",
     "DataError",
@@ -27,6 +28,7 @@ __all__ = [
     "PlanError",
     "Position",
     "ProgrammingError",
+    "RemoteError",
     "ResourceError",
     "RunDeleteConflictError",
     "SqlError",
@@ -159,6 +161,14 @@ class FileMissingError(IoError, FileNotFoundError):
 
 class AccessDeniedError(IoError, PermissionError):
     """Ask whoever made the session for the access."""
+
+
+class RemoteError(OperationalError):
+    """Look at the service: its answer, its rights, its reachability."""
+
+
+class BitableClientError(RemoteError):
+    """The service behind a Bitable refused a request, did not answer, or answered something else."""
 
 
 class ResourceError(OperationalError, MemoryError):
