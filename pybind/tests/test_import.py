@@ -13,7 +13,7 @@ from velaria import _velaria, errors
 STREAMS = ("StreamingDataFrame", "StreamingQuery", "RealtimeStreamSource", "RealtimeStreamSink")
 
 # Native names that the package offers in another form, and where.
-WRAPPED = {"cli_main": "velaria.__main__.main"}
+WRAPPED = {"call": "velaria.functions", "cli_main": "velaria.__main__.main"}
 
 
 def test_import_loads_no_optional_package() -> None:
@@ -53,7 +53,7 @@ def test_names_of_all_exist() -> None:
 
 
 def test_types_name_the_package_as_their_module() -> None:
-    for name in ("Session", "DataFrame", "Schema", *STREAMS):
+    for name in ("Session", "DataFrame", "Expression", "SortKey", "Schema", *STREAMS):
         assert repr(getattr(velaria, name)) == "<class 'velaria.{}'>".format(name)
 
 

@@ -5,16 +5,23 @@
 [(2,)]
 """
 
+from velaria import functions as fn
 from velaria._version import __version__
 from velaria._velaria import (
     DataFrame,
+    Expression,
     RealtimeStreamSink,
     RealtimeStreamSource,
     Schema,
     Session,
+    SortKey,
     StreamingDataFrame,
     StreamingQuery,
+    col,
+    lit,
     sql,
+    sql_expr,
+    when,
 )
 from velaria.errors import Error
 from velaria.excel import read_excel
@@ -31,4 +38,11 @@ __all__ = [
     "Error",
     "read_excel",
     "sql",
+    "Expression",
+    "SortKey",
+    "col",
+    "fn",
+    "lit",
+    "sql_expr",
+    "when",
 ]
