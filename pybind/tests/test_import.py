@@ -18,6 +18,8 @@ BITABLE = ("BitableConnection", "BitableTable", "BitablePages")
 
 # Native names that the package offers in another form, and where.
 WRAPPED = {
+    "call": "velaria.functions",
+    "cli_act": "velaria_cli",
     "cli_main": "velaria.__main__.main",
     "Workspace": "velaria.workspace",
     "WorkspaceIndex": "velaria.workspace.ArtifactIndex",
@@ -64,7 +66,7 @@ def test_names_of_all_exist() -> None:
 
 
 def test_types_name_the_package_as_their_module() -> None:
-    for name in ("Session", "DataFrame", "Schema", *STREAMS):
+    for name in ("Session", "DataFrame", "Expression", "SortKey", "Schema", *STREAMS):
         assert repr(getattr(velaria, name)) == "<class 'velaria.{}'>".format(name)
 
 

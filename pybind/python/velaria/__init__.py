@@ -7,17 +7,24 @@
 
 from typing import TYPE_CHECKING, Any, List
 
+from velaria import functions as fn
 from velaria._version import __version__
 from velaria._velaria import (
     DataFrame,
     Emission,
+    Expression,
     RealtimeStreamSink,
     RealtimeStreamSource,
     Schema,
     Session,
+    SortKey,
     StreamingDataFrame,
     StreamingQuery,
+    col,
+    lit,
     sql,
+    sql_expr,
+    when,
 )
 from velaria.errors import Error
 from velaria.excel import read_excel
@@ -66,6 +73,13 @@ __all__ = [
     "Schema",
     "Error",
     "sql",
+    "Expression",
+    "SortKey",
+    "col",
+    "fn",
+    "lit",
+    "sql_expr",
+    "when",
 ]
 
 
