@@ -9,16 +9,22 @@
 
 mod arrow_in;
 mod arrow_out;
+mod batches;
 mod cell;
 mod cli;
 mod columns;
 mod dataframe;
 mod error;
+mod exit;
 mod html;
+mod job;
+mod kept;
+mod logs;
 mod names;
 mod numpy;
 mod options;
 mod parameters;
+mod progress;
 mod runtime;
 mod schema;
 mod seconds;
@@ -43,6 +49,8 @@ fn _velaria(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<stream::StreamingQuery>()?;
     module.add_class::<stream::RealtimeStreamSource>()?;
     module.add_class::<stream::RealtimeStreamSink>()?;
+    logs::install();
+    exit::install(module.py())?;
     module.add_function(wrap_pyfunction!(session::sql, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_main, module)?)
 }

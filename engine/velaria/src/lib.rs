@@ -16,6 +16,7 @@
 //! Invariant: this crate binds names, lowers statements and hands over; it holds no algorithm other than the functions
 //! of SQL.
 
+mod background;
 mod bounded;
 mod catalog;
 mod clock;
@@ -23,6 +24,7 @@ mod config;
 mod console;
 mod context;
 mod cooperate;
+mod counted;
 mod dataframe;
 mod error;
 mod excel;
@@ -33,11 +35,13 @@ mod function_list;
 mod in_order;
 mod late;
 mod limits;
+mod log_target;
 mod materialized;
 mod notices;
 mod output;
 mod plan;
 mod plan_cache;
+mod progress;
 mod result_frame;
 mod rule;
 mod runtime;
@@ -58,10 +62,12 @@ mod write;
 
 // The public interface.
 pub use arrow;
+pub use background::{Background, begin};
 pub use config::{SessionConfig, bytes_of, duration_of};
 pub use dataframe::{BatchStream, DataFrame};
 pub use function_list::{FunctionEntry, FunctionKind, functions};
 pub use materialized::SourceOptions;
+pub use progress::{Progress, ProgressListener};
 pub use runtime::{plan, wait};
 pub use velaria_connector::{
     BadRows, CsvOptions, DateOrder, FILE_OPTIONS, Format, OnTypeError, ReadOptions, reserve_standard_input,
