@@ -203,6 +203,13 @@ impl DataFrame {
     }
 
     /// How many rows the statement added or removed; `None` for a query, which has rows of its own.
+    ///
+    /// >>> import velaria
+    /// >>> session = velaria.Session()
+    /// >>> session.sql("CREATE TABLE t AS SELECT 1 AS a").affected_rows
+    /// 1
+    /// >>> session.sql("SELECT a FROM t").affected_rows is None
+    /// True
     #[getter]
     fn affected_rows(&self) -> Option<usize> {
         self.frame.affected_rows()
@@ -214,16 +221,28 @@ impl DataFrame {
     }
 
     /// Awaits all rows as tuples of Python values.
+    ///
+    /// >>> import asyncio, velaria
+    /// >>> asyncio.run(velaria.sql("SELECT 1 AS a").fetchall_async())
+    /// [(1,)]
     fn fetchall_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.collected(py, |py, _, batches| Ok(Self::tuples(py, &batches)?.into_any().unbind()))
     }
 
     /// Awaits all rows as lists of Python values, as `to_rows` gives them.
+    ///
+    /// >>> import asyncio, velaria
+    /// >>> asyncio.run(velaria.sql("SELECT 1 AS a").to_rows_async())
+    /// {'schema': ['a'], 'rows': [[1]]}
     fn to_rows_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.collected(py, |py, own, batches| Ok(own.lists(py, &batches)?.into_any().unbind()))
     }
 
     /// Awaits the number of rows.
+    ///
+    /// >>> import asyncio, velaria
+    /// >>> asyncio.run(velaria.sql("SELECT 1 AS a").count_async())
+    /// 1
     fn count_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let (frame, own) = (self.frame.clone(), self.frame.clone());
         let convert = move |py: Python<'_>, count: u64| Ok((count.into_py_any(py)?, own.take_notices()));
@@ -231,16 +250,28 @@ impl DataFrame {
     }
 
     /// Awaits all rows as a `pyarrow.Table`.
+    ///
+    /// >>> import asyncio, velaria
+    /// >>> asyncio.run(velaria.sql("SELECT 1 AS a").to_arrow_async()).num_rows
+    /// 1
     fn to_arrow_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.taken(py, "pyarrow", "table", None)
     }
 
     /// Awaits all rows as a `pandas.DataFrame`.
+    ///
+    /// >>> import asyncio, velaria
+    /// >>> asyncio.run(velaria.sql("SELECT 1 AS a").to_pandas_async()).shape
+    /// (1, 1)
     fn to_pandas_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.taken(py, "pyarrow", "table", Some("to_pandas"))
     }
 
     /// Awaits all rows as a `polars.DataFrame`.
+    ///
+    /// >>> import asyncio, velaria
+    /// >>> asyncio.run(velaria.sql("SELECT 1 AS a").to_polars_async()).shape
+    /// (1, 1)
     fn to_polars_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.taken(py, "polars", "DataFrame", None)
     }

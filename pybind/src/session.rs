@@ -475,6 +475,10 @@ impl Session {
     }
 
     /// Awaits the frame of one statement, with values for its parameters; variables of the caller are read at once.
+    ///
+    /// >>> import asyncio, velaria
+    /// >>> asyncio.run(velaria.Session().sql_async("SELECT ? AS a", [1])).fetchall()
+    /// [(1,)]
     #[pyo3(signature = (text, params=None))]
     fn sql_async<'py>(
         &self,
@@ -487,6 +491,14 @@ impl Session {
     }
 
     /// Says which function is called with a `velaria.Progress` while queries run that begin from now on.
+    ///
+    /// >>> import velaria
+    /// >>> session, seen = velaria.Session(), []
+    /// >>> session.on_progress(seen.append)
+    /// >>> session.sql("SELECT SUM(v) AS s FROM range(10) AS t(v)").fetchall()
+    /// [(45,)]
+    /// >>> seen[-1].rows
+    /// 10
     #[pyo3(signature = (callback))]
     fn on_progress(&self, py: Python<'_>, callback: Option<Bound<'_, PyAny>>) -> PyResult<()> {
         let session = self.open(py)?;

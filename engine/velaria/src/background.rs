@@ -9,7 +9,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 
 use futures::FutureExt;
-use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use velaria_contract::{Error, Result};
 
@@ -49,12 +48,13 @@ where
             });
         }
     });
-    let refuse = move |error| match (take(&answer), error) {
+    let refuse = move |error: Option<Error>| match (take(&answer), error) {
         (None, _) => false,
-        (Some(answer), error) => {
-            error.map(|error| threads.spawn_blocking(move || answer(Err(error))));
+        (Some(answer), Some(error)) => {
+            threads.spawn_blocking(move || answer(Err(error)));
             true
         }
+        (Some(_), None) => true,
     };
     let job = Arc::new(Job { watch, task: task.abort_handle(), refuse: Box::new(refuse) });
     WATCHER.add(Errand::Job(Arc::downgrade(&job)));

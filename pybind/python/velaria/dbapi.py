@@ -71,15 +71,50 @@ threadsafety = 2
 #: ``?`` with a sequence. ``$1`` with a sequence and ``:name`` with a mapping work as well.
 paramstyle = "qmark"
 
-Date = datetime.date
-Time = datetime.time
-Timestamp = datetime.datetime
-Binary = bytes
-
 _Parameters = Union[Sequence[object], Mapping[str, object]]
 
 # (name, type_code, display_size, internal_size, precision, scale, null_ok)
 _Description = Tuple[str, str, None, None, Optional[int], Optional[int], None]
+
+
+def Date(year: int, month: int, day: int) -> datetime.date:
+    """A date.
+
+    >>> from velaria import dbapi
+    >>> dbapi.Date(2026, 11, 22)
+    datetime.date(2026, 11, 22)
+    """
+    return datetime.date(year, month, day)
+
+
+def Time(hour: int, minute: int, second: int) -> datetime.time:
+    """A time of day.
+
+    >>> from velaria import dbapi
+    >>> dbapi.Time(10, 30, 0)
+    datetime.time(10, 30)
+    """
+    return datetime.time(hour, minute, second)
+
+
+def Timestamp(year: int, month: int, day: int, hour: int, minute: int, second: int) -> datetime.datetime:
+    """A date and time.
+
+    >>> from velaria import dbapi
+    >>> dbapi.Timestamp(2026, 11, 22, 10, 30, 0)
+    datetime.datetime(2026, 11, 22, 10, 30)
+    """
+    return datetime.datetime(year, month, day, hour, minute, second)
+
+
+def Binary(value: Union[bytes, bytearray, memoryview]) -> bytes:
+    """Bytes.
+
+    >>> from velaria import dbapi
+    >>> dbapi.Binary(bytearray([1, 2]))
+    b'\\x01\\x02'
+    """
+    return bytes(value)
 
 
 def DateFromTicks(ticks: float) -> datetime.date:
@@ -173,8 +208,8 @@ class Connection:
     """A session as a database connection; :func:`connect` makes it.
 
     >>> from velaria import dbapi
-    >>> with dbapi.connect() as connection:
-    ...     connection.cursor().execute("SELECT 2 AS two").fetchone()
+    >>> connection = dbapi.connect()
+    >>> connection.cursor().execute("SELECT 2 AS two").fetchone()
     (2,)
     """
 
@@ -197,23 +232,44 @@ class Connection:
 
     @property
     def session(self) -> Session:
-        """The session, with all that this interface does not offer."""
+        """The session, with all that this interface does not offer.
+
+        >>> connection.session
+        <velaria.Session>
+        """
         if self._session is None:
             raise failure(InterfaceError, "the connection is closed", "VEL-7002")
         return self._session
 
     def cursor(self) -> "Cursor":
-        """A new cursor."""
+        """A new cursor.
+
+        >>> connection.cursor().rowcount
+        -1
+        """
         self.session
         return Cursor(self)
 
     def commit(self) -> None:
-        """Does nothing: what a statement did is done."""
+        """Does nothing: what a statement did is done.
+
+        >>> connection.commit()
+        """
         self.session
         self._changed = False
 
     def rollback(self) -> None:
-        """Does nothing where nothing was changed since the last ``commit``; else it cannot be undone, which is an error."""
+        """Does nothing where nothing was changed since the last ``commit``; else it cannot be undone, which is an error.
+
+        >>> connection.rollback()
+        >>> connection.cursor().execute("CREATE TABLE kept AS SELECT 1 AS a").rowcount
+        1
+        >>> connection.rollback()
+        Traceback (most recent call last):
+            ...
+        velaria.errors.NotSupportedError: changes cannot be undone: there are no transactions [VEL-3001]
+        hint: call commit() instead
+        """
         self.session
         if self._changed:
             raise failure(
@@ -221,11 +277,22 @@ class Connection:
             )
 
     def interrupt(self) -> None:
-        """Ends the statements that other threads run on this connection now."""
+        """Ends the statements that other threads run on this connection now.
+
+        >>> connection.interrupt()
+        """
         self.session.interrupt()
 
     def close(self) -> None:
-        """Closes the connection, and the session that was made for it. Its cursors cannot be used any more."""
+        """Closes the connection, and the session that was made for it. Its cursors cannot be used any more.
+
+        >>> closed = dbapi.connect()
+        >>> closed.close()
+        >>> closed.cursor()
+        Traceback (most recent call last):
+            ...
+        velaria.errors.InterfaceError: the connection is closed [VEL-7002]
+        """
         session, self._session = self._session, None
         if session is not None and self._owned:
             session.close()
@@ -266,7 +333,11 @@ class Cursor:
         self._closed = False
 
     def execute(self, operation: str, parameters: Optional[_Parameters] = None) -> "Cursor":
-        """Runs one statement, with a sequence for its ``?`` or ``$1`` or a mapping for its ``:name``, and gives the cursor."""
+        """Runs one statement, with a sequence for its ``?`` or ``$1`` or a mapping for its ``:name``, and gives the cursor.
+
+        >>> cursor.execute("SELECT ? AS a", [5]).fetchone()
+        (5,)
+        """
         self._forget()
         frame = self._run(operation, parameters)
         affected = frame.affected_rows
@@ -279,7 +350,11 @@ class Cursor:
         return self
 
     def executemany(self, operation: str, seq_of_parameters: Iterable[_Parameters]) -> "Cursor":
-        """Runs a statement that has no rows once for each of many parameters. What was done before an error stays done."""
+        """Runs a statement that has no rows once for each of many parameters. What was done before an error stays done.
+
+        >>> cursor.execute("CREATE TABLE t (a BIGINT)").executemany("INSERT INTO t VALUES (?)", [(1,), (2,)]).rowcount
+        2
+        """
         self._forget()
         total = 0
         for parameters in seq_of_parameters:
@@ -291,37 +366,77 @@ class Cursor:
         return self
 
     def fetchone(self) -> Optional[Tuple[Any, ...]]:
-        """The next row, or ``None`` at the end."""
+        """The next row, or ``None`` at the end.
+
+        >>> cursor.execute("SELECT 5 AS a").fetchone()
+        (5,)
+        >>> cursor.fetchone() is None
+        True
+        """
         rows = self._fetch(1)
         return rows[0] if rows else None
 
     def fetchmany(self, size: Optional[int] = None) -> List[Tuple[Any, ...]]:
-        """The next rows, ``arraysize`` by default; fewer at the end."""
+        """The next rows, ``arraysize`` by default; fewer at the end.
+
+        >>> cursor.execute("SELECT v FROM range(3) AS t(v) ORDER BY v").fetchmany(2)
+        [(0,), (1,)]
+        """
         size = self.arraysize if size is None else size
         if size < 0:
             raise failure(errors.UsageError, "size cannot be negative: {}".format(size), "VEL-7001")
         return self._fetch(size)
 
     def fetchall(self) -> List[Tuple[Any, ...]]:
-        """All rows that are left."""
+        """All rows that are left.
+
+        >>> cursor.execute("SELECT 5 AS a").fetchall()
+        [(5,)]
+        """
         return self._fetch(None)
 
     def setinputsizes(self, sizes: Sequence[object]) -> None:
-        """Does nothing: values say their types."""
+        """Does nothing: values say their types.
+
+        >>> cursor.setinputsizes([int])
+        """
 
     def setoutputsize(self, size: int, column: Optional[int] = None) -> None:
-        """Does nothing: no value is cut."""
+        """Does nothing: no value is cut.
+
+        >>> cursor.setoutputsize(100)
+        """
 
     def nextset(self) -> NoReturn:
-        """There is one result for each statement."""
+        """There is one result for each statement.
+
+        >>> cursor.nextset()
+        Traceback (most recent call last):
+            ...
+        velaria.errors.NotSupportedError: a statement has one result [VEL-3001]
+        """
         raise failure(NotSupportedError, "a statement has one result", "VEL-3001")
 
     def callproc(self, procname: str, parameters: Sequence[object] = ()) -> NoReturn:
-        """There are no stored procedures."""
+        """There are no stored procedures.
+
+        >>> cursor.callproc("p")
+        Traceback (most recent call last):
+            ...
+        velaria.errors.NotSupportedError: there are no stored procedures [VEL-3001]
+        """
         raise failure(NotSupportedError, "there are no stored procedures", "VEL-3001")
 
     def close(self) -> None:
-        """Drops the rows that are left, and stops the query that makes them."""
+        """Drops the rows that are left, and stops the query that makes them.
+
+        >>> done = dbapi.connect().cursor()
+        >>> done.close()
+        >>> done.execute("SELECT 1")
+        Traceback (most recent call last):
+            ...
+        velaria.errors.InterfaceError: the cursor is closed [VEL-7002]
+        """
         self._forget()
         self._closed = True
 

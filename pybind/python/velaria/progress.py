@@ -43,7 +43,11 @@ class Progress(NamedTuple):
 
     @property
     def fraction(self) -> Optional[float]:
-        """How much of what it scans it has read, from 0 to 1, where that is known."""
+        """How much of what it scans it has read, from 0 to 1, where that is known.
+
+        >>> Progress(rows=1, bytes=8, rows_total=None, seconds=0.5, finished=False).fraction is None
+        True
+        """
         if not self.rows_total:
             return None
         return min(1.0, self.rows / self.rows_total)
@@ -93,7 +97,11 @@ class ProgressBar:
 
     @staticmethod
     def line(progress: Progress, width: int) -> str:
-        """What is shown in ``width`` columns."""
+        """What is shown in ``width`` columns.
+
+        >>> ProgressBar.line(Progress(rows=1200, bytes=9600, rows_total=None, seconds=2.0, finished=False), 60)
+        '1.2k rows  9.4 KiB  600 rows/s'
+        """
         seconds = max(progress.seconds, 1e-3)
         words = "{}  {}  {}/s".format(_rows(progress.rows), _bytes(progress.bytes), _rows(int(progress.rows / seconds)))
         fraction = progress.fraction
