@@ -105,7 +105,7 @@ fn cast_error(error: &ArrowError) -> Error {
 }
 
 /// The most batches that are taken at once from a query that has them ready.
-const PULLED_MAX: usize = 32;
+pub(crate) const PULLED_MAX: usize = 32;
 
 /// Batches of a running query for a consumer that speaks C.
 ///
@@ -147,7 +147,7 @@ impl Reader {
 }
 
 /// The next batch, and up to `wanted` in all as long as they are ready; none at the end.
-async fn pull(stream: &mut BatchStream, wanted: usize) -> VecDeque<Result<RecordBatch>> {
+pub(crate) async fn pull(stream: &mut BatchStream, wanted: usize) -> VecDeque<Result<RecordBatch>> {
     if !stream.is_brief() {
         // Not on the thread of the caller, which has to notice an interrupt.
         tokio::task::yield_now().await;

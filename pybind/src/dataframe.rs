@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use arrow::array::RecordBatch;
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyList, PyTuple};
@@ -11,10 +12,13 @@ use velaria::rows::CsvStyle;
 use velaria::{CsvOptions, Error, ErrorCode, Existing, JsonLayout, WriteFormat, WriteOptions};
 
 use crate::arrow_out;
+use crate::batches::{BatchSource, RowReader};
 use crate::cell;
 use crate::error::{say, to_py};
 use crate::expression::{self, condition};
 use crate::html;
+use crate::job::Job;
+use crate::kept::Kept;
 use crate::parameters::parameters;
 use crate::relation;
 use crate::runtime::{interrupt_first, plan};
@@ -44,6 +48,48 @@ impl DataFrame {
         let batches = plan(py, async move { frame.collect().await })?;
         say(py, &self.frame.take_notices())?;
         Ok(batches)
+    }
+
+    /// A coroutine for what `convert` makes of all rows.
+    fn collected<'py>(
+        &self,
+        py: Python<'py>,
+        convert: impl FnOnce(Python<'_>, &Self, Vec<RecordBatch>) -> PyResult<Py<PyAny>> + Send + 'static,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (frame, own) = (self.frame.clone(), Self::new(self.frame.clone()));
+        let job = Job::new(async move { frame.collect().await }, move |py, batches| {
+            Ok((convert(py, &own, batches)?, own.frame.take_notices()))
+        });
+        job.coroutine(py)
+    }
+
+    /// A coroutine for what the function `name` of `module` makes of all rows as Arrow data.
+    fn taken<'py>(
+        &self,
+        py: Python<'py>,
+        module: &'static str,
+        name: &'static str,
+        then: Option<&'static str>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.collected(py, move |py, own, batches| {
+            let taken = py.import(module)?.call_method1(name, (Kept::new(own.frame.schema(), batches),))?;
+            Ok(then.map_or_else(|| Ok(taken.clone()), |method| taken.call_method0(method))?.unbind())
+        })
+    }
+
+    fn tuples<'py>(py: Python<'py>, batches: &[RecordBatch]) -> PyResult<Bound<'py, PyList>> {
+        let rows = PyList::empty(py);
+        cell::for_each_row(py, batches, |values| rows.append(PyTuple::new(py, values)?))?;
+        Ok(rows)
+    }
+
+    fn lists<'py>(&self, py: Python<'py>, batches: &[RecordBatch]) -> PyResult<Bound<'py, PyDict>> {
+        let rows = PyList::empty(py);
+        cell::for_each_row(py, batches, |values| rows.append(PyList::new(py, values)?))?;
+        let result = PyDict::new(py);
+        result.set_item("schema", self.names())?;
+        result.set_item("rows", rows)?;
+        Ok(result)
     }
 
     fn write(&self, py: Python<'_>, path: PathBuf, options: WriteOptions) -> PyResult<usize> {
@@ -113,20 +159,12 @@ impl DataFrame {
     /// All rows as lists of Python values: `{"schema": [name, ...], "rows": [[value, ...], ...]}`.
     fn to_rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let batches = self.collect(py)?;
-        let rows = PyList::empty(py);
-        cell::for_each_row(py, &batches, |values| rows.append(PyList::new(py, values)?))?;
-        let result = PyDict::new(py);
-        result.set_item("schema", self.names())?;
-        result.set_item("rows", rows)?;
-        Ok(result)
+        self.lists(py, &batches)
     }
 
     /// All rows as tuples of Python values.
     fn fetchall<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let batches = self.collect(py)?;
-        let rows = PyList::empty(py);
-        cell::for_each_row(py, &batches, |values| rows.append(PyTuple::new(py, values)?))?;
-        Ok(rows)
+        Self::tuples(py, &self.collect(py)?)
     }
 
     /// The number of rows.
@@ -304,6 +342,85 @@ impl DataFrame {
     /// All rows as a `polars.DataFrame`.
     fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         interrupt_first(slf.py(), slf.py().import("polars")?.call_method1("DataFrame", (slf,)))
+    }
+
+    /// How many rows the statement added or removed; `None` for a query, which has rows of its own.
+    ///
+    /// >>> import velaria
+    /// >>> session = velaria.Session()
+    /// >>> session.sql("CREATE TABLE t AS SELECT 1 AS a").affected_rows
+    /// 1
+    /// >>> session.sql("SELECT a FROM t").affected_rows is None
+    /// True
+    #[getter]
+    fn affected_rows(&self) -> Option<usize> {
+        self.frame.affected_rows()
+    }
+
+    /// The rows, some at a time.
+    fn _open_rows(&self, py: Python<'_>) -> PyResult<RowReader> {
+        RowReader::open(py, &self.frame)
+    }
+
+    /// Awaits all rows as tuples of Python values.
+    ///
+    /// >>> import asyncio, velaria
+    /// >>> asyncio.run(velaria.sql("SELECT 1 AS a").fetchall_async())
+    /// [(1,)]
+    fn fetchall_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.collected(py, |py, _, batches| Ok(Self::tuples(py, &batches)?.into_any().unbind()))
+    }
+
+    /// Awaits all rows as lists of Python values, as `to_rows` gives them.
+    ///
+    /// >>> import asyncio, velaria
+    /// >>> asyncio.run(velaria.sql("SELECT 1 AS a").to_rows_async())
+    /// {'schema': ['a'], 'rows': [[1]]}
+    fn to_rows_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.collected(py, |py, own, batches| Ok(own.lists(py, &batches)?.into_any().unbind()))
+    }
+
+    /// Awaits the number of rows.
+    ///
+    /// >>> import asyncio, velaria
+    /// >>> asyncio.run(velaria.sql("SELECT 1 AS a").count_async())
+    /// 1
+    fn count_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let (frame, own) = (self.frame.clone(), self.frame.clone());
+        let convert = move |py: Python<'_>, count: u64| Ok((count.into_py_any(py)?, own.take_notices()));
+        Job::new(async move { frame.count().await }, convert).coroutine(py)
+    }
+
+    /// Awaits all rows as a `pyarrow.Table`.
+    ///
+    /// >>> import asyncio, velaria
+    /// >>> asyncio.run(velaria.sql("SELECT 1 AS a").to_arrow_async()).num_rows
+    /// 1
+    fn to_arrow_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.taken(py, "pyarrow", "table", None)
+    }
+
+    /// Awaits all rows as a `pandas.DataFrame`.
+    ///
+    /// >>> import asyncio, velaria
+    /// >>> asyncio.run(velaria.sql("SELECT 1 AS a").to_pandas_async()).shape
+    /// (1, 1)
+    fn to_pandas_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.taken(py, "pyarrow", "table", Some("to_pandas"))
+    }
+
+    /// Awaits all rows as a `polars.DataFrame`.
+    ///
+    /// >>> import asyncio, velaria
+    /// >>> asyncio.run(velaria.sql("SELECT 1 AS a").to_polars_async()).shape
+    /// (1, 1)
+    fn to_polars_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.taken(py, "polars", "DataFrame", None)
+    }
+
+    /// The rows as batches of pyarrow, while the query runs.
+    fn __aiter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("velaria._aio")?.call_method1("Batches", (BatchSource::new(&self.frame),))
     }
 
     /// Writes all rows to a CSV file, and gives their number.

@@ -9,19 +9,25 @@
 
 mod arrow_in;
 mod arrow_out;
+mod batches;
 mod bitable;
 mod cell;
 mod cli;
 mod columns;
 mod dataframe;
 mod error;
+mod exit;
 mod expression;
 mod html;
+mod job;
 mod json;
+mod kept;
+mod logs;
 mod names;
 mod numpy;
 mod options;
 mod parameters;
+mod progress;
 mod relation;
 mod runtime;
 mod schema;
@@ -62,6 +68,8 @@ fn _velaria(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<bitable::BitableConnection>()?;
     module.add_class::<bitable::BitableTable>()?;
     module.add_class::<bitable::BitablePages>()?;
+    logs::install();
+    exit::install(module.py())?;
     module.add_function(wrap_pyfunction!(session::sql, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_act, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_main, module)?)

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use velaria::{Error, ErrorCode, Result};
 
 use crate::error::to_py;
+use crate::logs;
 
 static OWNER: OnceLock<u32> = OnceLock::new();
 
@@ -39,8 +40,10 @@ pub(crate) type Check<'a> = &'a mut dyn FnMut() -> Result<()>;
 /// Runs `run` with the lock released; it calls the check it is given while it waits.
 pub(crate) fn enter<T: Send>(py: Python<'_>, run: impl FnOnce(Check<'_>) -> Result<T> + Send) -> PyResult<T> {
     check_process().map_err(|error| to_py(py, &error))?;
+    logs::refresh(py);
     let raised = Mutex::new(None);
     let result = py.detach(|| run(&mut || check_signals(&raised)));
+    logs::deliver(py);
     match raised.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(exception) => Err(exception),
         None => result.map_err(|error| to_py(py, &error)),
@@ -72,7 +75,7 @@ where
 ///
 /// pyo3 counts its own attachments. `to_arrow` calls pyarrow, which gives the lock away before it pulls from us: on that
 /// thread pyo3 would still count one and take the lock for granted, so the interpreter itself has to be asked.
-fn attached<R>(action: impl FnOnce(Python<'_>) -> R) -> Option<R> {
+pub(crate) fn attached<R>(action: impl FnOnce(Python<'_>) -> R) -> Option<R> {
     let _lock = Lock::take()?;
     Python::try_attach(action)
 }
@@ -101,7 +104,8 @@ impl Drop for Lock {
     }
 }
 
-fn rearm_interrupt() {
+/// Makes Python code that runs next raise `KeyboardInterrupt`.
+pub(crate) fn rearm_interrupt() {
     #[expect(unsafe_code, reason = "the only way to set the interpreter's interrupt flag from outside of Python code")]
     // SAFETY: the function may be called at any time, with or without the interpreter lock.
     unsafe {

@@ -13,8 +13,10 @@ use velaria::{
 use crate::arrow_in;
 use crate::dataframe::DataFrame;
 use crate::error::{say, to_py, warn, wrong_type};
+use crate::job;
 use crate::options::{options, with};
 use crate::parameters::parameters;
+use crate::progress;
 use crate::runtime::{plan, wait};
 use crate::seconds::seconds;
 use crate::stream::{
@@ -103,7 +105,7 @@ impl Session {
     /// A session with an empty catalog, and with limits.
     #[new]
     #[pyo3(signature = (*, memory_limit=None, threads=None, temp_dir=None, statement_timeout=None, read_only=false,
-        allowed_paths=None, allow_local_files=true, allow_python_scan=true))]
+        allowed_paths=None, allow_local_files=true, allow_python_scan=true, progress=None))]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword of the constructor")]
     fn new(
         py: Python<'_>,
@@ -115,6 +117,7 @@ impl Session {
         allowed_paths: Option<Vec<PathBuf>>,
         allow_local_files: bool,
         allow_python_scan: bool,
+        progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let mut config = SessionConfig::default();
         if let Some(Bytes(bytes)) = memory_limit {
@@ -139,6 +142,7 @@ impl Session {
             config = config.without_local_files();
         }
         let session = velaria::Session::new(config).map_err(|error| to_py(py, &error))?;
+        session.set_progress_listener(progress::chosen(py, progress)?);
         let scan = if allow_python_scan { Scan::Caller } else { Scan::Off };
         Ok(Self { session: Mutex::new(Some(session)), scan })
     }
@@ -498,6 +502,50 @@ impl Session {
         plan(py, async move { session.table(&name).await }).map(DataFrame::new)
     }
 
+    /// Runs one statement without variables of the caller, who is not the one that wrote it.
+    #[pyo3(signature = (text, params=None))]
+    fn _sql_alone(&self, py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<DataFrame> {
+        variables::sql(py, self.open(py)?, text, parameters(py, params)?, Scan::Foreign)
+    }
+
+    /// Awaits the frame of one statement, with values for its parameters; variables of the caller are read at once.
+    ///
+    /// >>> import asyncio, velaria
+    /// >>> asyncio.run(velaria.Session().sql_async("SELECT ? AS a", [1])).fetchall()
+    /// [(1,)]
+    #[pyo3(signature = (text, params=None))]
+    fn sql_async<'py>(
+        &self,
+        py: Python<'py>,
+        text: &str,
+        params: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let statement = || variables::sql_async(py, self.open(py)?, text, parameters(py, params)?, self.scan);
+        job::or_failed(py, statement())
+    }
+
+    /// Says which function is called with a `velaria.Progress` while queries run that begin from now on.
+    ///
+    /// >>> import velaria
+    /// >>> session, seen = velaria.Session(), []
+    /// >>> session.on_progress(seen.append)
+    /// >>> session.sql("SELECT SUM(v) AS s FROM range(10) AS t(v)").fetchall()
+    /// [(45,)]
+    /// >>> seen[-1].rows
+    /// 10
+    #[pyo3(signature = (callback))]
+    fn on_progress(&self, py: Python<'_>, callback: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+        let session = self.open(py)?;
+        let listener = match callback {
+            Some(callback) if !callback.is_callable() => {
+                return Err(wrong_type(py, "callback must be a function or None"));
+            }
+            callback => callback.map(|callback| progress::listener(callback.unbind())),
+        };
+        session.set_progress_listener(listener);
+        Ok(())
+    }
+
     /// The rows of a view or table whose vectors are nearest to one or many query vectors: `row_id`, `score`.
     #[pyo3(signature = (table, vector_column, query_vector, top_k=TopK(10), metric="cosine", *, filter=None, columns=None,
         acceleration="auto"), text_signature = "($self, table, vector_column, query_vector, top_k=10, metric='cosine', *, \
@@ -658,17 +706,18 @@ impl Session {
 #[pyfunction]
 #[pyo3(signature = (text, params=None))]
 pub(crate) fn sql(py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<DataFrame> {
-    let session = default_session().map_err(|error| to_py(py, &error))?;
+    let session = default_session(py)?;
     variables::sql(py, session, text, parameters(py, params)?, Scan::Caller, Asked::Run)
 }
 
 /// The session of [`sql`], made when it is needed first.
-fn default_session() -> Result<velaria::Session, Error> {
+fn default_session(py: Python<'_>) -> PyResult<velaria::Session> {
     static SESSION: OnceLock<velaria::Session> = OnceLock::new();
     match SESSION.get() {
         Some(session) => Ok(session.clone()),
         None => {
-            let session = velaria::Session::new(SessionConfig::default())?;
+            let session = velaria::Session::new(SessionConfig::default()).map_err(|error| to_py(py, &error))?;
+            session.set_progress_listener(progress::chosen(py, None)?);
             Ok(SESSION.get_or_init(|| session).clone())
         }
     }

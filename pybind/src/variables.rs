@@ -4,6 +4,7 @@
 //! among its locals, then among its globals. Frames further up, variables of enclosing functions and builtins are never
 //! looked at, so that a statement reads what stands beside it in the program, and nothing by accident.
 
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use velaria::{Begun, Parameters, Variables};
@@ -11,6 +12,7 @@ use velaria::{Begun, Parameters, Variables};
 use crate::arrow_in;
 use crate::dataframe::DataFrame;
 use crate::error::to_py;
+use crate::job::{Job, Outcome};
 use crate::runtime::{interrupt_first, plan};
 
 /// Whether statements may read variables of their caller.
@@ -20,6 +22,8 @@ pub(crate) enum Scan {
     Caller,
     /// They may not.
     Off,
+    /// The code that calls is none of the user's.
+    Foreign,
 }
 
 /// What is to be done with a statement.
@@ -54,11 +58,43 @@ pub(crate) fn sql(
         Begun::Done(frame) => return Ok(DataFrame::new(frame)),
         Begun::Open(statement) => statement,
     };
-    let variables = match scan {
-        Scan::Caller => read(py, &session, statement.names())?,
-        Scan::Off => Variables::new().with_note("Python variables are not read: allow_python_scan is False"),
-    };
+    let variables = lent(py, &session, statement.names(), scan)?;
     plan(py, async move { statement.finish(variables).await }).map(DataFrame::new)
+}
+
+/// A coroutine that runs one statement. What it reads of the caller is read now, and nothing else is done before it is
+/// awaited.
+pub(crate) fn sql_async<'py>(
+    py: Python<'py>,
+    session: velaria::Session,
+    text: &str,
+    parameters: Parameters,
+    scan: Scan,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (text, opens) = (text.to_owned(), session.clone());
+    let (statement, variables) = match plan(py, async move { opens.open(&text, &parameters).await })? {
+        Begun::Done(frame) => return Job::new(async move { Ok(frame) }, frame_of).coroutine(py),
+        Begun::Open(statement) => {
+            let variables = lent(py, &session, statement.names(), scan)?;
+            (statement, variables)
+        }
+    };
+    Job::new(async move { statement.finish(variables).await }, frame_of).coroutine(py)
+}
+
+fn frame_of(py: Python<'_>, frame: velaria::DataFrame) -> PyResult<Outcome> {
+    let notices = frame.take_notices();
+    Ok((DataFrame::new(frame).into_py_any(py)?, notices))
+}
+
+/// The variables of the caller among `names`.
+fn lent(py: Python<'_>, session: &velaria::Session, names: &[String], scan: Scan) -> PyResult<Variables> {
+    match scan {
+        _ if names.is_empty() => Ok(Variables::new()),
+        Scan::Caller => read(py, session, names),
+        Scan::Foreign => Ok(Variables::new()),
+        Scan::Off => Ok(Variables::new().with_note("Python variables are not read: allow_python_scan is False")),
+    }
 }
 
 /// What the caller's variables say about `names`.

@@ -24,7 +24,7 @@ use crate::operator::MicroBatch;
 use crate::pipeline::{Passed, Pipeline};
 use crate::plan::StreamPlan;
 use crate::progress::Tally;
-use crate::query::{Control, panicked};
+use crate::query::{Control, LOG, panicked};
 use crate::strategy;
 use crate::watermark::Watermark;
 
@@ -205,6 +205,7 @@ impl<'a> Driver<'a> {
             self.durable.acknowledge_later(input, offset);
         }
         self.acknowledge()?;
+        log::debug!(target: LOG, "{}: micro-batch {} is written", self.control.id, of.epoch);
         self.tally.committed(self.clock.monotonic().saturating_sub(written), self.durable.bytes_of_last());
         self.publish("running");
         Ok(())
@@ -272,6 +273,9 @@ fn resume(
     tally: &mut Tally,
 ) -> Result<Option<CommitHead>> {
     let Some(Resumed { head, frames, warning }) = resumed else { return Ok(None) };
+    if let Some(warning) = &warning {
+        log::warn!(target: LOG, "{warning}");
+    }
     if head.epoch == 0 {
         tally.warn(warning);
         return Ok(Some(head));

@@ -113,6 +113,9 @@ enum Phase {
 /// The most threads that keys are spread over.
 const LOCAL_WORKERS_MAX: u64 = 256;
 
+/// The name under which queries log: what begins, ends and fails, and each micro-batch.
+pub(crate) const LOG: &str = "velaria.stream";
+
 static QUERIES: AtomicU64 = AtomicU64::new(0);
 
 impl StreamingQuery {
@@ -438,6 +441,7 @@ impl Control {
     }
 
     fn opened(&self) {
+        log::info!(target: LOG, "{} runs", self.id);
         let mut state = self.lock();
         (state.phase, state.opened) = (Phase::Running, true);
         drop(state);
@@ -446,6 +450,10 @@ impl Control {
 
     fn end(&self, error: Option<Error>) {
         self.hold_sink(false);
+        match &error {
+            Some(error) => log::error!(target: LOG, "{} failed: {error} [{}]", self.id, error.code()),
+            None => log::info!(target: LOG, "{} has ended", self.id),
+        }
         let mut state = self.lock();
         state.phase = Phase::Ended;
         let status = if error.is_some() { "failed" } else { "stopped" };

@@ -35,10 +35,12 @@ use crate::bounded;
 use crate::clock::ClockUse;
 use crate::context::{Context, Spread};
 use crate::cooperate::cooperative;
+use crate::counted::counted;
 use crate::error::{Translator, duplicate_column};
 use crate::explain;
 use crate::in_order::in_order;
 use crate::late;
+use crate::log_target::QUERY;
 use crate::output::{plain_batch, plain_schema};
 use crate::plan::copy::{self, FileStyle};
 use crate::plan::query::{BoundQuery, analyze};
@@ -89,6 +91,8 @@ struct Inner {
     room: Room,
     /// How many frames it is made of, one after the other.
     steps: usize,
+    /// The rows that the statement added or removed, when the frame is what it says about itself.
+    affected_rows: Option<usize>,
 }
 
 /// What the order of the rows follows where the plan does not say it.
@@ -146,6 +150,7 @@ impl DataFrame {
             order: Order::Any,
             room: text.into(),
             steps: 0,
+            affected_rows: None,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -174,6 +179,7 @@ impl DataFrame {
             order: Order::Any,
             room: text.into(),
             steps: 0,
+            affected_rows: None,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -184,6 +190,20 @@ impl DataFrame {
             inner.order = Order::AsRead;
         }
         self
+    }
+
+    /// This frame, which nobody else has yet, as what a statement says about itself.
+    pub(crate) fn of_change(mut self, affected_rows: usize) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.affected_rows = Some(affected_rows);
+        }
+        self
+    }
+
+    /// The rows that the statement added or removed, when it was one that has no rows of its own; `None` for a query.
+    #[must_use]
+    pub fn affected_rows(&self) -> Option<usize> {
+        self.inner.affected_rows
     }
 
     /// The names and types of the columns. Nothing runs.
@@ -308,6 +328,10 @@ impl DataFrame {
 
     fn brief_stream(&self) -> Result<Option<BatchStream>> {
         let context = &self.inner.context;
+        if context.running.is_heard() {
+            // The listener is told by the thread that waits, and nobody waits for what is brief.
+            return Ok(None);
+        }
         let stream = match (self.brief_rows(), self.brief_plan()?) {
             (Some(rows), _) => rows,
             (None, Some(plan)) => plan.execute(0, context.serial_task()),
@@ -325,6 +349,10 @@ impl DataFrame {
         let physical = self.physical_plan(&state).await?;
         stop.check()?;
         let head = self.head(physical.as_ref());
+        let physical = match &stop.reading {
+            Some(reading) => counted(physical, reading).map_err(|error| self.translate(&error))?,
+            None => physical,
+        };
         let physical = cooperative(physical, &stop).map_err(|error| self.translate(&error))?;
         let mut stream = self.stream(physical, &state, stop)?;
         stream.head = head;
@@ -795,8 +823,9 @@ impl BatchStream {
 impl Drop for BatchStream {
     /// A part of the query may be computing on another thread: it stops as well.
     fn drop(&mut self) {
-        if let Some(stop) = &self.stop {
+        if let Some(stop) = self.stop.take() {
             stop.interrupt();
+            stop.end_later();
         }
     }
 }
@@ -813,12 +842,16 @@ impl Stream for BatchStream {
         stop.waiting.register(task.waker());
         if let Err(error) = stop.check() {
             self.stop = None;
+            stop.end();
+            log::info!(target: QUERY, "a query was told to stop: {} {error}", error.code());
             return Poll::Ready(Some(Err(error)));
         }
         let Self { stream, pool, .. } = &mut *self;
         let polled = bounded::with_pool(pool, || Pin::new(stream).poll_next(task));
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
             self.stop = None;
+            stop.end();
+            log::debug!(target: QUERY, "a query ended");
         }
         if let Poll::Ready(Some(Err(error))) = &polled {
             self.late = LateType::of(error).cloned();

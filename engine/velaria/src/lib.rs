@@ -16,6 +16,7 @@
 //! Invariant: this crate binds names, lowers statements and hands over; it holds no algorithm other than the functions
 //! of SQL.
 
+mod background;
 mod bitable;
 mod bounded;
 mod catalog;
@@ -24,6 +25,7 @@ mod config;
 mod console;
 mod context;
 mod cooperate;
+mod counted;
 mod dataframe;
 mod error;
 mod excel;
@@ -34,11 +36,13 @@ mod function_list;
 mod in_order;
 mod late;
 mod limits;
+mod log_target;
 mod materialized;
 mod notices;
 mod output;
 mod plan;
 mod plan_cache;
+mod progress;
 mod result_frame;
 mod rule;
 mod runtime;
@@ -59,10 +63,12 @@ mod write;
 
 // The public interface.
 pub use arrow;
+pub use background::{Background, begin};
 pub use config::{SessionConfig, bytes_of, duration_of};
 pub use dataframe::{BatchStream, DataFrame};
 pub use function_list::{FunctionEntry, FunctionKind, functions};
 pub use materialized::SourceOptions;
+pub use progress::{Progress, ProgressListener};
 pub use runtime::{plan, wait};
 pub use velaria_connector::{
     BadRows, CsvOptions, DateOrder, FILE_OPTIONS, Format, OnTypeError, ReadOptions, reserve_standard_input,

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
+use crate::log_target::FILES;
+
 /// More notices than this are not kept: the oldest go.
 const KEPT_MAX: usize = 1000;
 
@@ -14,6 +16,7 @@ pub(crate) struct Notices {
 
 impl Notices {
     pub(crate) fn add(&self, notice: String) {
+        log::info!(target: FILES, "{notice}");
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() == KEPT_MAX {
             waiting.pop_front();

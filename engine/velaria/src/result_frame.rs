@@ -37,7 +37,8 @@ impl Done {
             Arc::new(Int64Array::from(vec![rows])),
         ];
         let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(internal)?;
-        DataFrame::from_batches(context, "result", schema, vec![batch])
+        let frame = DataFrame::from_batches(context, "result", schema, vec![batch])?;
+        Ok(frame.of_change(self.affected_rows))
     }
 }
 

@@ -16,10 +16,11 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::AbortHandle;
 use velaria_contract::{Error, ErrorCode, Result};
 
+use crate::log_target::QUERY;
 use crate::stop::Watch;
 
 /// How long an interrupt may go unseen.
-const TICK: Duration = Duration::from_millis(20);
+pub(crate) const TICK: Duration = Duration::from_millis(20);
 
 /// How long an interrupted query may take to give its threads back before it is left behind.
 const GRACE: Duration = Duration::from_millis(200);
@@ -62,17 +63,20 @@ where
     });
     loop {
         match receiver.recv_timeout(TICK) {
-            Ok(result) => return result,
+            Ok(result) => {
+                watch.tell();
+                return result;
+            }
             Err(RecvTimeoutError::Timeout) => {
                 if let Err(interrupt) = check().and_then(|()| watch.check()) {
-                    watch.interrupt();
-                    task.abort();
-                    threads().stopping.push((Instant::now(), task.abort_handle()));
+                    give_up(&watch, task.abort_handle());
                     // The sender goes with the query: what it holds, such as a half-written file, is nearly always gone
                     // before the caller goes on.
                     let _ = receiver.recv_timeout(FAREWELL);
+                    watch.tell_end();
                     return Err(interrupt);
                 }
+                watch.tell();
             }
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(panicked());
@@ -103,13 +107,20 @@ where
     }
 }
 
-fn panicked() -> Error {
+/// Tells a query to stop, and remembers that it was told.
+pub(crate) fn give_up(watch: &Watch, task: AbortHandle) {
+    watch.interrupt();
+    task.abort();
+    threads().stopping.push((Instant::now(), task));
+}
+
+pub(crate) fn panicked() -> Error {
     Error::new(ErrorCode::Internal, "the engine panicked while running the query")
         .with_hint("this is a bug in the engine; please report the statement")
 }
 
 /// The threads for the next query.
-fn handle() -> Result<Handle> {
+pub(crate) fn handle() -> Result<Handle> {
     let mut threads = threads();
     while let Some(started) = threads.oldest_stopping() {
         if started.elapsed() > GRACE {
@@ -136,6 +147,7 @@ impl Threads {
     }
 
     fn leave_behind(&mut self) {
+        log::warn!(target: QUERY, "a query that was told to stop goes on: its threads are left to it");
         self.stopping.clear();
         self.left_behind.extend(self.current.take());
     }

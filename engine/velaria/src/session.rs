@@ -14,14 +14,18 @@ use crate::catalog::{Catalog, Entry, check_name, table_exists};
 use crate::config::SessionConfig;
 use crate::context::{Context, Spread};
 use crate::dataframe::DataFrame;
+use crate::log_target::QUERY;
 use crate::materialized::{self, SourceOptions};
 use crate::plan::{command, files, query};
+use crate::progress::ProgressListener;
 use crate::stack::{self, Roomy};
 use crate::stop::{Stop, within};
 use crate::variables::Variables;
 
 /// Up to this length a query may be planned on the thread of its caller.
 const INLINE_BYTES_MAX: usize = 4096;
+/// Up to this many characters of a statement are logged.
+const LOGGED_CHARS_MAX: usize = 500;
 
 /// An isolated set of views and tables.
 ///
@@ -164,12 +168,43 @@ impl Session {
         Roomy::new(text, self.run(text, parameters)).await
     }
 
-    async fn run(&self, text: &str, parameters: &Parameters) -> Result<Begun> {
+    /// Reads one statement for a caller who runs it later, by [`OpenStatement::finish`]; a query whose plan is at hand is
+    /// done. Unlike [`Session::begin`] nothing is planned and nothing is run, whatever the statement says.
+    ///
+    /// # Errors
+    /// `VEL-1001` and its like when the text is no statement, `VEL-7001` when the values do not fit it.
+    pub async fn open(&self, text: &str, parameters: &Parameters) -> Result<Begun> {
+        Roomy::new(text, self.read_statement(text, parameters)).await
+    }
+
+    async fn read_statement(&self, text: &str, parameters: &Parameters) -> Result<Begun> {
+        let context = Arc::clone(&self.context);
+        if let Some(frame) = self.known(text, parameters) {
+            return Ok(Begun::Done(frame));
+        }
+        if text.len() > INLINE_BYTES_MAX {
+            tokio::task::yield_now().await;
+        }
+        let statement = velaria_sql::parse_with(text, parameters)?;
+        let names = unknown_tables(&context.catalog, &statement);
+        let keep = *parameters == Parameters::None && names.is_empty();
+        Ok(Begun::Open(OpenStatement::new(&context, text, names, statement, keep)))
+    }
+
+    /// The frame of a statement whose plan is at hand.
+    fn known(&self, text: &str, parameters: &Parameters) -> Option<DataFrame> {
+        log::debug!(target: QUERY, "statement: {}", shortened(text));
         let context = &self.context;
         // Values of parameters become a part of the plan.
+        let kept = (*parameters == Parameters::None).then(|| context.plans.find(text, &context.catalog))??;
+        Some(DataFrame::from_kept(context, text, kept))
+    }
+
+    async fn run(&self, text: &str, parameters: &Parameters) -> Result<Begun> {
+        let context = &self.context;
         let keep = *parameters == Parameters::None;
-        if keep && let Some(kept) = context.plans.find(text, &context.catalog) {
-            return Ok(Begun::Done(DataFrame::from_kept(context, text, kept)));
+        if let Some(frame) = self.known(text, parameters) {
+            return Ok(Begun::Done(frame));
         }
         if text.len() > INLINE_BYTES_MAX {
             // `plan` polls once on the caller's thread, whose stack may be small: long statements recurse elsewhere.
@@ -180,7 +215,7 @@ impl Session {
         stop.check()?;
         let names = unknown_tables(&context.catalog, &statement);
         if !names.is_empty() {
-            return Ok(Begun::Open(OpenStatement::new(context, text, names, statement)));
+            return Ok(Begun::Open(OpenStatement::new(context, text, names, statement, false)));
         }
         execute(context, text, statement, keep, stop).await.map(Begun::Done)
     }
@@ -205,7 +240,13 @@ impl Session {
     /// Makes every statement of this session that runs now end with `VEL-8002`. It may be called from any thread; the
     /// session goes on, and statements that begin later are not touched.
     pub fn interrupt(&self) {
+        log::info!(target: QUERY, "the statements of a session are told to stop");
         self.context.running.interrupt();
+    }
+
+    /// Says who is told how far statements are that begin from now on; `None` tells nobody.
+    pub fn set_progress_listener(&self, listener: Option<ProgressListener>) {
+        self.context.running.listen(listener);
     }
 
     /// What users should know about how files were read, each notice once: a column whose later values had no place in
@@ -268,7 +309,7 @@ pub(crate) async fn begin_reading(
         stop.check()?;
         let names = unknown_tables(&context.catalog, &statement);
         if !names.is_empty() {
-            return Ok(Begun::Open(OpenStatement::new(context, text, names, statement)));
+            return Ok(Begun::Open(OpenStatement::new(context, text, names, statement, false)));
         }
         execute(context, text, statement, false, stop).await.map(Begun::Done)
     };
@@ -290,14 +331,16 @@ pub struct OpenStatement {
     context: Arc<Context>,
     text: String,
     names: Vec<String>,
+    /// Whether its plan may be kept for the next time.
+    keep: bool,
     /// Taken when it runs.
     statement: Option<Box<Statement>>,
 }
 
 impl OpenStatement {
-    fn new(context: &Arc<Context>, text: &str, names: Vec<String>, statement: Statement) -> Self {
+    fn new(context: &Arc<Context>, text: &str, names: Vec<String>, statement: Statement, keep: bool) -> Self {
         let (context, text) = (Arc::clone(context), text.to_owned());
-        Self { context, text, names, statement: Some(Box::new(statement)) }
+        Self { context, text, names, keep, statement: Some(Box::new(statement)) }
     }
 
     /// The names, as they are written, without those that the statement defines itself.
@@ -320,7 +363,7 @@ impl OpenStatement {
             return Err(Error::new(ErrorCode::Internal, "a statement has run already"));
         };
         let stop = context.running.begin();
-        Roomy::new(&text, execute(&context, &text, *statement, false, stop)).await
+        Roomy::new(&text, execute(&context, &text, *statement, self.keep, stop)).await
     }
 }
 
@@ -329,6 +372,12 @@ impl Drop for OpenStatement {
         let statement = self.statement.take();
         stack::with_room(&self.text, || drop(statement));
     }
+}
+
+/// The beginning of a statement, for a line of a log.
+fn shortened(text: &str) -> &str {
+    let end = text.char_indices().nth(LOGGED_CHARS_MAX).map_or(text.len(), |(end, _)| end);
+    text.get(..end).unwrap_or(text)
 }
 
 /// The names that `statement` reads and `catalog` does not have.

@@ -4,12 +4,16 @@
 //! waits for it looks as well and returns in any case, so that no operator can hide from a deadline.
 
 use std::future::Future;
+use std::ptr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
 use velaria_contract::{Error, ErrorCode, Result};
+
+use crate::background::tell_end_later;
+use crate::progress::{ProgressListener, Reading};
 
 const RUNNING: u8 = 0;
 const INTERRUPTED: u8 = 1;
@@ -21,6 +25,8 @@ pub(crate) struct Stop {
     deadline: Option<Deadline>,
     /// Who waits for the next batch.
     pub(crate) waiting: AtomicWaker,
+    /// What is read, if somebody listens.
+    pub(crate) reading: Option<Arc<Reading>>,
 }
 
 #[derive(Debug)]
@@ -30,11 +36,12 @@ struct Deadline {
 }
 
 impl Stop {
-    fn new(timeout: Option<Duration>) -> Self {
+    fn new(timeout: Option<Duration>, listener: Option<ProgressListener>) -> Self {
         // A deadline that no clock can show never comes.
         let deadline =
             timeout.and_then(|timeout| Instant::now().checked_add(timeout).map(|at| Deadline { at, timeout }));
-        Self { state: AtomicU8::new(RUNNING), deadline, waiting: AtomicWaker::new() }
+        let reading = listener.map(|listener| Arc::new(Reading::new(listener)));
+        Self { state: AtomicU8::new(RUNNING), deadline, waiting: AtomicWaker::new(), reading }
     }
 
     /// Whether the statement may go on.
@@ -50,6 +57,29 @@ impl Stop {
     pub(crate) fn interrupt(&self) {
         self.state.store(INTERRUPTED, Ordering::Relaxed);
         self.waiting.wake();
+    }
+
+    /// What was read for the statement is all, unless it runs for another one.
+    pub(crate) fn end(self: &Arc<Self>) {
+        if let Some(reading) = &self.reading
+            && !self.is_outer()
+        {
+            reading.end();
+        }
+    }
+
+    /// Nobody will ask for the rest of the rows. It may be known on any thread, whatever that holds.
+    pub(crate) fn end_later(self: &Arc<Self>) {
+        if let Some(reading) = &self.reading
+            && !self.is_outer()
+        {
+            tell_end_later(Arc::clone(reading));
+        }
+    }
+
+    /// Whether this is the statement that the task runs for.
+    fn is_outer(self: &Arc<Self>) -> bool {
+        STATEMENT.try_with(|statement| Arc::ptr_eq(statement, self)).unwrap_or(false)
     }
 
     /// Lets the thread that waits for this future see the statement.
@@ -71,6 +101,7 @@ impl Deadline {
 pub(crate) struct Running {
     timeout: Option<Duration>,
     stops: Mutex<Vec<Weak<Stop>>>,
+    listener: Mutex<Option<ProgressListener>>,
 }
 
 tokio::task_local! {
@@ -85,7 +116,17 @@ const FORGET_AT: usize = 64;
 
 impl Running {
     pub(crate) fn new(timeout: Option<Duration>) -> Self {
-        Self { timeout, stops: Mutex::default() }
+        Self { timeout, stops: Mutex::default(), listener: Mutex::default() }
+    }
+
+    /// Says who is told of the statements that begin from now on.
+    pub(crate) fn listen(&self, listener: Option<ProgressListener>) {
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = listener;
+    }
+
+    /// Whether somebody is told.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// A statement starts now, or a query goes on that runs for one.
@@ -93,7 +134,8 @@ impl Running {
         if let Ok(statement) = STATEMENT.try_with(Arc::clone) {
             return statement;
         }
-        let stop = Arc::new(Stop::new(self.timeout));
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let stop = Arc::new(Stop::new(self.timeout, listener));
         let mut stops = self.stops.lock().unwrap_or_else(PoisonError::into_inner);
         if stops.len() == stops.capacity() && stops.len() >= FORGET_AT {
             stops.retain(|stop| stop.strong_count() > 0);
@@ -114,16 +156,54 @@ impl Running {
 /// Runs `future` as a part of the statement `stop`.
 pub(crate) async fn within<T>(stop: Arc<Stop>, future: impl Future<Output = T>) -> T {
     stop.watch();
-    STATEMENT.scope(stop, future).await
+    let result = STATEMENT.scope(Arc::clone(&stop), future).await;
+    stop.end();
+    result
 }
 
 /// The statement that a thread waits for.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Watch(Arc<Mutex<Weak<Stop>>>);
+pub(crate) struct Watch(Arc<Mutex<Watched>>);
+
+#[derive(Debug, Default)]
+struct Watched {
+    stop: Weak<Stop>,
+    /// What is read for it, which is told of once more when it has ended.
+    reading: Option<Arc<Reading>>,
+}
 
 impl Watch {
     fn set(&self, stop: &Arc<Stop>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(stop);
+        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !ptr::eq(watched.stop.as_ptr(), Arc::as_ptr(stop)) {
+            *watched = Watched { stop: Arc::downgrade(stop), reading: stop.reading.clone() };
+        }
+    }
+
+    /// Tells the listener how far the statement is.
+    pub(crate) fn tell(&self) {
+        if let Some(reading) = self.reading() {
+            reading.tell();
+        }
+    }
+
+    /// Tells the listener that the statement has ended, however that came.
+    pub(crate) fn tell_end(&self) {
+        if let Some(reading) = self.reading() {
+            reading.end();
+            reading.tell();
+        }
+    }
+
+    /// Does that on a thread that holds no lock.
+    pub(crate) fn tell_end_later(&self) {
+        if let Some(reading) = self.reading() {
+            tell_end_later(reading);
+        }
+    }
+
+    fn reading(&self) -> Option<Arc<Reading>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).reading.clone()
     }
 
     /// Whether what runs may go on.
@@ -139,7 +219,7 @@ impl Watch {
     }
 
     fn stop(&self) -> Option<Arc<Stop>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).stop.upgrade()
     }
 
     /// Runs `future` so that its statements are seen here.

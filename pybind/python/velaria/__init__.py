@@ -38,17 +38,27 @@ if TYPE_CHECKING:
         consume_arrow_batches_with_custom_sink,
         create_stream_from_custom_source,
     )
+    from velaria.notebook import load_ipython_extension as load_ipython_extension
+    from velaria.notebook import unload_ipython_extension as unload_ipython_extension
+    from velaria.progress import Progress, ProgressBar
 
-# Names of modules that are imported when the first of their names is used: `import velaria` stays fast.
-_LAZY = {
-    "BitableClient": "velaria.bitable",
-    "group_rows_by_field": "velaria.bitable",
-    "group_rows_count_by_field": "velaria.bitable",
-    "CustomArrowStreamSource": "velaria.custom_stream",
-    "CustomArrowStreamSink": "velaria.custom_stream",
-    "CustomStreamEmitOptions": "velaria.custom_stream",
-    "create_stream_from_custom_source": "velaria.custom_stream",
-    "consume_arrow_batches_with_custom_sink": "velaria.custom_stream",
+# What stands in modules that are imported when it is used first, so that `import velaria` stays fast: the module, and the name there.
+_LATE = {
+    "BitableClient": ("velaria.bitable", "BitableClient"),
+    "group_rows_by_field": ("velaria.bitable", "group_rows_by_field"),
+    "group_rows_count_by_field": ("velaria.bitable", "group_rows_count_by_field"),
+    "CustomArrowStreamSource": ("velaria.custom_stream", "CustomArrowStreamSource"),
+    "CustomArrowStreamSink": ("velaria.custom_stream", "CustomArrowStreamSink"),
+    "CustomStreamEmitOptions": ("velaria.custom_stream", "CustomStreamEmitOptions"),
+    "create_stream_from_custom_source": ("velaria.custom_stream", "create_stream_from_custom_source"),
+    "consume_arrow_batches_with_custom_sink": ("velaria.custom_stream", "consume_arrow_batches_with_custom_sink"),
+    "Progress": ("velaria.progress", "Progress"),
+    "ProgressBar": ("velaria.progress", "ProgressBar"),
+    "dbapi": ("velaria.dbapi", None),
+    "load_ipython_extension": ("velaria.notebook", "load_ipython_extension"),
+    "notebook": ("velaria.notebook", None),
+    "progress": ("velaria.progress", None),
+    "unload_ipython_extension": ("velaria.notebook", "unload_ipython_extension"),
 }
 
 __all__ = [
@@ -72,6 +82,8 @@ __all__ = [
     "RealtimeStreamSink",
     "Schema",
     "Error",
+    "Progress",
+    "ProgressBar",
     "sql",
     "Expression",
     "SortKey",
@@ -83,15 +95,19 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    module = _LAZY.get(name)
-    if module is None:
-        raise AttributeError("module 'velaria' has no attribute {!r}".format(name))
-    import importlib
-
-    value = globals()[name] = getattr(importlib.import_module(module), name)
-    return value
-
-
 def __dir__() -> List[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LATE})
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LATE:
+            raise AttributeError("module 'velaria' has no attribute {!r}".format(name))
+        import importlib
+
+        path, attribute = _LATE[name]
+        module = importlib.import_module(path)
+        value = module if attribute is None else getattr(module, attribute)
+        globals()[name] = value
+        return value

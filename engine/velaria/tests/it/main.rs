@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failure of the test")]
 
+mod background;
 mod changes;
 mod copy;
 mod csv_laws;

@@ -1,0 +1,81 @@
+//! The end of the interpreter, which no thread of the engine may be inside of.
+//!
+//! A thread that asks for the interpreter lock while the interpreter ends is ended by it (before Python 3.14): the stack is
+//! unwound, and destructors of ours would run without the lock. So threads of the engine enter by [`visit`], and the
+//! interpreter waits for those that are inside before it begins to end.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+
+use crate::logs;
+use crate::runtime::attached;
+
+/// How long the end waits for a callback that does not return.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+struct Door {
+    state: Mutex<State>,
+    left: Condvar,
+}
+
+struct State {
+    inside: usize,
+    closed: bool,
+}
+
+static DOOR: Door = Door { state: Mutex::new(State { inside: 0, closed: false }), left: Condvar::new() };
+
+/// Registers what has to be done before the interpreter ends.
+pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
+    py.import("atexit")?.call_method1("register", (wrap_pyfunction!(close, py)?,)).map(|_| ())
+}
+
+/// Attaches a thread that Python does not wait for to the interpreter; `None` when that ends.
+pub(crate) fn visit<R>(action: impl FnOnce(Python<'_>) -> R) -> Option<R> {
+    let _visit = Visit::begin()?;
+    attached(action)
+}
+
+/// A thread inside.
+struct Visit;
+
+impl Visit {
+    fn begin() -> Option<Self> {
+        let mut state = DOOR.lock();
+        if state.closed {
+            return None;
+        }
+        state.inside += 1;
+        Some(Self)
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        DOOR.lock().inside -= 1;
+        DOOR.left.notify_all();
+    }
+}
+
+impl Door {
+    // Each change is complete before anything that may panic.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        // Whether they have left: there is nothing else to do for those that have not.
+        let _ = self.left.wait_timeout_while(state, PATIENCE, |state| state.inside > 0);
+    }
+}
+
+#[pyfunction]
+fn close(py: Python<'_>) {
+    logs::close();
+    py.detach(|| DOOR.close());
+    logs::deliver(py);
+}
