@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context as TaskContext, Poll};
@@ -37,6 +38,7 @@ use crate::error::{Translator, duplicate_column};
 use crate::explain;
 use crate::in_order::in_order;
 use crate::late;
+use crate::once::OnceTable;
 use crate::output::{plain_batch, plain_schema};
 use crate::plan::copy::{self, FileStyle};
 use crate::plan::query::{BoundQuery, analyze};
@@ -45,7 +47,7 @@ use crate::plan_cache::{self, Tables, Template};
 use crate::search;
 use crate::slice_bytes::slice_bytes;
 use crate::stack::{self, Roomy};
-use crate::stop::Stop;
+use crate::stop::{Stop, within};
 use crate::write::WriteOptions;
 
 /// Up to this many rows in memory a plan runs in one partition.
@@ -124,6 +126,12 @@ impl DataFrame {
     ) -> Result<Self> {
         check_names(&schema)?;
         Self::from_table(context, name, Arc::new(MemoryTable::new(schema, batches)?))
+    }
+
+    /// A frame over rows that can be read once, in the order in which they come.
+    pub(crate) fn over_once(context: &Arc<Context>, table: Arc<OnceTable>) -> Result<Self> {
+        check_names(&table.schema())?;
+        Self::from_table(context, "stream", table).map(Self::in_order)
     }
 
     /// A frame over a plan that was kept, with the tables for its slots.
@@ -240,9 +248,16 @@ impl DataFrame {
         if let Some(stream) = self.brief_stream()? {
             return Ok(stream);
         }
-        // What follows plans and computes, and must not do so on the thread of a caller that polls once.
+        self.apart(self.begin()).await
+    }
+
+    /// Runs `work`, which plans and computes, and must not do so on the thread of a caller that polls once. The statement
+    /// begins here and not there: an interrupt that comes in between is not lost.
+    async fn apart<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        let stop = self.inner.context.running.begin();
         tokio::task::yield_now().await;
-        Roomy::new(&self.inner.text, self.begin()).await
+        stop.check()?;
+        within(stop, Roomy::new(&self.inner.text, work)).await
     }
 
     /// Starts the query so that no type changes once the first batch is out.
@@ -258,6 +273,8 @@ impl DataFrame {
                 Head::First => stream.keep_first().await,
                 Head::All => stream.keep_all().await,
                 Head::Unknown => {
+                    // It did not run yet; the statement goes on.
+                    stream.stop = None;
                     drop(stream);
                     frame = frame.settled().await?;
                     continue;
@@ -348,8 +365,7 @@ impl DataFrame {
         if self.inner.open.is_none() {
             return self.execute().await?.keep().await;
         }
-        tokio::task::yield_now().await;
-        Roomy::new(&self.inner.text, self.collect_open()).await
+        self.apart(self.collect_open()).await
     }
 
     /// Keeps all rows, from the start again whenever a type changes.

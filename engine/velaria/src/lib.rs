@@ -28,6 +28,7 @@ mod error;
 mod excel;
 mod explain;
 mod fit;
+mod foreign;
 mod function;
 mod function_list;
 mod in_order;
@@ -35,6 +36,7 @@ mod late;
 mod limits;
 mod materialized;
 mod notices;
+mod once;
 mod output;
 mod plan;
 mod plan_cache;
@@ -61,7 +63,9 @@ pub use arrow;
 pub use config::{SessionConfig, bytes_of, duration_of};
 pub use dataframe::{BatchStream, DataFrame};
 pub use function_list::{FunctionEntry, FunctionKind, functions};
+pub use foreign::validate_foreign;
 pub use materialized::SourceOptions;
+pub use once::Batches;
 pub use runtime::{plan, wait};
 pub use velaria_connector::{
     BadRows, CsvOptions, DateOrder, FILE_OPTIONS, Format, OnTypeError, ReadOptions, reserve_standard_input,
