@@ -1,24 +1,29 @@
 //! Arrow data from Python objects.
 //!
 //! What comes through the C data interface was made by somebody else: every callback may be missing and every buffer may
-//! lie. Callbacks are checked before they are called, and arrays are validated in full before anything looks at them.
+//! lie. `c_stream.rs` calls callbacks that are there, `c_schema.rs` and `c_array.rs` believe what they have checked, and
+//! arrays are validated in full before anything looks at them.
+
+mod c_array;
+mod c_schema;
+mod c_stream;
 
 use std::cell::Cell;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_void};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::{Arc, Once};
 
-use arrow::array::{Array, ArrayData, ArrayRef, RecordBatch, RecordBatchOptions, StructArray, make_array};
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StructArray};
 use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi_and_data_type};
-use arrow::ffi_stream::FFI_ArrowArrayStream;
+use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyCapsule, PyDict, PyList, PyTuple};
-use velaria::{Error, ErrorCode, Result};
+use velaria::{Batches, Error, ErrorCode, Result};
 
+use self::c_stream::Stream;
 use crate::error::{to_py, wrong_type};
 use crate::{columns, numpy};
 
@@ -29,8 +34,15 @@ pub(crate) const ACCEPTED: &str = "an object with __arrow_c_stream__ or __arrow_
 /// The name of the column that a two-dimensional numpy array becomes.
 const VECTOR_COLUMN: &str = "vector";
 
+/// How deeply lists may be nested. A list can contain itself.
+pub(crate) const NESTING_MAX: usize = 64;
+
 /// The rows of a Python object.
 pub(crate) fn table(obj: &Bound<'_, PyAny>) -> PyResult<(SchemaRef, Vec<RecordBatch>)> {
+    table_at(obj, 0)
+}
+
+fn table_at(obj: &Bound<'_, PyAny>, depth: usize) -> PyResult<(SchemaRef, Vec<RecordBatch>)> {
     let py = obj.py();
     if let Some(chunks) = chunks(obj)? {
         return chunks.into_batches().map_err(|error| to_py(py, &error));
@@ -40,7 +52,7 @@ pub(crate) fn table(obj: &Bound<'_, PyAny>) -> PyResult<(SchemaRef, Vec<RecordBa
         return Ok((batch.schema(), vec![batch]));
     }
     if obj.is_instance_of::<PyList>() || obj.is_instance_of::<PyTuple>() {
-        return sequence(obj);
+        return sequence(obj, depth);
     }
     match numpy::array(obj)? {
         Some(array) if matches!(array.data_type(), DataType::FixedSizeList(..)) => {
@@ -51,6 +63,22 @@ pub(crate) fn table(obj: &Bound<'_, PyAny>) -> PyResult<(SchemaRef, Vec<RecordBa
         }
         _ => Err(not_accepted(obj)),
     }
+}
+
+/// The rows of a Python object that has a stream, to be pulled one batch after the other.
+pub(crate) fn batches(obj: &Bound<'_, PyAny>) -> PyResult<(SchemaRef, Batches)> {
+    let py = obj.py();
+    if !obj.hasattr("__arrow_c_stream__")? {
+        let found = obj.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string());
+        let message = format!("cannot read {found} as a stream: pass an object with __arrow_c_stream__");
+        return Err(wrong_type(py, &message));
+    }
+    let mut stream = stream(obj)?;
+    let data_type = stream.type_in(py)?;
+    let schema = schema(&data_type).map_err(|error| to_py(py, &error))?;
+    let own = Arc::clone(&schema);
+    let batches = stream.arrays(data_type).map(move |array| batch(&array?, &own));
+    Ok((schema, Box::new(batches)))
 }
 
 /// One column of a Python object that speaks Arrow, or `None` when it does not.
@@ -66,10 +94,13 @@ pub(crate) fn schema_of(capsule: &Bound<'_, PyCapsule>) -> PyResult<Schema> {
     #[expect(unsafe_code, reason = "the capsule protocol hands out a pointer")]
     // SAFETY: a capsule of this name points to a schema that lives as long as the capsule, which is borrowed here.
     let schema = unsafe { pointer.as_ref() };
-    if schema.release.is_none() {
-        return Err(to_py(py, &Error::new(ErrorCode::InvalidArrow, "the requested schema was released already")));
+    match c_schema::data_type(schema).map_err(|error| to_py(py, &error))? {
+        DataType::Struct(fields) => Ok(Schema::new(fields)),
+        other => {
+            let message = format!("the requested schema is not that of a table, but {other}");
+            Err(to_py(py, &Error::new(ErrorCode::InvalidArrow, message)))
+        }
     }
-    Schema::try_from(schema).map_err(|error| to_py(py, &invalid(&error)))
 }
 
 /// The error for an object that is none of [`ACCEPTED`].
@@ -78,12 +109,18 @@ fn not_accepted(obj: &Bound<'_, PyAny>) -> PyErr {
     wrong_type(obj.py(), &format!("cannot make a table of {found}: pass {ACCEPTED}"))
 }
 
-fn sequence(obj: &Bound<'_, PyAny>) -> PyResult<(SchemaRef, Vec<RecordBatch>)> {
+fn sequence(obj: &Bound<'_, PyAny>, depth: usize) -> PyResult<(SchemaRef, Vec<RecordBatch>)> {
     let py = obj.py();
+    if depth > NESTING_MAX {
+        return Err(wrong_type(
+            py,
+            &format!("cannot make a table of lists that are nested more than {NESTING_MAX} deep"),
+        ));
+    }
     let mut schema: Option<SchemaRef> = None;
     let mut batches = Vec::new();
     for item in obj.try_iter()? {
-        let (item_schema, mut item_batches) = table(&item?)?;
+        let (item_schema, mut item_batches) = table_at(&item?, depth + 1)?;
         let common = match &schema {
             Some(first) => common_schema(first, &item_schema).map_err(|error| to_py(py, &error))?,
             None => item_schema,
@@ -117,14 +154,7 @@ struct Chunks {
 
 impl Chunks {
     fn into_batches(self) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-        let DataType::Struct(fields) = &self.data_type else {
-            return Err(Error::new(
-                ErrorCode::InvalidArrow,
-                format!("expected a table, found a column of {}", self.data_type),
-            )
-            .with_hint("pass a dict to give the column a name"));
-        };
-        let schema = Arc::new(Schema::new(fields.iter().map(decoded_field).collect::<Vec<_>>()));
+        let schema = schema(&self.data_type)?;
         let batches = self.arrays.iter().map(|array| batch(array, &schema)).collect::<Result<Vec<_>>>()?;
         Ok((schema, batches))
     }
@@ -137,6 +167,15 @@ impl Chunks {
         };
         decoded(&column)
     }
+}
+
+/// The schema of a table whose rows are of `data_type`.
+fn schema(data_type: &DataType) -> Result<SchemaRef> {
+    let DataType::Struct(fields) = data_type else {
+        let message = format!("expected a table, found a column of {data_type}");
+        return Err(Error::new(ErrorCode::InvalidArrow, message).with_hint("pass a dict to give the column a name"));
+    };
+    Ok(Arc::new(Schema::new(fields.iter().map(decoded_field).collect::<Vec<_>>())))
 }
 
 fn batch(array: &ArrayRef, schema: &SchemaRef) -> Result<RecordBatch> {
@@ -170,9 +209,10 @@ fn decoded(column: &ArrayRef) -> Result<ArrayRef> {
 fn chunks(obj: &Bound<'_, PyAny>) -> PyResult<Option<Chunks>> {
     let py = obj.py();
     if obj.hasattr("__arrow_c_stream__")? {
-        let capsule = obj.call_method0("__arrow_c_stream__")?;
-        let mut stream = Stream::take(capsule.cast::<PyCapsule>().map_err(|_| bad_capsule(py, "__arrow_c_stream__"))?)?;
-        return stream.read(py).map(Some);
+        let mut stream = stream(obj)?;
+        let data_type = stream.type_in(py)?;
+        let arrays = stream.read(py, &data_type)?;
+        return Ok(Some(Chunks { data_type, arrays }));
     }
     if obj.hasattr("__arrow_c_array__")? {
         let pair = obj.call_method0("__arrow_c_array__")?;
@@ -182,6 +222,11 @@ fn chunks(obj: &Bound<'_, PyAny>) -> PyResult<Option<Chunks>> {
         return take_array(&schema, &array).map(Some);
     }
     Ok(None)
+}
+
+fn stream(obj: &Bound<'_, PyAny>) -> PyResult<Stream> {
+    let capsule = obj.call_method0("__arrow_c_stream__")?;
+    Stream::take(capsule.cast::<PyCapsule>().map_err(|_| bad_capsule(obj.py(), "__arrow_c_stream__"))?)
 }
 
 fn bad_capsule(py: Python<'_>, method: &str) -> PyErr {
@@ -209,120 +254,12 @@ fn take_array(schema: &Bound<'_, PyCapsule>, array: &Bound<'_, PyCapsule>) -> Py
     if schema.release.is_none() || array.is_released() {
         return Err(to_py(py, &Error::new(ErrorCode::InvalidArrow, "the Arrow array was released already")));
     }
-    let data_type = type_of(schema).map_err(|error| to_py(py, &error))?;
-    let array = import(array, &data_type).map_err(|error| to_py(py, &error))?;
+    let data_type = c_schema::data_type(schema).map_err(|error| to_py(py, &error))?;
+    let array = c_array::import(array, &data_type).map_err(|error| to_py(py, &error))?;
     Ok(Chunks { data_type, arrays: vec![array] })
 }
 
-/// An `ArrowArrayStream` that is ours to read and to release.
-struct Stream {
-    stream: FFI_ArrowArrayStream,
-}
-
-#[expect(unsafe_code, reason = "the C stream interface is used from any one thread at a time")]
-// SAFETY: the interface is not bound to a thread; `&mut self` keeps calls apart.
-unsafe impl Send for Stream {}
-
-impl Stream {
-    fn take(capsule: &Bound<'_, PyCapsule>) -> PyResult<Self> {
-        let pointer = pointer(capsule, c"arrow_array_stream", "__arrow_c_stream__")?.cast::<FFI_ArrowArrayStream>();
-        #[expect(unsafe_code, reason = "the capsule protocol hands out a pointer")]
-        // SAFETY: a capsule of this name points to a stream; it is moved out, which the protocol allows once and marks by
-        // clearing `release`.
-        let stream = unsafe { FFI_ArrowArrayStream::from_raw(pointer.as_ptr()) };
-        if stream.release.is_none() {
-            let error = Error::new(ErrorCode::InvalidArrow, "the Arrow stream was consumed already")
-                .with_hint("a reader can be read once; make a new one");
-            return Err(to_py(capsule.py(), &error));
-        }
-        Ok(Self { stream })
-    }
-
-    /// Reads to the end. The lock is released around every call: the producer takes it where it needs it.
-    fn read(&mut self, py: Python<'_>) -> PyResult<Chunks> {
-        let data_type = py.detach(|| self.data_type()).map_err(|error| self.with_python_cause(py, &error))?;
-        let mut arrays = Vec::new();
-        while let Some(array) =
-            py.detach(|| self.next(&data_type)).map_err(|error| self.with_python_cause(py, &error))?
-        {
-            arrays.push(array);
-            py.check_signals()?;
-        }
-        Ok(Chunks { data_type, arrays })
-    }
-
-    /// A producer in Python leaves its exception set, which says more than the text of the interface.
-    fn with_python_cause(&self, py: Python<'_>, error: &Error) -> PyErr {
-        let raised = to_py(py, error);
-        if let Some(cause) = PyErr::take(py) {
-            raised.set_cause(py, Some(cause));
-        }
-        raised
-    }
-
-    fn data_type(&mut self) -> Result<DataType> {
-        let Some(get_schema) = self.stream.get_schema else { return Err(missing("get_schema")) };
-        let mut schema = FFI_ArrowSchema::empty();
-        #[expect(unsafe_code, reason = "callback of the C stream interface")]
-        // SAFETY: the stream is not released, and both pointers are valid for the call.
-        let status = unsafe { get_schema(&raw mut self.stream, &raw mut schema) };
-        self.check(status)?;
-        if schema.release.is_none() || schema.format.is_null() {
-            return Err(Error::new(ErrorCode::InvalidArrow, "the Arrow stream has no schema"));
-        }
-        type_of(&schema)
-    }
-
-    fn next(&mut self, data_type: &DataType) -> Result<Option<ArrayRef>> {
-        let Some(get_next) = self.stream.get_next else { return Err(missing("get_next")) };
-        let mut array = FFI_ArrowArray::empty();
-        #[expect(unsafe_code, reason = "callback of the C stream interface")]
-        // SAFETY: the stream is not released, and both pointers are valid for the call.
-        let status = unsafe { get_next(&raw mut self.stream, &raw mut array) };
-        self.check(status)?;
-        if array.is_released() { Ok(None) } else { import(array, data_type).map(Some) }
-    }
-
-    fn check(&mut self, status: c_int) -> Result<()> {
-        if status == 0 {
-            return Ok(());
-        }
-        let text = self.last_error().unwrap_or_else(|| std::io::Error::from_raw_os_error(status).to_string());
-        Err(Error::new(ErrorCode::InvalidArrow, format!("the Arrow stream failed: {text}")))
-    }
-
-    fn last_error(&mut self) -> Option<String> {
-        let get_last_error = self.stream.get_last_error?;
-        #[expect(unsafe_code, reason = "callback of the C stream interface")]
-        // SAFETY: the stream is not released; the text, if any, lives until the next call and is copied at once.
-        unsafe {
-            let text = get_last_error(&raw mut self.stream);
-            (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
-        }
-    }
-}
-
-fn missing(callback: &str) -> Error {
-    Error::new(ErrorCode::InvalidArrow, format!("the Arrow stream has no {callback} callback"))
-}
-
-fn type_of(schema: &FFI_ArrowSchema) -> Result<DataType> {
-    guarded(|| DataType::try_from(schema))
-}
-
-/// Takes an array over and checks all of it.
-fn import(array: FFI_ArrowArray, data_type: &DataType) -> Result<ArrayRef> {
-    guarded(|| {
-        #[expect(unsafe_code, reason = "the import of arrow trusts the structure; its content is validated below")]
-        // SAFETY: the array is not released and was handed over with this type.
-        let mut data: ArrayData = unsafe { from_ffi_and_data_type(array, data_type.clone()) }?;
-        data.align_buffers();
-        data.validate_full()?;
-        Ok(make_array(data))
-    })
-}
-
-/// arrow panics on some structures that break the rules; here that is an error like every other.
+/// Where arrow panics on what breaks the rules, that is an error like every other.
 fn guarded<T>(action: impl FnOnce() -> Result<T, ArrowError>) -> Result<T> {
     silence_expected_panics();
     let before = PANIC_EXPECTED.replace(true);
@@ -355,4 +292,9 @@ fn invalid(error: &ArrowError) -> Error {
     // The words in which arrow sorts its errors say nothing to the caller.
     let text = error.to_string().replace("Invalid argument error: ", "").replace("C Data interface error: ", "");
     Error::new(ErrorCode::InvalidArrow, format!("invalid Arrow data: {text}"))
+}
+
+/// The error for data that breaks the rules of the C data interface.
+fn broken(what: &str) -> Error {
+    Error::new(ErrorCode::InvalidArrow, format!("invalid Arrow data: {what}"))
 }

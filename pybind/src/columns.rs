@@ -14,11 +14,15 @@ use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use velaria::{Error, ErrorCode};
 
+use crate::arrow_in::{self, NESTING_MAX};
 use crate::error::{to_py, wrong_type};
-use crate::{arrow_in, numpy};
+use crate::numpy;
 
 /// The proleptic ordinal of 1970-01-01.
 const EPOCH_ORDINAL: i64 = 719_163;
+
+/// After how many values an interrupt is looked for: some milliseconds.
+const VALUES_BETWEEN_CHECKS: usize = 1 << 16;
 
 /// One batch from a dict of columns.
 pub(crate) fn batch(dict: &Bound<'_, PyDict>) -> PyResult<RecordBatch> {
@@ -115,7 +119,8 @@ fn is_date(value: &Bound<'_, PyAny>) -> PyResult<bool> {
 /// The one kind of all values.
 fn common_kind(name: &str, values: &[Bound<'_, PyAny>]) -> PyResult<Option<Kind>> {
     let mut common = None;
-    for value in values {
+    for (seen, value) in values.iter().enumerate() {
+        check_signals(value.py(), seen)?;
         let Some(next) = kind(name, value)? else { continue };
         common = match (common, next) {
             (None, next) => Some(next),
@@ -128,6 +133,11 @@ fn common_kind(name: &str, values: &[Bound<'_, PyAny>]) -> PyResult<Option<Kind>
         };
     }
     Ok(common)
+}
+
+/// Lets Ctrl-C end a long list.
+fn check_signals(py: Python<'_>, seen: usize) -> PyResult<()> {
+    if seen.is_multiple_of(VALUES_BETWEEN_CHECKS) { py.check_signals() } else { Ok(()) }
 }
 
 fn word(kind: Kind) -> &'static str {
@@ -146,6 +156,10 @@ fn word(kind: Kind) -> &'static str {
 
 /// One column from values that are plain.
 pub(crate) fn array(name: &str, values: &[Bound<'_, PyAny>]) -> PyResult<ArrayRef> {
+    nested(name, values, 0)
+}
+
+fn nested(name: &str, values: &[Bound<'_, PyAny>], depth: usize) -> PyResult<ArrayRef> {
     let Some(kind) = common_kind(name, values)? else { return Ok(Arc::new(NullArray::new(values.len()))) };
     Ok(match kind {
         Kind::Boolean => Arc::new(BooleanArray::from(extract::<bool>(values)?)),
@@ -163,7 +177,7 @@ pub(crate) fn array(name: &str, values: &[Bound<'_, PyAny>]) -> PyResult<ArrayRe
         Kind::ZonedTimestamp => {
             Arc::new(TimestampMicrosecondArray::from(convert(values, zoned_micros)?).with_timezone("UTC"))
         }
-        Kind::List => list(name, values)?,
+        Kind::List => list(name, values, depth)?,
     })
 }
 
@@ -175,7 +189,13 @@ fn convert<'py, T>(
     values: &[Bound<'py, PyAny>],
     convert: impl Fn(&Bound<'py, PyAny>) -> PyResult<T>,
 ) -> PyResult<Vec<Option<T>>> {
-    values.iter().map(|value| if value.is_none() { Ok(None) } else { convert(value).map(Some) }).collect()
+    let mut seen = 0_usize;
+    let convert = |value: &Bound<'py, PyAny>| {
+        seen += 1;
+        check_signals(value.py(), seen)?;
+        if value.is_none() { Ok(None) } else { convert(value).map(Some) }
+    };
+    values.iter().map(convert).collect()
 }
 
 fn too_large(name: &str, cause: PyErr, values: &[Bound<'_, PyAny>]) -> PyErr {
@@ -208,7 +228,11 @@ fn micros_since(value: &Bound<'_, PyAny>, epoch: &Bound<'_, PyAny>) -> PyResult<
     Ok(part("days")? * 86_400_000_000 + part("seconds")? * 1_000_000 + part("microseconds")?)
 }
 
-fn list(name: &str, values: &[Bound<'_, PyAny>]) -> PyResult<ArrayRef> {
+fn list(name: &str, values: &[Bound<'_, PyAny>], depth: usize) -> PyResult<ArrayRef> {
+    if let Some(first) = values.first().filter(|_| depth >= NESTING_MAX) {
+        let message = format!("column {name} holds lists that are nested more than {NESTING_MAX} deep");
+        return Err(wrong_type(first.py(), &message));
+    }
     let mut items = Vec::new();
     let mut lengths = Vec::with_capacity(values.len());
     let mut valid = Vec::with_capacity(values.len());
@@ -222,7 +246,7 @@ fn list(name: &str, values: &[Bound<'_, PyAny>]) -> PyResult<ArrayRef> {
         lengths.push(items.len() - before);
         valid.push(!value.is_none());
     }
-    let items = array(name, &items)?;
+    let items = nested(name, &items, depth + 1)?;
     let field = Arc::new(Field::new("item", items.data_type().clone(), true));
     let Some(first) = values.first() else { return Ok(Arc::new(NullArray::new(0))) };
     ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), items, Some(NullBuffer::from(valid)))

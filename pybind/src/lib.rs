@@ -4,7 +4,7 @@
 //!
 //! Invariant: nothing here decides semantics, renames a field or computes a value.
 //!
-//! `unsafe` stands in three files only: `arrow_in.rs` (the C data interface), `numpy.rs` (memory that an array lends) and
+//! `unsafe` stands in three places only: `arrow_in` (the C data interface), `numpy.rs` (memory that an array lends) and
 //! `runtime.rs` (the interpreter lock in callbacks from C).
 
 mod arrow_in;

@@ -297,6 +297,13 @@ impl Session {
         Ok(DataFrame::new(frame))
     }
 
+    /// A frame over a stream of Arrow data, which is pulled batch by batch while the frame runs. It can run once.
+    fn read_arrow_stream(&self, py: Python<'_>, obj: &Bound<'_, PyAny>) -> PyResult<DataFrame> {
+        let session = self.open(py)?;
+        let (schema, batches) = arrow_in::batches(obj)?;
+        session.read_batches_once(schema, batches).map(DataFrame::new).map_err(|error| to_py(py, &error))
+    }
+
     /// Makes a frame known under a name; a view or table of that name is replaced.
     fn create_temp_view(&self, py: Python<'_>, name: &str, frame: &Bound<'_, PyAny>) -> PyResult<()> {
         let session = self.open(py)?;

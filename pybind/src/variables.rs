@@ -223,7 +223,7 @@ fn table(session: &velaria::Session, value: &Bound<'_, PyAny>) -> PyResult<Table
 /// Why `value` is no table, told from its type; `None` when it may be one.
 fn refusal(value: &Bound<'_, PyAny>) -> Option<String> {
     if is_once(value) {
-        let why = "gives its rows only once: read it into a table first, or give it to create_dataframe_from_arrow";
+        let why = "gives its rows only once: give it to read_arrow_stream, or read it into a table first";
         return Some(format!("is a {}, which {why}", type_name(value)));
     }
     if looks_like_table(value) {

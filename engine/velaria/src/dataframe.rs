@@ -5,6 +5,7 @@ mod relation;
 use std::any::Any;
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context as TaskContext, Poll};
@@ -41,6 +42,7 @@ use crate::explain;
 use crate::in_order::in_order;
 use crate::late;
 use crate::log_target::QUERY;
+use crate::once::OnceTable;
 use crate::output::{plain_batch, plain_schema};
 use crate::plan::copy::{self, FileStyle};
 use crate::plan::query::{BoundQuery, analyze};
@@ -49,7 +51,7 @@ use crate::plan_cache::{self, Tables, Template};
 use crate::search;
 use crate::slice_bytes::slice_bytes;
 use crate::stack::{self, Room, Roomy};
-use crate::stop::Stop;
+use crate::stop::{Stop, beginning, within};
 use crate::write::WriteOptions;
 
 /// Up to this many rows in memory a plan runs in one partition.
@@ -133,6 +135,12 @@ impl DataFrame {
     ) -> Result<Self> {
         check_names(&schema)?;
         Self::from_table(context, name, Arc::new(MemoryTable::new(schema, batches)?))
+    }
+
+    /// A frame over rows that can be read once, in the order in which they come.
+    pub(crate) fn over_once(context: &Arc<Context>, table: Arc<OnceTable>) -> Result<Self> {
+        check_names(&table.schema())?;
+        Self::from_table(context, "stream", table).map(Self::in_order)
     }
 
     /// A frame over a plan that was kept, with the tables for its slots.
@@ -269,9 +277,17 @@ impl DataFrame {
         if let Some(stream) = self.brief_stream()? {
             return Ok(stream);
         }
-        // What follows plans and computes, and must not do so on the thread of a caller that polls once.
+        let stop = self.apart().await?;
+        beginning(stop, Roomy::new(self.inner.room, self.begin())).await
+    }
+
+    /// Begins a statement that plans and computes, which must not happen on the thread of a caller that polls once. The
+    /// statement begins here and not there: an interrupt that comes in between is not lost.
+    async fn apart(&self) -> Result<Arc<Stop>> {
+        let stop = self.inner.context.running.begin();
         tokio::task::yield_now().await;
-        Roomy::new(self.inner.room, self.begin()).await
+        stop.check()?;
+        Ok(stop)
     }
 
     /// Starts the query so that no type changes once the first batch is out.
@@ -287,6 +303,8 @@ impl DataFrame {
                 Head::First => stream.keep_first().await,
                 Head::All => stream.keep_all().await,
                 Head::Unknown => {
+                    // It did not run yet; the statement goes on.
+                    stream.stop = None;
                     drop(stream);
                     frame = frame.settled().await?;
                     continue;
@@ -385,8 +403,8 @@ impl DataFrame {
         if self.inner.open.is_none() {
             return self.execute().await?.keep().await;
         }
-        tokio::task::yield_now().await;
-        Roomy::new(self.inner.room, self.collect_open()).await
+        let stop = self.apart().await?;
+        within(stop, Roomy::new(self.inner.room, self.collect_open())).await
     }
 
     /// Keeps all rows, from the start again whenever a type changes.

@@ -206,11 +206,13 @@ impl Session {
         if let Some(frame) = self.known(text, parameters) {
             return Ok(Begun::Done(frame));
         }
+        // The statement begins before it changes the thread, so that no interrupt is lost in between.
+        let stop = context.running.begin();
         if text.len() > INLINE_BYTES_MAX {
             // `plan` polls once on the caller's thread, whose stack may be small: long statements recurse elsewhere.
             tokio::task::yield_now().await;
+            stop.watch();
         }
-        let stop = context.running.begin();
         let statement = velaria_sql::parse_with(text, parameters)?;
         stop.check()?;
         let names = unknown_tables(&context.catalog, &statement);

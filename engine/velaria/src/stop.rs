@@ -161,6 +161,16 @@ pub(crate) async fn within<T>(stop: Arc<Stop>, future: impl Future<Output = T>) 
     result
 }
 
+/// Runs `future` as the beginning of the statement `stop`, which goes on after it unless it fails.
+pub(crate) async fn beginning<T>(stop: Arc<Stop>, future: impl Future<Output = Result<T>>) -> Result<T> {
+    stop.watch();
+    let result = STATEMENT.scope(Arc::clone(&stop), future).await;
+    if result.is_err() {
+        stop.end();
+    }
+    result
+}
+
 /// The statement that a thread waits for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Watch(Arc<Mutex<Watched>>);

@@ -114,11 +114,11 @@ async fn run(context: &Arc<Context>, search: &VectorSearch, columns: &Columns) -
     search.check()?;
     let source = Source::find(context, search)?;
     let is_brief = source.is_brief(search);
+    let stop = context.running.begin();
     if !is_brief {
         // Reading, filtering and scoring take long, and must not happen on the thread of a caller that polls once.
         tokio::task::yield_now().await;
     }
-    let stop = context.running.begin();
     let scored = async {
         let job = prepare(context, search, source, columns).await?;
         let backend = Backend::best();
@@ -132,10 +132,10 @@ async fn run(context: &Arc<Context>, search: &VectorSearch, columns: &Columns) -
 async fn begin(context: &Arc<Context>, search: &VectorSearch, columns: &Columns) -> Result<Job> {
     search.check_top_k()?;
     let source = Source::find(context, search)?;
+    let stop: Arc<Stop> = context.running.begin();
     if !source.is_brief(search) {
         tokio::task::yield_now().await;
     }
-    let stop: Arc<Stop> = context.running.begin();
     within(stop, prepare(context, search, source, columns)).await
 }
 

@@ -125,10 +125,10 @@ impl Session {
     }
 
     async fn searched(&self, source: &KeywordSearch, asked: Asked) -> Result<DataFrame> {
-        // Planning computes, and must not do so on the thread of a caller that polls once.
-        tokio::task::yield_now().await;
         let context = self.context();
         let stop = context.running.begin();
+        // Planning computes, and must not do so on the thread of a caller that polls once.
+        tokio::task::yield_now().await;
         let rows = of_table(&source.table, source.filter.as_deref())?;
         let bound = within(Arc::clone(&stop), over(context, rows, asked)).await?;
         stop.check()?;
