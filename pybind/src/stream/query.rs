@@ -182,7 +182,7 @@ impl StreamingQuery {
     }
 
     // A callback that mentions its query would keep both for ever.
-    fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+    fn __traverse__(&self, visit: pyo3::pyclass::PyVisit<'_>) -> Result<(), pyo3::pyclass::PyTraverseError> {
         self.reports.visit(&visit)
     }
 

@@ -45,7 +45,7 @@ impl Reports {
     }
 
     /// The callbacks for the collector of garbage, unless somebody has them in hand.
-    pub(super) fn visit(&self, visit: &pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+    pub(super) fn visit(&self, visit: &pyo3::pyclass::PyVisit<'_>) -> Result<(), pyo3::pyclass::PyTraverseError> {
         match self.state.try_lock() {
             Ok(state) => state.callbacks.iter().try_for_each(|callback| visit.call(callback)),
             Err(_) => Ok(()),
