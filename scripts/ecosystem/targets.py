@@ -31,14 +31,8 @@ TARGETS: List[Target] = [
 # The cases that were re-created from the original's files. A file that cannot be imported has none.
 ORIGINAL_CASES = 35
 
-# What each extra of the wheel installs, by the names that programs import. The plain wheel has none of them.
-EXTRAS: Dict[str, Tuple[str, ...]] = {
-    "arrow": ("pyarrow",),
-    "pandas": ("pandas", "pyarrow"),
-    "polars": ("polars",),
-    "notebook": ("IPython",),
-    "all": ("pyarrow", "pandas", "polars", "IPython"),
-}
+# The extras of the wheel; what each promises stands in pybind/tests/extras.py.
+EXTRAS = ("arrow", "pandas", "polars", "notebook", "all")
 
 # Programs beside `pybind/examples/*.py`, with what makes them short.
 BENCHMARKS: Dict[str, Tuple[str, ...]] = {
