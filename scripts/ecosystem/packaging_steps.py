@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import Set
 
 from matrix import Counts, Failure, Outcome
 from shell import DIST, ROOT, TESTS, last_line, run, tools_venv
@@ -84,7 +86,13 @@ def sdist(python: Path, full: bool) -> Outcome:
         for wanted in ("PKG-INFO", "pyproject.toml", "LICENSE", "Cargo.lock"):
             if not any(Path(name).name == wanted and len(Path(name).parts) <= 3 for name in names):
                 raise Failure("the source distribution misses {}".format(wanted))
-        run("cargo", "tree", "--locked", "--offline", "-p", "velaria-python", "--depth", "1", cwd=source, quiet=True)
+        if any(name.endswith(".so") for name in names):
+            raise Failure("the source distribution holds a built module")
+        # Without --locked, as pip builds it: Cargo may take entries out of the lock file, and must not change any.
+        run("cargo", "tree", "-p", "velaria-python", "--depth", "1", cwd=source, quiet=True)
+        changed = locked_versions(source / "Cargo.lock") - locked_versions(ROOT / "Cargo.lock")
+        if changed:
+            raise Failure("the source distribution resolves to other versions: {}".format(", ".join(sorted(changed))))
         DIST.mkdir(exist_ok=True)
         shutil.copy(archive, DIST)
         if full:
@@ -92,6 +100,12 @@ def sdist(python: Path, full: bool) -> Outcome:
             check_wheel(python, find_wheel(Path(folder)))
         size = archive.stat().st_size / 1e6
     return passed("{}, {:.1f} MB, {} files, {}".format(archive.name, size, len(names), "built" if full else "resolved, not built"))
+
+
+def locked_versions(path: Path) -> Set[str]:
+    """The packages of a lock file."""
+    found = re.findall(r'^name = "(.+)"\nversion = "(.+)"$', path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {"{} {}".format(name, version) for name, version in found}
 
 
 def source_project(source: Path) -> Path:
