@@ -7,14 +7,7 @@ from velaria._velaria import cli_main
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run one command line, without the program name, and return its exit code.
-
-    >>> from velaria.__main__ import main
-    >>> main(["sql", "SELECT 1 + 1 AS two", "-o", "csv"])
-    two
-    2
-    0
-    """
+    """Run one command line, without the program name, and return its exit code."""
     return cli_main(list(sys.argv[1:] if argv is None else argv))
 
 
