@@ -21,9 +21,9 @@ WHEEL_BYTES_MAX = 45_000_000
 
 MODULE = "velaria/_velaria.abi3.so"
 
-# The package, the module of the command line beside it, and the metadata.
-ALLOWED = re.compile(r"velaria/|velaria_cli\.py$|velaria_cli/|velaria-[^/]+\.dist-info/")
-REQUIRED = ("velaria/__init__.py", "velaria/py.typed", "velaria/_velaria.pyi", MODULE)
+# The package, the command line for programs that import it, and the metadata.
+ALLOWED = re.compile(r"velaria/|velaria_cli\.py$|velaria-[^/]+\.dist-info/")
+REQUIRED = ("velaria/__init__.py", "velaria/py.typed", "velaria/_velaria.pyi", "velaria_cli.py", MODULE)
 
 # Folders of a machine have no business in metadata.
 MACHINE_PATH = re.compile(rb"file://|/home/|/root/|/tmp/|/Users/")

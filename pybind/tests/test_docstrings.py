@@ -7,8 +7,8 @@ itself is always there. Files are written into an empty folder.
 
 import doctest
 import importlib
+import importlib.util
 import inspect
-import os
 import pkgutil
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional
@@ -57,6 +57,9 @@ def modules() -> Iterator[Any]:
             except ImportError as error:
                 # A module may need an optional package, never one of our own.
                 assert not str(error.name).startswith("velaria"), error
+    # The module of the command line, which lies beside the package.
+    if importlib.util.find_spec("velaria_cli"):
+        yield importlib.import_module("velaria_cli")
 
 
 def members(path: str, owner: Any) -> Iterator[Name]:
