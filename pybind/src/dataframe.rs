@@ -29,6 +29,11 @@ use crate::session::text_of;
 const HTML_ROWS: usize = 20;
 
 /// A query over the tables of a session; it runs when its rows are asked for.
+///
+///     >>> import velaria
+///     >>> frame = velaria.sql("SELECT * FROM (VALUES ('ada', 36), ('bo', NULL)) AS people(name, age)")
+///     >>> frame
+///     <velaria.DataFrame [name: Utf8, age: Int64]>
 #[pyclass(frozen, module = "velaria")]
 pub(crate) struct DataFrame {
     frame: velaria::DataFrame,
@@ -140,40 +145,66 @@ impl DataFrame {
     }
 
     /// The records of its CSV files that are left out because of bad_rows='collect'.
+    ///
+    ///     >>> with open("people.csv", "w") as file:
+    ///     ...     _ = file.write("name,age\nada,36\nbo\n")
+    ///     >>> read = velaria.Session().read_csv("people.csv", bad_rows="collect")
+    ///     >>> read.fetchall()
+    ///     [('ada', 36)]
+    ///     >>> read.rejects().count()
+    ///     1
     fn rejects(&self, py: Python<'_>) -> PyResult<Self> {
         self.frame.rejects().map(Self::new).map_err(|error| to_py(py, &error))
     }
 
     /// The names and types of the columns. Nothing runs.
+    ///
+    ///     >>> frame.schema.names
+    ///     ['name', 'age']
     #[getter]
     fn schema(&self) -> Schema {
         Schema::new(self.frame.schema())
     }
 
     /// The column names. Nothing runs.
+    ///
+    ///     >>> frame.columns
+    ///     ['name', 'age']
     #[getter]
     fn columns(&self) -> Vec<String> {
         self.names()
     }
 
     /// All rows as lists of Python values: `{"schema": [name, ...], "rows": [[value, ...], ...]}`.
+    ///
+    ///     >>> frame.to_rows()
+    ///     {'schema': ['name', 'age'], 'rows': [['ada', 36], ['bo', None]]}
     fn to_rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let batches = self.collect(py)?;
         self.lists(py, &batches)
     }
 
     /// All rows as tuples of Python values.
+    ///
+    ///     >>> frame.fetchall()
+    ///     [('ada', 36), ('bo', None)]
     fn fetchall<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         Self::tuples(py, &self.collect(py)?)
     }
 
     /// The number of rows.
+    ///
+    ///     >>> frame.count()
+    ///     2
     fn count(&self, py: Python<'_>) -> PyResult<u64> {
         let frame = self.frame.clone();
         plan(py, async move { frame.count().await })
     }
 
     /// At most `n` rows, after the first `offset` ones. Nothing runs.
+    ///
+    ///     >>> frame.limit(1).fetchall()
+    ///     [('ada', 36)]
     #[pyo3(signature = (n, offset=RowCount(0)), text_signature = "($self, n, offset=0)")]
     fn limit(&self, py: Python<'_>, n: RowCount, offset: RowCount) -> PyResult<Self> {
         if offset.0 == 0 {
@@ -312,6 +343,14 @@ impl DataFrame {
     }
 
     /// Prints the first rows as a table to `sys.stdout`.
+    ///
+    ///     >>> frame.limit(1).show()
+    ///     ┌──────┬─────┐
+    ///     │ name ┆ age │
+    ///     ╞══════╪═════╡
+    ///     │ ada  ┆  36 │
+    ///     └──────┴─────┘
+    ///     1 row
     #[pyo3(signature = (max_rows=RowCount(20)), text_signature = "($self, max_rows=20)")]
     fn show(&self, py: Python<'_>, max_rows: RowCount) -> PyResult<()> {
         let shown = self.frame.limit(max_rows.0).map_err(|error| to_py(py, &error))?;
@@ -322,17 +361,26 @@ impl DataFrame {
     }
 
     /// What the query will do, in the sections `logical`, `physical` and `strategy`. Nothing runs.
+    ///
+    ///     >>> frame.explain().splitlines()[0]
+    ///     'logical'
     fn explain(&self, py: Python<'_>) -> PyResult<String> {
         let frame = self.frame.clone();
         plan(py, async move { frame.explain().await }).map(|explain| explain.to_string())
     }
 
     /// All rows as a `pyarrow.Table`.
+    ///
+    ///     >>> frame.to_arrow().column("age").null_count
+    ///     1
     fn to_arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         interrupt_first(slf.py(), slf.py().import("pyarrow")?.call_method1("table", (slf,)))
     }
 
     /// All rows as a `pandas.DataFrame`.
+    ///
+    ///     >>> frame.to_pandas()["name"].tolist()
+    ///     ['ada', 'bo']
     fn to_pandas<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         // pandas is imported first so that its absence, and not pyarrow's, is what the caller reads about.
         slf.py().import("pandas")?;
@@ -340,6 +388,9 @@ impl DataFrame {
     }
 
     /// All rows as a `polars.DataFrame`.
+    ///
+    ///     >>> frame.to_polars().rows()
+    ///     [('ada', 36), ('bo', None)]
     fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         interrupt_first(slf.py(), slf.py().import("polars")?.call_method1("DataFrame", (slf,)))
     }
@@ -424,6 +475,11 @@ impl DataFrame {
     }
 
     /// Writes all rows to a CSV file, and gives their number.
+    ///
+    ///     >>> frame.write_csv("people.csv", delimiter=";")
+    ///     2
+    ///     >>> open("people.csv").read()
+    ///     'name;age\nada;36\nbo;\n'
     #[pyo3(signature = (path, *, delimiter=",", header=true, overwrite=false, escape_formulas=false))]
     fn write_csv(
         &self,
@@ -442,24 +498,45 @@ impl DataFrame {
     }
 
     /// Writes all rows to a Parquet file, and gives their number.
+    ///
+    ///     >>> frame.write_parquet("people.parquet")
+    ///     2
+    ///     >>> velaria.sql("SELECT COUNT(*) FROM 'people.parquet'").fetchall()
+    ///     [(2,)]
     #[pyo3(signature = (path, *, overwrite=false))]
     fn write_parquet(&self, py: Python<'_>, path: PathBuf, overwrite: bool) -> PyResult<usize> {
         self.write(py, path, write_options(WriteFormat::Parquet, overwrite))
     }
 
     /// Writes all rows to a file that is an Arrow IPC stream, and gives their number.
+    ///
+    ///     >>> frame.write_arrow("people.arrow")
+    ///     2
+    ///     >>> velaria.sql("SELECT COUNT(*) FROM 'people.arrow'").fetchall()
+    ///     [(2,)]
     #[pyo3(signature = (path, *, overwrite=false))]
     fn write_arrow(&self, py: Python<'_>, path: PathBuf, overwrite: bool) -> PyResult<usize> {
         self.write(py, path, write_options(WriteFormat::Arrow, overwrite))
     }
 
     /// Writes all rows to a file with one JSON object a line, and gives their number.
+    ///
+    ///     >>> frame.write_ndjson("people.ndjson")
+    ///     2
+    ///     >>> open("people.ndjson").readline()
+    ///     '{"name":"ada","age":36}\n'
     #[pyo3(signature = (path, *, overwrite=false))]
     fn write_ndjson(&self, py: Python<'_>, path: PathBuf, overwrite: bool) -> PyResult<usize> {
         self.write(py, path, write_options(WriteFormat::Json, overwrite))
     }
 
     /// Writes all rows to a file with an array of JSON objects, and gives their number.
+    ///
+    ///     >>> frame.write_json("people.json")
+    ///     2
+    ///     >>> import json
+    ///     >>> json.load(open("people.json"))[0]
+    ///     {'name': 'ada', 'age': 36}
     #[pyo3(signature = (path, *, overwrite=false))]
     fn write_json(&self, py: Python<'_>, path: PathBuf, overwrite: bool) -> PyResult<usize> {
         let mut options = write_options(WriteFormat::Json, overwrite);

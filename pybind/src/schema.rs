@@ -10,6 +10,11 @@ use velaria::{Error, ErrorCode};
 use crate::error::to_py;
 
 /// The names and types of the columns of a frame.
+///
+///     >>> import velaria
+///     >>> schema = velaria.sql("SELECT 1 AS id, 'ada' AS name").schema
+///     >>> len(schema), schema[0]
+///     (2, ('id', 'Int64'))
 #[pyclass(frozen, module = "velaria")]
 pub(crate) struct Schema {
     schema: SchemaRef,
@@ -24,12 +29,18 @@ impl Schema {
 #[pymethods]
 impl Schema {
     /// The column names, in order.
+    ///
+    ///     >>> schema.names
+    ///     ['id', 'name']
     #[getter]
     fn names(&self) -> Vec<&str> {
         self.schema.fields().iter().map(|field| field.name().as_str()).collect()
     }
 
     /// The Arrow types as text, in order.
+    ///
+    ///     >>> schema.types
+    ///     ['Int64', 'Utf8']
     #[getter]
     fn types(&self) -> Vec<String> {
         self.schema.fields().iter().map(|field| field.data_type().to_string()).collect()

@@ -71,6 +71,13 @@ fn named_format(word: &str) -> Result<DataFormat, Error> {
 }
 
 /// An isolated set of views and tables.
+///
+///     >>> import velaria
+///     >>> session = velaria.Session()
+///     >>> people = session.create_dataframe_from_arrow({"name": ["ada", "bo"], "age": [36, 41]})
+///     >>> session.create_temp_view("people", people)
+///     >>> session.sql("SELECT name FROM people WHERE age > 40").fetchall()
+///     [('bo',)]
 #[pyclass(frozen, module = "velaria")]
 pub(crate) struct Session {
     /// `None` once it is closed.
@@ -148,6 +155,11 @@ impl Session {
     }
 
     /// A frame over a file, a directory, a pattern such as 'data/*.csv', or '-' for standard input.
+    ///
+    ///     >>> people.write_parquet("people.parquet")
+    ///     2
+    ///     >>> session.read("people.parquet").columns
+    ///     ['name', 'age']
     #[pyo3(signature = (path, *, format=None, **options))]
     fn read(
         &self,
@@ -165,6 +177,11 @@ impl Session {
     }
 
     /// A frame over CSV files.
+    ///
+    ///     >>> people.write_csv("people.csv", delimiter=";")
+    ///     2
+    ///     >>> session.read_csv("people.csv", delimiter=";").fetchall()
+    ///     [('ada', 36), ('bo', 41)]
     #[pyo3(signature = (path, delimiter=None, materialization=false, materialization_dir=None, materialization_format=None,
         cache_in_memory=false, **options))]
     #[expect(clippy::too_many_arguments, reason = "the arguments are those of the contract")]
@@ -194,6 +211,11 @@ impl Session {
     }
 
     /// A frame over Parquet files.
+    ///
+    ///     >>> people.write_parquet("people.parquet")
+    ///     2
+    ///     >>> session.read_parquet("people.parquet").count()
+    ///     2
     #[pyo3(signature = (path, **options))]
     fn read_parquet(&self, py: Python<'_>, path: PathBuf, options: Option<&Bound<'_, PyDict>>) -> PyResult<DataFrame> {
         let options = self::options(py, options)?;
@@ -201,6 +223,11 @@ impl Session {
     }
 
     /// A frame over Arrow IPC files or streams.
+    ///
+    ///     >>> people.write_arrow("people.arrow")
+    ///     2
+    ///     >>> session.read_arrow("people.arrow").count()
+    ///     2
     #[pyo3(signature = (path, **options))]
     fn read_arrow(&self, py: Python<'_>, path: PathBuf, options: Option<&Bound<'_, PyDict>>) -> PyResult<DataFrame> {
         let options = self::options(py, options)?;
@@ -208,6 +235,11 @@ impl Session {
     }
 
     /// A frame over JSON files: one object a line, or an array of objects.
+    ///
+    ///     >>> people.write_ndjson("people.ndjson")
+    ///     2
+    ///     >>> session.read_json("people.ndjson", columns=["age"]).fetchall()
+    ///     [(36,), (41,)]
     #[pyo3(signature = (path, columns=None, format="auto", **options))]
     fn read_json(
         &self,
@@ -225,6 +257,12 @@ impl Session {
     }
 
     /// A frame over line files: each line is cut at a text, or taken apart by a regular expression.
+    ///
+    ///     >>> with open("app.log", "w") as log:
+    ///     ...     _ = log.write("WARN disk is full\nINFO started\n")
+    ///     >>> lines = session.read_line_file("app.log", mode="regex", regex_pattern="(?P<level>[A-Z]+) (?P<text>.*)")
+    ///     >>> lines.fetchall()
+    ///     [('WARN', 'disk is full'), ('INFO', 'started')]
     #[pyo3(signature = (path, mappings=None, mode="split", split_delimiter=",", regex_pattern="", skip_empty_lines=true,
         **options))]
     #[expect(clippy::too_many_arguments, reason = "the names of the contract")]
@@ -249,6 +287,12 @@ impl Session {
     }
 
     /// What a file is and how to read it, as a dict. Options of CSV that are known are keywords.
+    ///
+    ///     >>> people.write_csv("people.csv", delimiter=";")
+    ///     2
+    ///     >>> found = session.probe("people.csv")
+    ///     >>> found["kind"], found["delimiter"], found["schema"]
+    ///     ('csv', ';', ['name', 'age'])
     #[pyo3(signature = (path, **options))]
     fn probe<'py>(
         &self,
@@ -262,6 +306,11 @@ impl Session {
     }
 
     /// A frame over one sheet of a workbook; a dict of them, by name, for `sheet="*"`.
+    ///
+    ///     >>> session.sql("COPY people TO 'people.xlsx'").count()
+    ///     1
+    ///     >>> session.read_excel("people.xlsx", sheet=0, range="A:A").fetchall()
+    ///     [('ada',), ('bo',)]
     #[pyo3(signature = (path, **options))]
     fn read_excel<'py>(
         &self,
@@ -283,6 +332,11 @@ impl Session {
     }
 
     /// The names of the sheets of a workbook, hidden ones included.
+    ///
+    ///     >>> session.sql("COPY people TO 'people.xlsx'").count()
+    ///     1
+    ///     >>> session.excel_sheets("people.xlsx")
+    ///     ['Sheet1']
     fn excel_sheets(&self, py: Python<'_>, path: PathBuf) -> PyResult<Vec<String>> {
         let (session, path) = (self.open(py)?, text_of(py, path)?);
         let sheets = wait(py, async move { session.excel_sheets(&path).await })?;
@@ -290,6 +344,9 @@ impl Session {
     }
 
     /// A frame over Arrow data, a dict of columns or a two-dimensional numpy array.
+    ///
+    ///     >>> session.create_dataframe_from_arrow({"id": [1, 2], "tags": [["a"], None]}).fetchall()
+    ///     [(1, ['a']), (2, None)]
     fn create_dataframe_from_arrow(&self, py: Python<'_>, obj: &Bound<'_, PyAny>) -> PyResult<DataFrame> {
         let session = self.open(py)?;
         let (schema, batches) = arrow_in::table(obj)?;
@@ -305,6 +362,10 @@ impl Session {
     }
 
     /// Makes a frame known under a name; a view or table of that name is replaced.
+    ///
+    ///     >>> session.create_temp_view("adults", session.sql("SELECT * FROM people WHERE age >= 40"))
+    ///     >>> session.sql("SELECT COUNT(*) FROM adults").fetchall()
+    ///     [(1,)]
     fn create_temp_view(&self, py: Python<'_>, name: &str, frame: &Bound<'_, PyAny>) -> PyResult<()> {
         let session = self.open(py)?;
         let made = if let Ok(frame) = frame.cast::<DataFrame>() {
@@ -318,6 +379,10 @@ impl Session {
     }
 
     /// A stream over Arrow data: each of its batches is one micro-batch.
+    ///
+    ///     >>> stream = session.create_stream_from_arrow([{"id": [1, 2]}, {"id": [3]}])
+    ///     >>> stream.columns
+    ///     ['id']
     fn create_stream_from_arrow(&self, py: Python<'_>, obj: &Bound<'_, PyAny>) -> PyResult<StreamingDataFrame> {
         let session = self.open(py)?;
         let (schema, batches) = arrow_in::table(obj)?;
@@ -326,6 +391,13 @@ impl Session {
     }
 
     /// A stream over the CSV files of a folder, those that are there and those that will come.
+    ///
+    ///     >>> import os
+    ///     >>> os.mkdir("incoming")
+    ///     >>> people.write_csv("incoming/1.csv")
+    ///     2
+    ///     >>> session.read_stream_csv_dir("incoming").columns
+    ///     ['name', 'age']
     #[pyo3(signature = (path, delimiter=",", **options))]
     fn read_stream_csv_dir(
         &self,
@@ -343,6 +415,11 @@ impl Session {
 
     /// A stream over the files of a folder. `columns` is an Arrow schema, or a dict or pairs of names and SQL types; without
     /// it the columns are those of the first file.
+    ///
+    ///     >>> import os
+    ///     >>> os.mkdir("incoming")
+    ///     >>> session.read_stream("incoming", "json", columns={"id": "BIGINT", "name": "STRING"}).columns
+    ///     ['id', 'name']
     #[pyo3(signature = (path, format="csv", columns=None, **options))]
     fn read_stream(
         &self,
@@ -361,6 +438,10 @@ impl Session {
     }
 
     /// The stream that a SELECT over streams makes.
+    ///
+    ///     >>> session.create_temp_view("events", session.create_stream_from_arrow({"key": ["a"], "value": [1]}))
+    ///     >>> session.stream_sql("SELECT key, COUNT(*) AS n FROM events GROUP BY key").columns
+    ///     ['key', 'n']
     #[pyo3(signature = (text, **options))]
     fn stream_sql(
         &self,
@@ -373,6 +454,14 @@ impl Session {
     }
 
     /// What a stream query would do, in the sections `logical`, `physical` and `strategy`. Nothing runs.
+    ///
+    ///     >>> session.create_temp_view("events", session.create_stream_from_arrow({"key": ["a"], "value": [1]}))
+    ///     >>> print(session.explain_stream_sql("SELECT key FROM events WHERE value > 0").split("physical")[0], end="")
+    ///     logical
+    ///     source=events
+    ///     1. Scan source=events
+    ///     2. Filter column=value op=>
+    ///     3. Project columns=[key]
     #[pyo3(signature = (sql, trigger_interval_ms=1000, checkpoint_path=CheckpointPath::default(),
         checkpoint_delivery_mode="at-least-once", execution_mode="single-process", local_workers=1,
         max_inflight_partitions=0, **options))]
@@ -403,6 +492,15 @@ impl Session {
     }
 
     /// Starts the query of an `INSERT INTO` a sink.
+    ///
+    ///     >>> session.create_temp_view("events", session.create_stream_from_arrow({"key": ["a", "b"], "value": [1, 2]}))
+    ///     >>> session.sql("CREATE SINK TABLE kept (key STRING) USING csv OPTIONS (path 'kept.csv')").count()
+    ///     1
+    ///     >>> query = session.start_stream_sql("INSERT INTO kept SELECT key FROM events WHERE value > 1")
+    ///     >>> query.await_termination()
+    ///     1
+    ///     >>> session.read_csv("kept.csv").fetchall()
+    ///     [('b',)]
     #[pyo3(signature = (sql, trigger_interval_ms=1000, checkpoint_path=CheckpointPath::default(),
         checkpoint_delivery_mode="at-least-once", execution_mode="single-process", local_workers=1,
         max_inflight_partitions=0, **options))]
@@ -432,6 +530,10 @@ impl Session {
     }
 
     /// A queue that the program feeds. `columns` is an Arrow schema, or a dict or pairs of names and SQL types.
+    ///
+    ///     >>> source = session.create_realtime_stream_source({"key": "STRING", "value": "BIGINT"})
+    ///     >>> source.push_rows([{"key": "a", "value": 1}])
+    ///     >>> source.close()
     fn create_realtime_stream_source(
         &self,
         py: Python<'_>,
@@ -444,6 +546,10 @@ impl Session {
     }
 
     /// The stream of what is pushed into a source.
+    ///
+    ///     >>> source = session.create_realtime_stream_source({"key": "STRING", "value": "BIGINT"})
+    ///     >>> session.read_realtime_stream_source(source).columns
+    ///     ['key', 'value']
     fn read_realtime_stream_source(&self, py: Python<'_>, source: &Bound<'_, PyAny>) -> PyResult<StreamingDataFrame> {
         let Ok(source) = source.cast::<RealtimeStreamSource>() else {
             return Err(wrong_type(py, "source must be a RealtimeStreamSource"));
@@ -477,11 +583,21 @@ impl Session {
     }
 
     /// Makes a sink known under a name that is new, for `INSERT INTO`: a `RealtimeStreamSink`, or what `write_stream_custom` takes.
+    ///
+    ///     >>> sink = session.create_realtime_stream_sink()
+    ///     >>> session.create_stream_sink("totals", sink)
     fn create_stream_sink(&self, py: Python<'_>, name: &str, sink: &Bound<'_, PyAny>) -> PyResult<()> {
         self.open(py)?.create_stream_sink(name, sink_table(sink)?).map_err(|error| to_py(py, &error))
     }
 
     /// A queue that a query fills.
+    ///
+    ///     >>> sink = session.create_realtime_stream_sink()
+    ///     >>> stream = session.create_stream_from_arrow({"id": [1, 2]})
+    ///     >>> stream.write_stream_queue_sink(sink).await_termination()
+    ///     1
+    ///     >>> sink.poll().fetchall()
+    ///     [(1,), (2,)]
     fn create_realtime_stream_sink(&self, py: Python<'_>) -> PyResult<RealtimeStreamSink> {
         let session = self.open(py)?;
         let sink = session.create_realtime_stream_sink();
@@ -490,6 +606,11 @@ impl Session {
 
     /// Runs one statement, with values for its parameters; names that the session does not have are variables of the
     /// caller.
+    ///
+    ///     >>> session.sql("SELECT name FROM people WHERE age > ?", [40]).fetchall()
+    ///     [('bo',)]
+    ///     >>> session.sql("SELECT name FROM people WHERE name = :name", {"name": "ada"}).fetchall()
+    ///     [('ada',)]
     #[pyo3(signature = (text, params=None))]
     fn sql(&self, py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<DataFrame> {
         variables::sql(py, self.open(py)?, text, parameters(py, params)?, self.scan, Asked::Run)
@@ -554,6 +675,11 @@ impl Session {
     }
 
     /// The rows of a view or table whose vectors are nearest to one or many query vectors: `row_id`, `score`.
+    ///
+    ///     >>> items = {"name": ["east", "north", "far"], "place": [[1.0, 0.0], [0.0, 1.0], [4.0, 4.0]]}
+    ///     >>> session.create_temp_view("items", session.create_dataframe_from_arrow(items))
+    ///     >>> session.vector_search("items", "place", [1.0, 0.0], top_k=2, metric="l2", columns=["name"]).fetchall()
+    ///     [(0, 0.0, 'east'), (1, 1.4142135623730951, 'north')]
     #[pyo3(signature = (table, vector_column, query_vector, top_k=TopK(10), metric="cosine", *, filter=None, columns=None,
         acceleration="auto"), text_signature = "($self, table, vector_column, query_vector, top_k=10, metric='cosine', *, \
         filter=None, columns=None, acceleration='auto')")]
@@ -576,6 +702,17 @@ impl Session {
     }
 
     /// What `vector_search` does for the same arguments, as lines of text.
+    ///
+    ///     >>> items = {"name": ["east", "north", "far"], "place": [[1.0, 0.0], [0.0, 1.0], [4.0, 4.0]]}
+    ///     >>> session.create_temp_view("items", session.create_dataframe_from_arrow(items))
+    ///     >>> print(session.explain_vector_search("items", "place", [1.0, 0.0], top_k=2), end="")
+    ///     mode=exact-scan
+    ///     metric=cosine
+    ///     dimension=2
+    ///     top_k=2
+    ///     candidate_rows=3
+    ///     acceleration=flat-buffer+heap-topk
+    ///     filter_pushdown=false
     #[pyo3(signature = (table, vector_column, query_vector, top_k=TopK(10), metric="cosine", *, filter=None, columns=None,
         acceleration="auto"), text_signature = "($self, table, vector_column, query_vector, top_k=10, metric='cosine', *, \
         filter=None, columns=None, acceleration='auto')")]
@@ -598,6 +735,11 @@ impl Session {
     }
 
     /// The nearest rows of a view or table, whole, with their `vector_score`.
+    ///
+    ///     >>> items = {"name": ["east", "north", "far"], "place": [[1.0, 0.0], [0.0, 1.0], [4.0, 4.0]]}
+    ///     >>> session.create_temp_view("items", session.create_dataframe_from_arrow(items))
+    ///     >>> session.hybrid_search("items", "place", [1.0, 0.0], metric="l2", score_threshold=2, filter="name <> 'east'").fetchall()
+    ///     [('north', [0.0, 1.0], 1.4142135623730951)]
     #[pyo3(signature = (table, vector_column, query_vector, top_k=TopK(10), metric="cosine", score_threshold=None, *,
         filter=None, columns=None, acceleration="auto"), text_signature = "($self, table, vector_column, query_vector, top_k=10, \
         metric='cosine', score_threshold=None, *, filter=None, columns=None, acceleration='auto')")]
@@ -621,6 +763,11 @@ impl Session {
     }
 
     /// What `hybrid_search` does for the same arguments, as lines of text.
+    ///
+    ///     >>> items = {"name": ["east", "north", "far"], "place": [[1.0, 0.0], [0.0, 1.0], [4.0, 4.0]]}
+    ///     >>> session.create_temp_view("items", session.create_dataframe_from_arrow(items))
+    ///     >>> print(session.explain_hybrid_search("items", "place", [1.0, 0.0]).splitlines()[0])
+    ///     mode=exact-scan-hybrid-search
     #[pyo3(signature = (table, vector_column, query_vector, top_k=TopK(10), metric="cosine", score_threshold=None, *,
         filter=None, columns=None, acceleration="auto"), text_signature = "($self, table, vector_column, query_vector, top_k=10, \
         metric='cosine', score_threshold=None, *, filter=None, columns=None, acceleration='auto')")]
@@ -644,6 +791,10 @@ impl Session {
     }
 
     /// The rows of a view or table whose words fit a text best, whole, with their `keyword_score`.
+    ///
+    ///     >>> session.create_temp_view("notes", session.create_dataframe_from_arrow({"text": ["disk is full", "disk", "started"]}))
+    ///     >>> [row[0] for row in session.keyword_search("notes", ["text"], "full disk").fetchall()]
+    ///     ['disk is full', 'disk']
     #[pyo3(signature = (table, text_columns, query_text, top_k=TopK(10), *, filter=None),
         text_signature = "($self, table, text_columns, query_text, top_k=10, *, filter=None)")]
     fn keyword_search(
@@ -661,6 +812,12 @@ impl Session {
     }
 
     /// The rows that fit both a text and a vector, best first by the ranks that they have in either search.
+    ///
+    ///     >>> notes = {"text": ["disk is full", "started"], "place": [[1.0, 0.0], [0.0, 1.0]]}
+    ///     >>> session.create_temp_view("notes", session.create_dataframe_from_arrow(notes))
+    ///     >>> found = session.fused_search("notes", ["text"], "disk", "place", [1.0, 0.0], top_k=1)
+    ///     >>> found.fetchall()[0][0]
+    ///     'disk is full'
     #[pyo3(signature = (table, text_columns, query_text, vector_column, query_vector, top_k=TopK(10), metric="cosine", *,
         filter=None, candidates=None), text_signature = "($self, table, text_columns, query_text, vector_column, \
         query_vector, top_k=10, metric='cosine', *, filter=None, candidates=None)")]
@@ -684,12 +841,26 @@ impl Session {
     }
 
     /// Ends the statements of this session that other threads run now.
+    ///
+    ///     >>> import threading
+    ///     >>> timer = threading.Timer(0.1, session.interrupt)
+    ///     >>> timer.start()
+    ///     >>> session.sql("SELECT COUNT(*) FROM range(1000000000000000) AS t(v) WHERE v % 7 = 9").fetchall()
+    ///     Traceback (most recent call last):
+    ///         ...
+    ///     velaria.errors.CancelledError: ...
     fn interrupt(&self, py: Python<'_>) -> PyResult<()> {
         self.open(py)?.interrupt();
         Ok(())
     }
 
     /// Forgets the views and tables. Frames that were made keep working.
+    ///
+    ///     >>> session.close()
+    ///     >>> session.sql("SELECT 1")
+    ///     Traceback (most recent call last):
+    ///         ...
+    ///     velaria.errors.UsageError: ...
     fn close(&self) {
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -710,6 +881,10 @@ impl Session {
 }
 
 /// Runs one statement in the session of the process, with values for its parameters.
+///
+///     >>> import velaria
+///     >>> velaria.sql("SELECT name FROM (VALUES ('ada', 36), ('bo', 41)) AS people(name, age) WHERE age > ?", [40]).fetchall()
+///     [('bo',)]
 #[pyfunction]
 #[pyo3(signature = (text, params=None))]
 pub(crate) fn sql(py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<DataFrame> {

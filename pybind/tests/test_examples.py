@@ -1,25 +1,20 @@
-"""The programs in ``examples`` and the docstring of the package print what they promise."""
+"""The programs in ``examples`` and ``benchmarks`` print what they promise."""
 
-import doctest
 import json
+import re
 from pathlib import Path
 
-import velaria
-from support import ROOT, run
+from support import ROOT, need, run
 
 
-def test_docstring_of_the_package_is_true() -> None:
-    assert doctest.testmod(velaria) == (0, 2)
-
-
-def example(name: str, *arguments: str) -> str:
-    done = run([str(ROOT / "pybind" / "examples" / name), *arguments])
+def example(name: str, *arguments: str, folder: str = "examples") -> str:
+    done = run([str(ROOT / "pybind" / folder / name), *arguments])
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 
 def test_batch_sql_example_finds_alice() -> None:
-    assert json.loads(example("batch_sql.py")) == {"schema": ["name", "total"], "rows": [["alice", 25]]}
+    assert json.loads(example("demo_batch_sql_arrow.py")) == {"schema": ["name", "total"], "rows": [["alice", 25]]}
 
 
 def test_csv_report_example_counts_every_flight(tmp_path: Path) -> None:
@@ -46,3 +41,18 @@ def test_vector_search_example_finds_the_east() -> None:
         "acceleration=flat-buffer+heap-topk",
         "filter_pushdown=false",
     ]
+
+
+def test_stream_sql_example_writes_the_only_total_above_fifteen() -> None:
+    progress, written = map(json.loads, example("demo_stream_sql.py").splitlines())
+    assert (progress["status"], progress["batches_processed"], progress["last_source_offset"]) == ("stopped", 1, "1")
+    assert written == {"schema": ["key", "value_sum"], "roundtrip_rows": [["userZ", 99]]}
+
+
+def test_ingestion_benchmark_takes_every_way() -> None:
+    need("pyarrow")
+    said = example("bench_arrow_ingestion.py", "--batches", "2", "--rows", "64", "--rounds", "2", folder="benchmarks")
+    assert re.findall(r"^\[bench\] source=(\S+) round=(\d) rows=128 ", said, re.MULTILINE) == [
+        (way, number) for way in ("table", "reader", "c-stream") for number in ("1", "2")
+    ]
+    assert re.findall(r"^\[bench-summary\] source=(\S+) ", said, re.MULTILINE) == ["table", "reader", "c-stream"]

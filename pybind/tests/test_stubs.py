@@ -20,7 +20,7 @@ def test_stubs_describe_the_built_module() -> None:
 
 def test_examples_are_typed_strictly() -> None:
     mypy()
-    examples = sorted(str(path) for path in (ROOT / "pybind" / "examples").glob("*.py"))
+    examples = sorted(str(path) for folder in ("examples", "benchmarks") for path in (ROOT / "pybind" / folder).glob("*.py"))
     assert examples
     done = run(["-m", "mypy", "--strict", "--python-executable", sys.executable, *examples], cwd=ROOT / "pybind" / "examples")
     assert done.returncode == 0, done.stdout + done.stderr

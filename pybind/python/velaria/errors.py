@@ -40,7 +40,14 @@ __all__ = [
 
 
 class Position(NamedTuple):
-    """A place in the text of a statement."""
+    """A place in the text of a statement.
+
+    >>> try:
+    ...     velaria.sql("SELECT 1 AS a WHERE b")
+    ... except velaria.Error as error:
+    ...     print(error.position.line, error.position.column, error.position.length)
+    1 21 1
+    """
 
     line: int
     """Line, counted from 1."""
@@ -53,13 +60,29 @@ class Position(NamedTuple):
 
 
 class Warning(builtins.Warning):
-    """What a reader has to say about a file that it did read, such as error cells that became NULL."""
+    """What a reader has to say about a file that it did read, such as error cells that became NULL.
+
+    >>> import warnings
+    >>> with open("app.log", "w") as log:
+    ...     _ = log.write("WARN disk is full\\nstarted\\n")
+    >>> with warnings.catch_warnings(record=True) as said:
+    ...     warnings.simplefilter("always")
+    ...     frame = velaria.Session().read_line_file("app.log", mode="regex", regex_pattern="([A-Z]+) (.*)")
+    ...     frame.count(), said[0].category
+    (1, <class 'velaria.errors.Warning'>)
+    """
 
 
 class Error(RuntimeError):
     """The base of every error of Velaria.
 
     ``str(error)`` is the whole report: message, code, caret line and hint.
+
+    >>> try:
+    ...     velaria.sql("SELECT nope")
+    ... except velaria.errors.Error as error:
+    ...     print(error.code, error.message)
+    VEL-2001 column not found: nope
     """
 
     message: str
@@ -92,51 +115,132 @@ class Error(RuntimeError):
 
 
 class InterfaceError(Error):
-    """The library was used in a way that it does not offer."""
+    """The library was used in a way that it does not offer.
+
+    >>> try:
+    ...     velaria.sql("SELECT 1").limit(-1)
+    ... except velaria.errors.InterfaceError as error:
+    ...     print(error.code)
+    VEL-7001
+    """
 
 
 class DatabaseError(Error):
-    """The engine reports an error."""
+    """The engine reports an error.
+
+    >>> try:
+    ...     velaria.sql("SELECT nope")
+    ... except velaria.errors.DatabaseError as error:
+    ...     print(error.code)
+    VEL-2001
+    """
 
 
 class ProgrammingError(DatabaseError):
-    """The statement or the names in it are wrong."""
+    """The statement or the names in it are wrong.
+
+    >>> try:
+    ...     velaria.sql("SELECT * FROM nowhere")
+    ... except velaria.errors.ProgrammingError as error:
+    ...     print(error.code)
+    VEL-4001
+    """
 
 
 class NotSupportedError(DatabaseError, NotImplementedError):
-    """The engine does not do this."""
+    """The engine does not do this.
+
+    >>> try:
+    ...     velaria.sql("GRANT ALL ON t TO u")
+    ... except velaria.errors.NotSupportedError as error:
+    ...     print(error.code)
+    VEL-3001
+    """
 
 
 class OperationalError(DatabaseError):
-    """The statement is right, but it could not be run now."""
+    """The statement is right, but it could not be run now.
+
+    >>> try:
+    ...     velaria.Session().read_csv("missing.csv")
+    ... except velaria.errors.OperationalError as error:
+    ...     print(error.code)
+    VEL-6001
+    """
 
 
 class IntegrityError(DatabaseError, ValueError):
-    """Change the rows so that they keep the rules of the table."""
+    """Change the rows so that they keep the rules of the table.
+
+    >>> session = velaria.Session()
+    >>> session.sql("CREATE TABLE people (id INT NOT NULL)").count()
+    1
+    >>> session.sql("INSERT INTO people VALUES (NULL)")
+    Traceback (most recent call last):
+        ...
+    velaria.errors.IntegrityError: ...
+    """
 
 
 class SqlError(ProgrammingError, ValueError):
-    """A statement is wrong."""
+    """A statement is wrong.
+
+    >>> try:
+    ...     velaria.sql("SELECT 1 +")
+    ... except velaria.errors.SqlError as error:
+    ...     print(error.code)
+    VEL-1001
+    """
 
 
 class ParseError(SqlError):
-    """Correct the text of the statement."""
+    """Correct the text of the statement.
+
+    >>> velaria.sql("SELECT 1 +")
+    Traceback (most recent call last):
+        ...
+    velaria.errors.ParseError: ...
+    """
 
 
 class PlanError(SqlError):
-    """Correct the names or types used by the statement."""
+    """Correct the names or types used by the statement.
+
+    >>> velaria.sql("SELECT nope")
+    Traceback (most recent call last):
+        ...
+    velaria.errors.PlanError: ...
+    """
 
 
 class UnsupportedError(SqlError, NotSupportedError):
-    """Say it another way: the engine does not do this."""
+    """Say it another way: the engine does not do this.
+
+    >>> velaria.sql("GRANT ALL ON t TO u")
+    Traceback (most recent call last):
+        ...
+    velaria.errors.UnsupportedError: ...
+    """
 
 
 class CatalogError(ProgrammingError, LookupError):
-    """Name another table, or create or drop the one that is named."""
+    """Name another table, or create or drop the one that is named.
+
+    >>> velaria.sql("SELECT * FROM nowhere")
+    Traceback (most recent call last):
+        ...
+    velaria.errors.CatalogError: ...
+    """
 
 
 class UsageError(InterfaceError, ValueError):
-    """Correct the arguments of the call."""
+    """Correct the arguments of the call.
+
+    >>> velaria.sql("SELECT 1").limit(-1)
+    Traceback (most recent call last):
+        ...
+    velaria.errors.UsageError: ...
+    """
 
 
 class RunDeleteConflictError(UsageError):
@@ -144,23 +248,56 @@ class RunDeleteConflictError(UsageError):
 
 
 class ArgumentTypeError(InterfaceError, TypeError):
-    """Pass an argument of another type."""
+    """Pass an argument of another type.
+
+    >>> velaria.Session().create_dataframe_from_arrow(7)
+    Traceback (most recent call last):
+        ...
+    velaria.errors.ArgumentTypeError: ...
+    """
 
 
 class DataError(DatabaseError, ValueError):
-    """Repair the data, or cast it on purpose."""
+    """Repair the data, or cast it on purpose.
+
+    >>> velaria.sql("SELECT CAST('x' AS INT)").fetchall()
+    Traceback (most recent call last):
+        ...
+    velaria.errors.DataError: ...
+    """
 
 
 class IoError(OperationalError, OSError):
-    """Make the file readable or writable, then try again."""
+    """Make the file readable or writable, then try again.
+
+    >>> frame = velaria.sql("SELECT 1 AS a")
+    >>> frame.write_csv("a.csv")
+    1
+    >>> frame.write_csv("a.csv")
+    Traceback (most recent call last):
+        ...
+    velaria.errors.IoError: ...
+    """
 
 
 class FileMissingError(IoError, FileNotFoundError):
-    """Name a file that exists."""
+    """Name a file that exists.
+
+    >>> velaria.Session().read_csv("missing.csv")
+    Traceback (most recent call last):
+        ...
+    velaria.errors.FileMissingError: ...
+    """
 
 
 class AccessDeniedError(IoError, PermissionError):
-    """Ask whoever made the session for the access."""
+    """Ask whoever made the session for the access.
+
+    >>> velaria.Session(allow_local_files=False).read_csv("a.csv")
+    Traceback (most recent call last):
+        ...
+    velaria.errors.AccessDeniedError: ...
+    """
 
 
 class RemoteError(OperationalError):
@@ -172,16 +309,43 @@ class BitableClientError(RemoteError):
 
 
 class ResourceError(OperationalError, MemoryError):
-    """Give the query more memory, or make it smaller."""
+    """Give the query more memory, or make it smaller.
+
+    >>> session = velaria.Session(memory_limit="16MiB")
+    >>> session.sql("SELECT array_agg(v) FROM range(100000000) AS t(v)").fetchall()
+    Traceback (most recent call last):
+        ...
+    velaria.errors.ResourceError: ...
+    """
 
 
 class TimeoutError(OperationalError, builtins.TimeoutError):
-    """Give the query more time, or make it smaller."""
+    """Give the query more time, or make it smaller.
+
+    >>> session = velaria.Session(statement_timeout=0.1)
+    >>> session.sql("SELECT COUNT(*) FROM range(1000000000000000) AS t(v) WHERE v % 7 = 9").fetchall()
+    Traceback (most recent call last):
+        ...
+    velaria.errors.TimeoutError: ...
+    """
 
 
 class CancelledError(OperationalError):
-    """The query was cancelled."""
+    """The query was cancelled.
+
+    >>> import threading
+    >>> session = velaria.Session()
+    >>> threading.Timer(0.1, session.interrupt).start()
+    >>> session.sql("SELECT COUNT(*) FROM range(1000000000000000) AS t(v) WHERE v % 7 = 9").fetchall()
+    Traceback (most recent call last):
+        ...
+    velaria.errors.CancelledError: ...
+    """
 
 
 class InternalError(DatabaseError):
-    """Report a bug."""
+    """Report a bug.
+
+    >>> issubclass(velaria.errors.InternalError, velaria.errors.DatabaseError)
+    True
+    """

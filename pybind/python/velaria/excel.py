@@ -27,6 +27,12 @@ def read_excel(
     ``session`` is a :class:`velaria.Session`, or anything with ``create_dataframe_from_arrow``. Columns of dates become
     text by ``date_format``, which drops times of day, unless ``coerce_datetime_to_string`` is off. ``sheet_name`` is a
     name, a place from 0 on, a list of them, or ``None`` for all sheets: the last two give a dict of frames.
+
+    >>> session = velaria.Session()
+    >>> session.sql("COPY (SELECT 'ada' AS name, DATE '2026-03-29' AS joined) TO 'people.xlsx'").count()
+    1
+    >>> velaria.read_excel(session, "people.xlsx").fetchall()
+    [('ada', '2026-03-29')]
     """
     words = {_NAMES.get(name, name): value for name, value in options.items()}
     header = words.get("header")

@@ -18,6 +18,16 @@ use crate::schema::Schema;
 use crate::session::text_of;
 
 /// A query over a stream; it runs when it is written somewhere.
+///
+///     >>> import velaria
+///     >>> session = velaria.Session()
+///     >>> batches = [{"key": ["a", "b"], "value": [1, 2]}, {"key": ["a"], "value": [3]}]
+///     >>> stream = session.create_stream_from_arrow(batches)
+///     >>> sink = session.create_realtime_stream_sink()
+///     >>> stream.filter("value", ">", 2).write_stream_queue_sink(sink).await_termination()
+///     2
+///     >>> sink.poll().fetchall()
+///     [('a', 3)]
 #[pyclass(frozen, module = "velaria")]
 pub(crate) struct StreamingDataFrame {
     frame: velaria::StreamingDataFrame,
@@ -79,46 +89,76 @@ impl StreamingDataFrame {
     }
 
     /// The names and types of the columns. Nothing runs.
+    ///
+    ///     >>> stream.schema.types
+    ///     ['Utf8', 'Int64']
     #[getter]
     fn schema(&self) -> Schema {
         Schema::new(self.frame.schema())
     }
 
     /// The column names. Nothing runs.
+    ///
+    ///     >>> stream.columns
+    ///     ['key', 'value']
     #[getter]
     fn columns(&self) -> Vec<String> {
         self.frame.schema().fields().iter().map(|field| field.name().clone()).collect()
     }
 
     /// The columns of these names, in this order.
+    ///
+    ///     >>> stream.select(["value"]).columns
+    ///     ['value']
     fn select(&self, columns: &Bound<'_, PyAny>) -> PyResult<Self> {
         let names = names("columns", columns)?;
         made(columns.py(), self.frame.select(&names))
     }
 
     /// The rows whose value of a column compares with `value` as `op` says.
+    ///
+    ///     >>> print(stream.filter("value", ">=", 2).explain().splitlines()[3])
+    ///     2. Filter column=value op=>=
     fn filter(&self, py: Python<'_>, column: &str, op: &str, value: &Bound<'_, PyAny>) -> PyResult<Self> {
         let value = operand(py, value)?;
         made(py, self.frame.filter(column, op, &value))
     }
 
     /// A copy of a column under another name, as the last column.
+    ///
+    ///     >>> stream.with_column("copy", "value").columns
+    ///     ['key', 'value', 'copy']
     fn with_column(&self, py: Python<'_>, name: &str, source_column: &str) -> PyResult<Self> {
         made(py, self.frame.with_column(name, source_column))
     }
 
     /// Without a column; one that is not there is no error.
+    ///
+    ///     >>> stream.drop("value").columns
+    ///     ['key']
     fn drop(&self, py: Python<'_>, column: &str) -> PyResult<Self> {
         made(py, self.frame.drop(column))
     }
 
     /// At most `n` rows of the whole stream, which ends then.
+    ///
+    ///     >>> sink = session.create_realtime_stream_sink()
+    ///     >>> _ = stream.limit(1).write_stream_queue_sink(sink).await_termination()
+    ///     >>> sink.poll().fetchall()
+    ///     [('a', 1)]
     fn limit(&self, py: Python<'_>, n: i64) -> PyResult<Self> {
         let n = usize::try_from(count(py, "n", n)?).unwrap_or(usize::MAX);
         made(py, self.frame.limit(n))
     }
 
     /// The start of the window that a time falls into, as the last column; with `slide_ms` a row is in several.
+    ///
+    ///     >>> times = session.create_stream_from_arrow({"at": ["2026-03-29T10:00:40"]})
+    ///     >>> sink = session.create_realtime_stream_sink()
+    ///     >>> times.window("at", 60000).write_stream_queue_sink(sink).await_termination()
+    ///     1
+    ///     >>> sink.poll().fetchall()
+    ///     [('2026-03-29T10:00:40', '2026-03-29T10:00:00')]
     #[pyo3(signature = (time_column, window_ms, output_column="window_start", slide_ms=0))]
     fn window(
         &self,
@@ -133,6 +173,12 @@ impl StreamingDataFrame {
     }
 
     /// The sum of a column for each key: of a micro-batch, or of the whole stream when it is stateful.
+    ///
+    ///     >>> sink = session.create_realtime_stream_sink()
+    ///     >>> stream.group_sum(["key"], "value", stateful=True, output_column="total").write_stream_queue_sink(sink).await_termination()
+    ///     2
+    ///     >>> sink.poll().fetchall(), sink.poll().fetchall()
+    ///     ([('a', 1), ('b', 2)], [('a', 4)])
     #[pyo3(signature = (keys, value_column, stateful=false, output_column="sum"))]
     fn group_sum(
         &self,
@@ -146,6 +192,9 @@ impl StreamingDataFrame {
     }
 
     /// The number of rows for each key: of a micro-batch, or of the whole stream when it is stateful.
+    ///
+    ///     >>> stream.group_count(["key"], stateful=True).columns
+    ///     ['key', 'count']
     #[pyo3(signature = (keys, stateful=false, output_column="count"))]
     fn group_count(&self, keys: &Bound<'_, PyAny>, stateful: bool, output_column: &str) -> PyResult<Self> {
         let names = names("keys", keys)?;
@@ -153,6 +202,11 @@ impl StreamingDataFrame {
     }
 
     /// A query that appends its rows to a CSV file. It is not started.
+    ///
+    ///     >>> stream.write_stream_csv("events.csv").await_termination()
+    ///     2
+    ///     >>> session.read_csv("events.csv").count()
+    ///     3
     #[pyo3(signature = (path, delimiter=",", trigger_interval_ms=1000, checkpoint_path=CheckpointPath::default(), **options))]
     fn write_stream_csv(
         &self,
@@ -168,6 +222,11 @@ impl StreamingDataFrame {
     }
 
     /// A query that prints its rows to `sys.stdout`. It is not started.
+    ///
+    ///     >>> stream.limit(1).write_stream_console(trigger_interval_ms=0).await_termination()
+    ///     [console:console] batch
+    ///     ...
+    ///     1
     #[pyo3(signature = (trigger_interval_ms=1000, checkpoint_path=CheckpointPath::default(), **options))]
     fn write_stream_console(
         &self,
@@ -182,6 +241,12 @@ impl StreamingDataFrame {
     }
 
     /// A query whose rows are taken from `sink`. It is not started.
+    ///
+    ///     >>> sink = session.create_realtime_stream_sink()
+    ///     >>> stream.write_stream_queue_sink(sink).await_termination()
+    ///     2
+    ///     >>> sink.poll().count()
+    ///     2
     #[pyo3(signature = (sink, trigger_interval_ms=1000, checkpoint_path=CheckpointPath::default(),
         checkpoint_delivery_mode="at-least-once", execution_mode="single-process", local_workers=1,
         max_inflight_partitions=0, **options))]
@@ -250,6 +315,9 @@ impl StreamingDataFrame {
     }
 
     /// What the query will do, in the sections `logical`, `physical` and `strategy`. Nothing runs.
+    ///
+    ///     >>> print(stream.select(["key"]).explain().splitlines()[3])
+    ///     2. Project columns=[key]
     #[pyo3(signature = (**options))]
     fn explain(&self, py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<String> {
         let options = named(py, options)?;

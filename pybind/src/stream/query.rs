@@ -21,6 +21,14 @@ const TICK: Duration = Duration::from_millis(50);
 const TICKS_TO_TELL: u32 = 40;
 
 /// A stream query: what it has done, and the means to wait for it and to stop it.
+///
+///     >>> import velaria
+///     >>> session = velaria.Session()
+///     >>> batches = [{"key": ["a", "b"], "value": [1, 2]}, {"key": ["a"], "value": [3]}]
+///     >>> stream = session.create_stream_from_arrow(batches)
+///     >>> query = stream.write_stream_csv("events.csv", trigger_interval_ms=0)
+///     >>> query.start().await_termination()
+///     2
 #[pyclass(frozen, module = "velaria")]
 pub(crate) struct StreamingQuery {
     query: velaria::StreamingQuery,
@@ -93,18 +101,30 @@ impl StreamingQuery {
     }
 
     /// The name of the query in this process.
+    ///
+    ///     >>> query.id.startswith("stream-query-")
+    ///     True
     #[getter]
     fn id(&self) -> String {
         self.query.id().to_owned()
     }
 
     /// `created`, `running`, `backpressure`, `restored`, `stopped` or `failed`.
+    ///
+    ///     >>> query.status
+    ///     'stopped'
     #[getter]
     fn status(&self, py: Python<'_>) -> String {
         py.detach(|| self.query.progress().status)
     }
 
     /// Starts the query on threads of its own, unless it runs already.
+    ///
+    ///     >>> again = stream.write_stream_csv("again.csv")
+    ///     >>> again.status
+    ///     'created'
+    ///     >>> again.start().await_termination()
+    ///     2
     fn start<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
         let (py, own) = (slf.py(), slf.get());
         enter(py, |_| own.query.start())?;
@@ -114,6 +134,10 @@ impl StreamingQuery {
 
     /// Waits until the source ends, `max_batches` more micro-batches are written, or the query is stopped, and gives the
     /// number of micro-batches that were written meanwhile. `timeout` is in seconds, or a `timedelta`.
+    ///
+    ///     >>> first = stream.write_stream_csv("first.csv", trigger_interval_ms=0)
+    ///     >>> first.await_termination(max_batches=1, timeout=60)
+    ///     1
     #[pyo3(signature = (max_batches=0, timeout=None))]
     fn await_termination(&self, py: Python<'_>, max_batches: i64, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<u64> {
         let max_batches = count(py, "max_batches", max_batches)?;
@@ -126,6 +150,10 @@ impl StreamingQuery {
     }
 
     /// Ends the query after the micro-batch that it works on, and waits for that. In the sink of the query it does not wait.
+    ///
+    ///     >>> query.stop()
+    ///     >>> query.status
+    ///     'stopped'
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
         if is_called_by(self.query.id()) {
             py.detach(|| self.query.request_stop());
@@ -162,12 +190,20 @@ impl StreamingQuery {
     }
 
     /// What the query has done, as a dict.
+    ///
+    ///     >>> progress = query.progress()
+    ///     >>> progress["batches_processed"], progress["last_source_offset"]
+    ///     (2, '2')
     fn progress<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let document = enter(py, |_| velaria::json::to_line(&self.query.progress()))?;
         py.import("json")?.call_method1("loads", (document,))
     }
 
     /// The same as one line of JSON.
+    ///
+    ///     >>> import json
+    ///     >>> json.loads(query.snapshot_json())["batches_processed"]
+    ///     2
     fn snapshot_json(&self, py: Python<'_>) -> PyResult<String> {
         enter(py, |_| self.query.snapshot_json())
     }

@@ -22,6 +22,12 @@ use super::rows::{RowColumns, Unknown};
 const TICK: Duration = Duration::from_millis(50);
 
 /// A stream that the program feeds: each batch that is pushed is one micro-batch.
+///
+///     >>> import velaria
+///     >>> session = velaria.Session()
+///     >>> source = session.create_realtime_stream_source({"key": "STRING", "value": "BIGINT"})
+///     >>> sink = session.create_realtime_stream_sink()
+///     >>> query = session.read_realtime_stream_source(source).write_stream_queue_sink(sink, trigger_interval_ms=0).start()
 #[pyclass(frozen, module = "velaria")]
 pub(crate) struct RealtimeStreamSource {
     source: velaria::stream::RealtimeStreamSource,
@@ -58,12 +64,20 @@ impl RealtimeStreamSource {
     }
 
     /// The names and types of the columns.
+    ///
+    ///     >>> source.schema.names
+    ///     ['key', 'value']
     #[getter]
     fn schema(&self) -> Schema {
         Schema::new(Arc::clone(&self.columns.schema))
     }
 
     /// Gives Arrow data to the queries that read this source: each of its batches is one micro-batch.
+    ///
+    ///     >>> source.push_arrow({"key": ["a"], "value": [1]})
+    ///     >>> source.close()
+    ///     >>> query.await_termination()
+    ///     1
     fn push_arrow(&self, py: Python<'_>, obj: &Bound<'_, PyAny>) -> PyResult<()> {
         let (schema, batches) = arrow_in::table(obj)?;
         let names = |schema: &SchemaRef| schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
@@ -80,6 +94,13 @@ impl RealtimeStreamSource {
     }
 
     /// Gives rows, which are dicts or sequences, as one micro-batch.
+    ///
+    ///     >>> source.push_rows([{"key": "a", "value": 1}, ("b", 2)])
+    ///     >>> source.close()
+    ///     >>> query.await_termination()
+    ///     1
+    ///     >>> sink.poll().fetchall()
+    ///     [('a', 1), ('b', 2)]
     fn push_rows(&self, py: Python<'_>, rows: &Bound<'_, PyAny>) -> PyResult<()> {
         let items = rows.try_iter().map_err(|_| wrong_type(py, "rows must contain dicts or sequences"))?;
         let rows = items.collect::<PyResult<Vec<_>>>()?;
@@ -91,6 +112,10 @@ impl RealtimeStreamSource {
     }
 
     /// Says that nothing more will come.
+    ///
+    ///     >>> source.close()
+    ///     >>> query.await_termination()
+    ///     0
     fn close(&self) {
         self.source.close();
     }
@@ -101,6 +126,13 @@ impl RealtimeStreamSource {
 }
 
 /// Where a query puts its rows for the program to take.
+///
+///     >>> import velaria
+///     >>> session = velaria.Session()
+///     >>> sink = session.create_realtime_stream_sink()
+///     >>> stream = session.create_stream_from_arrow([{"id": [1, 2]}, {"id": [3]}])
+///     >>> stream.write_stream_queue_sink(sink, trigger_interval_ms=0).await_termination()
+///     2
 #[pyclass(frozen, module = "velaria")]
 pub(crate) struct RealtimeStreamSink {
     session: velaria::Session,
@@ -126,6 +158,9 @@ impl RealtimeStreamSink {
     }
 
     /// The next batch of rows as a `DataFrame`, or `None` when none is there now.
+    ///
+    ///     >>> sink.poll().fetchall(), sink.poll().fetchall(), sink.poll()
+    ///     ([(1,), (2,)], [(3,)], None)
     fn poll(&self, py: Python<'_>) -> PyResult<Option<DataFrame>> {
         let Some(batch) = self.sink.poll() else { return Ok(None) };
         let frame = self.session.create_dataframe_from_arrow(batch.schema(), vec![batch]);
@@ -133,12 +168,18 @@ impl RealtimeStreamSink {
     }
 
     /// The next batch of rows as a `pyarrow.Table`, or `None` when none is there now.
+    ///
+    ///     >>> sink.poll_arrow().num_rows
+    ///     2
     fn poll_arrow<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let pyarrow = py.import("pyarrow")?;
         self.poll(py)?.map(|frame| pyarrow.call_method1("table", (frame,))).transpose()
     }
 
     /// Whether the query has ended; there may still be rows to poll.
+    ///
+    ///     >>> sink.closed()
+    ///     True
     fn closed(&self) -> bool {
         self.sink.closed()
     }

@@ -1,0 +1,157 @@
+"""Every public name has a docstring with an example, and every example is true.
+
+The names are those of ``__all__`` of the package and of each of its modules, and the public methods and attributes of
+their classes. An example of a class is run before those of its methods, which go on from its variables; ``velaria``
+itself is always there. Files are written into an empty folder.
+"""
+
+import doctest
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+
+import pytest
+
+import velaria
+
+# Output of a kind that no example can show: it stands for the rest of a line or of a message.
+FLAGS = doctest.ELLIPSIS
+
+# Names whose examples are still to be written, each with the reason. A prefix stands for all names below it.
+WAITING: Dict[str, str] = {}
+
+# Examples that need an optional package.
+NEEDED = {
+    "velaria.DataFrame.to_arrow": "pyarrow",
+    "velaria.DataFrame.to_pandas": "pandas",
+    "velaria.DataFrame.to_polars": "polars",
+    "velaria.RealtimeStreamSink.poll_arrow": "pyarrow",
+}
+
+# Modules whose examples need an optional package.
+NEEDED_BY_MODULE = {"velaria.custom_stream": "pyarrow", "velaria.bitable": "pyarrow"}
+
+# What is no function, class or method has no docstring.
+VALUES = (str, int, float, bool, bytes, dict, list, tuple, frozenset, set)
+
+
+class Name(NamedTuple):
+    """A public name with its documentation."""
+
+    path: str
+    doc: Optional[str]
+    owner: Optional[str]
+    """The documentation of the class that it belongs to."""
+
+
+def modules() -> Iterator[Any]:
+    """The package and its public modules."""
+    yield velaria
+    for found in pkgutil.walk_packages(velaria.__path__, "velaria."):
+        if not any(part.startswith("_") for part in found.name.split(".")):
+            try:
+                yield importlib.import_module(found.name)
+            except ImportError as error:
+                # A module may need an optional package, never one of our own.
+                assert not str(error.name).startswith("velaria"), error
+    # The module of the command line, which lies beside the package.
+    if importlib.util.find_spec("velaria_cli"):
+        yield importlib.import_module("velaria_cli")
+
+
+def members(path: str, owner: Any) -> Iterator[Name]:
+    """What a class offers, without what it inherits."""
+    for name, value in vars(owner).items():
+        value = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
+        is_documented = callable(value) or isinstance(value, property) or inspect.isgetsetdescriptor(value)
+        if not name.startswith("_") and is_documented and not isinstance(value, type):
+            yield Name("{}.{}".format(path, name), value.__doc__, owner.__doc__)
+
+
+def public_names() -> List[Name]:
+    """Every public name once, by the shortest of its paths."""
+    names: List[Name] = []
+    seen: List[Any] = []
+    for module in modules():
+        for name in getattr(module, "__all__", []):
+            value = getattr(module, name)
+            if isinstance(value, VALUES) or inspect.ismodule(value) or any(value is other for other in seen):
+                continue
+            seen.append(value)
+            path = "{}.{}".format(module.__name__, name)
+            names.append(Name(path, value.__doc__, None))
+            if inspect.isclass(value):
+                names += members(path, value)
+    return names
+
+
+NAMES = public_names()
+
+
+def is_waiting(path: str) -> bool:
+    return any(path == prefix or path.startswith(prefix + ".") for prefix in WAITING)
+
+
+def examples(doc: Optional[str], path: str) -> doctest.DocTest:
+    return doctest.DocTestParser().get_doctest(inspect.cleandoc(doc or ""), {"velaria": velaria}, path, None, 0)
+
+
+def run(test: doctest.DocTest, variables: Dict[str, Any]) -> str:
+    """Runs the examples with variables, which they change, and returns what is to be said about those that are wrong."""
+    test.globs = variables
+    said: List[str] = []
+    doctest.DocTestRunner(optionflags=FLAGS).run(test, out=said.append, clear_globs=False)
+    return "".join(said)
+
+
+def needed_package(path: str) -> Optional[str]:
+    of_modules = (package for module, package in NEEDED_BY_MODULE.items() if path.startswith(module + "."))
+    return NEEDED.get(path) or next(of_modules, None)
+
+
+@pytest.fixture
+def variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dict[str, Any]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VELARIA_HOME", str(tmp_path / "home"))
+    return {"velaria": velaria, "__name__": "__main__"}
+
+
+@pytest.mark.parametrize("name", NAMES, ids=[name.path for name in NAMES])
+def test_the_example_of_a_name_is_true(name: Name, variables: Dict[str, Any]) -> None:
+    if is_waiting(name.path):
+        pytest.skip("no example yet")
+    package = needed_package(name.path)
+    if package:
+        pytest.importorskip(package, exc_type=ImportError)
+    test = examples(name.doc, name.path)
+    assert test.examples, "{} has no example in its docstring".format(name.path)
+    if name.owner:
+        # What its class shows is another test; here it only sets the variables.
+        run(examples(name.owner, name.path), variables)
+    assert run(test, variables) == ""
+
+
+@pytest.mark.parametrize("module", list(modules()), ids=lambda module: str(module.__name__))
+def test_the_example_of_a_module_is_true(module: Any, variables: Dict[str, Any]) -> None:
+    assert module.__doc__, "{} has no docstring".format(module.__name__)
+    assert run(examples(module.__doc__, module.__name__), variables) == ""
+
+
+def test_every_reason_to_wait_is_about_a_name() -> None:
+    for prefix, reason in WAITING.items():
+        assert reason
+        assert any(name.path == prefix or name.path.startswith(prefix + ".") for name in NAMES), prefix
+
+
+def test_a_wrong_example_is_found(variables: Dict[str, Any]) -> None:
+    assert "Expected:\n    3\nGot:\n    2" in run(examples(">>> 1 + 1\n3", "wrong"), variables)
+    assert not examples("No example.", "none").examples
+
+
+def test_the_names_are_those_that_programs_use() -> None:
+    paths = {name.path for name in NAMES}
+    assert {"velaria.sql", "velaria.Session.sql", "velaria.DataFrame.fetchall", "velaria.errors.ParseError"} <= paths
+    assert len(paths) == len(NAMES)

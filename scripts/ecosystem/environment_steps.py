@@ -1,0 +1,52 @@
+"""Steps that install the wheel into clean environments, with and without optional packages."""
+
+from pathlib import Path
+
+from matrix import Counts, Failure, Outcome
+from packaging_steps import passed
+from shell import TESTS, VENV, last_line, make_venv, pip, run, scratch_venv
+from test_steps import pytest
+
+
+def install_everything(interpreter: Path, wheel: Path) -> Outcome:
+    """The environment of the grouped tests: the wheel, and every package that a test can use."""
+    if not (VENV / "bin" / "python").exists():
+        make_venv(VENV, interpreter)
+    python = VENV / "bin" / "python"
+    pip(python, "-r", TESTS / "requirements.txt", "-r", TESTS / "requirements-vectors.txt")
+    pip(python, "--no-deps", "--no-index", "--force-reinstall", wheel)
+    where = run(python, "-c", "import velaria, sys; print(velaria.__file__)", cwd=TESTS, quiet=True).stdout
+    if not where.startswith(str(VENV)):
+        raise Failure("velaria is imported from {}, not from the wheel".format(where.strip()))
+    return passed(last_line(run(python, "--version", quiet=True).stdout))
+
+
+def plain_environment(interpreter: Path, wheel: Path, results: Path) -> Outcome:
+    """The wheel and nothing else: it needs no package, and what it does without them works."""
+    with scratch_venv(interpreter) as python:
+        pip(python, "--no-index", wheel)
+        required = run(python, "-m", "pip", "show", "velaria", quiet=True).stdout
+        if "\nRequires: \n" not in required:
+            raise Failure("the plain wheel requires packages: {}".format(required))
+        run(python, TESTS / "smoke.py")
+        run(python, TESTS / "extras.py", "plain")
+        pip(python, "pytest")
+        # Files that need a package skip themselves.
+        outcome = pytest(python, [TESTS], results / "pytest-plain.xml")
+        return Outcome(outcome.counts + Counts(passed=2), outcome.detail)
+
+
+def extra_environment(interpreter: Path, wheel: Path, extra: str) -> Outcome:
+    """The wheel with one of its extras: exactly what the extra promises works."""
+    with scratch_venv(interpreter) as python:
+        pip(python, "{}[{}]".format(wheel, extra))
+        run(python, "-m", "pip", "check", quiet=True)
+        run(python, TESTS / "smoke.py", quiet=True)
+        return Outcome(Counts(passed=3), last_line(run(python, TESTS / "extras.py", extra).stdout))
+
+
+def other_interpreter(interpreter: Path, wheel: Path) -> Outcome:
+    """The same wheel on another CPython."""
+    with scratch_venv(interpreter) as python:
+        pip(python, "--no-deps", "--no-index", wheel)
+        return passed(last_line(run(python, TESTS / "smoke.py").stdout))
