@@ -38,11 +38,17 @@ pub(crate) fn visit<R>(action: impl FnOnce(Python<'_>) -> R) -> Option<R> {
     attached(action)
 }
 
-/// A thread inside.
-struct Visit;
+/// Whether the interpreter ends.
+pub(crate) fn is_closed() -> bool {
+    DOOR.lock().closed
+}
+
+/// A thread that is inside, or on its way there.
+pub(crate) struct Visit;
 
 impl Visit {
-    fn begin() -> Option<Self> {
+    /// `None` when the interpreter ends.
+    pub(crate) fn begin() -> Option<Self> {
         let mut state = DOOR.lock();
         if state.closed {
             return None;
