@@ -112,7 +112,10 @@ fn not_accepted(obj: &Bound<'_, PyAny>) -> PyErr {
 fn sequence(obj: &Bound<'_, PyAny>, depth: usize) -> PyResult<(SchemaRef, Vec<RecordBatch>)> {
     let py = obj.py();
     if depth > NESTING_MAX {
-        return Err(wrong_type(py, &format!("cannot make a table of lists that are nested more than {NESTING_MAX} deep")));
+        return Err(wrong_type(
+            py,
+            &format!("cannot make a table of lists that are nested more than {NESTING_MAX} deep"),
+        ));
     }
     let mut schema: Option<SchemaRef> = None;
     let mut batches = Vec::new();

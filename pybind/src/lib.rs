@@ -15,6 +15,7 @@ mod columns;
 mod dataframe;
 mod error;
 mod html;
+mod interrupts;
 mod names;
 mod numpy;
 mod options;
@@ -43,6 +44,7 @@ fn _velaria(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<stream::StreamingQuery>()?;
     module.add_class::<stream::RealtimeStreamSource>()?;
     module.add_class::<stream::RealtimeStreamSink>()?;
+    runtime::notice_exit(module)?;
     module.add_function(wrap_pyfunction!(session::sql, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_main, module)?)
 }

@@ -4,12 +4,15 @@
 
 use std::future::Future;
 use std::process;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use pyo3::prelude::*;
 use velaria::{Error, ErrorCode, Result};
 
 use crate::error::to_py;
+use crate::interrupts;
 
 static OWNER: OnceLock<u32> = OnceLock::new();
 
@@ -57,15 +60,84 @@ where
     F: Future<Output = Result<T>> + Send + 'static,
 {
     check_process()?;
+    let Some(_visit) = Visit::begin() else { return Err(shutting_down()) };
     let waited = attached(|py| {
         let raised = Mutex::new(None);
-        let result = py.detach(|| velaria::plan(future, || check_signals(&raised)));
+        let check = || check_exit().and_then(|()| check_signals(&raised)).and_then(|()| check_interrupts());
+        let result = py.detach(|| velaria::plan(future, check));
         if raised.into_inner().is_ok_and(|exception| exception.is_some()) {
             rearm_interrupt();
         }
         result
     });
     waited.unwrap_or_else(|| Err(shutting_down()))
+}
+
+/// A thread that is none of Python's is told here that Ctrl-C was pressed; the main thread is told by Python as well.
+fn check_interrupts() -> Result<()> {
+    match Python::try_attach(interrupts::heard) {
+        Some(true) => Err(Error::new(ErrorCode::Cancelled, "interrupted")),
+        _ => Ok(()),
+    }
+}
+
+/// The thread on which the interpreter ends, once it does.
+static LEAVING: OnceLock<ThreadId> = OnceLock::new();
+
+/// How many threads are inside of calls that need the interpreter.
+static VISITS: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// How long the end of the interpreter waits for them.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// A call that needs the interpreter, on a thread that is none of Python's.
+///
+/// The interpreter never comes back to threads that ask for it while it ends, and the library whose thread it is would wait
+/// for it when the process ends. So it does not end before they are out.
+pub(crate) struct Visit(());
+
+impl Visit {
+    /// Begins a call; `None` when the interpreter ends.
+    pub(crate) fn begin() -> Option<Self> {
+        *visits() += 1;
+        let visit = Self(());
+        check_exit().ok().map(|()| visit)
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        *visits() -= 1;
+        VISITS.1.notify_all();
+    }
+}
+
+fn visits() -> MutexGuard<'static, usize> {
+    VISITS.0.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether this thread may still ask for the interpreter.
+fn check_exit() -> Result<()> {
+    match LEAVING.get() {
+        Some(main) if *main != thread::current().id() => Err(shutting_down()),
+        _ => Ok(()),
+    }
+}
+
+/// Called when the interpreter is about to end: no call begins on other threads, and those that run come to an end.
+#[pyfunction]
+fn leave(py: Python<'_>) {
+    let _ = LEAVING.set(thread::current().id());
+    py.detach(|| {
+        let out = VISITS.1.wait_timeout_while(visits(), LEAVE, |visits| *visits > 0);
+        drop(out.unwrap_or_else(PoisonError::into_inner));
+    });
+}
+
+/// Has the interpreter say when it is about to end.
+pub(crate) fn notice_exit(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    py.import("atexit")?.call_method1("register", (wrap_pyfunction!(leave, module)?,)).map(|_| ())
 }
 
 /// Attaches this thread to the interpreter, whatever pyo3 believes about it.
@@ -127,7 +199,7 @@ pub(crate) fn check_signals(raised: &Mutex<Option<PyErr>>) -> Result<()> {
 }
 
 /// Nobody waits for the answer any more.
-fn shutting_down() -> Error {
+pub(crate) fn shutting_down() -> Error {
     Error::new(ErrorCode::Cancelled, "the interpreter is shutting down")
 }
 

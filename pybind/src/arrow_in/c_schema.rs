@@ -103,10 +103,7 @@ fn check(data_type: &DataType) -> Result<()> {
             check(item.data_type())?;
             *size >= 0
         }
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item) => {
+        DataType::List(item) | DataType::LargeList(item) | DataType::ListView(item) | DataType::LargeListView(item) => {
             return check(item.data_type());
         }
         DataType::Map(entries, _) => {
