@@ -20,6 +20,7 @@ use pyo3::types::PyCapsule;
 use velaria::{BatchStream, DataFrame, Error, ErrorCode, Result};
 
 use crate::error::{say, to_py};
+use crate::interrupts;
 use crate::runtime::{plan, wait_from_c};
 
 /// The rows of `frame` as an `arrow_array_stream` capsule.
@@ -28,6 +29,7 @@ pub(crate) fn stream<'py>(
     frame: &DataFrame,
     requested: Option<&Bound<'py, PyCapsule>>,
 ) -> PyResult<Bound<'py, PyCapsule>> {
+    interrupts::listen(py);
     let query = frame.clone();
     let stream = plan(py, async move { query.execute().await })?;
     say(py, &frame.take_notices())?;

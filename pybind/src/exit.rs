@@ -5,6 +5,7 @@
 //! interpreter waits for those that are inside before it begins to end.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -22,10 +23,17 @@ struct Door {
 
 struct State {
     inside: usize,
-    closed: bool,
+    /// The thread on which the interpreter ends, once it does: that one may still come in.
+    leaving: Option<ThreadId>,
 }
 
-static DOOR: Door = Door { state: Mutex::new(State { inside: 0, closed: false }), left: Condvar::new() };
+impl State {
+    fn is_closed(&self) -> bool {
+        self.leaving.is_some_and(|thread| thread != thread::current().id())
+    }
+}
+
+static DOOR: Door = Door { state: Mutex::new(State { inside: 0, leaving: None }), left: Condvar::new() };
 
 /// Registers what has to be done before the interpreter ends.
 pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
@@ -38,9 +46,9 @@ pub(crate) fn visit<R>(action: impl FnOnce(Python<'_>) -> R) -> Option<R> {
     attached(action)
 }
 
-/// Whether the interpreter ends.
+/// Whether the interpreter ends, which this thread then may not ask for any more.
 pub(crate) fn is_closed() -> bool {
-    DOOR.lock().closed
+    DOOR.lock().is_closed()
 }
 
 /// A thread that is inside, or on its way there.
@@ -50,7 +58,7 @@ impl Visit {
     /// `None` when the interpreter ends.
     pub(crate) fn begin() -> Option<Self> {
         let mut state = DOOR.lock();
-        if state.closed {
+        if state.is_closed() {
             return None;
         }
         state.inside += 1;
@@ -73,7 +81,7 @@ impl Door {
 
     fn close(&self) {
         let mut state = self.lock();
-        state.closed = true;
+        state.leaving = Some(thread::current().id());
         // Whether they have left: there is nothing else to do for those that have not.
         let _ = self.left.wait_timeout_while(state, PATIENCE, |state| state.inside > 0);
     }

@@ -19,6 +19,7 @@ mod error;
 mod exit;
 mod expression;
 mod html;
+mod interrupts;
 mod job;
 mod json;
 mod kept;

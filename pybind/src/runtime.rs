@@ -10,6 +10,8 @@ use pyo3::prelude::*;
 use velaria::{Error, ErrorCode, Result};
 
 use crate::error::to_py;
+use crate::exit::{Visit, is_closed};
+use crate::interrupts;
 use crate::logs;
 
 static OWNER: OnceLock<u32> = OnceLock::new();
@@ -60,15 +62,30 @@ where
     F: Future<Output = Result<T>> + Send + 'static,
 {
     check_process()?;
+    let Some(_visit) = Visit::begin() else { return Err(shutting_down()) };
     let waited = attached(|py| {
         let raised = Mutex::new(None);
-        let result = py.detach(|| velaria::plan(future, || check_signals(&raised)));
+        let check = || check_exit().and_then(|()| check_signals(&raised)).and_then(|()| check_interrupts());
+        let result = py.detach(|| velaria::plan(future, check));
         if raised.into_inner().is_ok_and(|exception| exception.is_some()) {
             rearm_interrupt();
         }
         result
     });
     waited.unwrap_or_else(|| Err(shutting_down()))
+}
+
+/// A thread that is none of Python's is told here that Ctrl-C was pressed; the main thread is told by Python as well.
+fn check_interrupts() -> Result<()> {
+    match Python::try_attach(interrupts::heard) {
+        Some(true) => Err(Error::new(ErrorCode::Cancelled, "interrupted")),
+        _ => Ok(()),
+    }
+}
+
+/// Whether this thread may still ask for the interpreter.
+fn check_exit() -> Result<()> {
+    if is_closed() { Err(shutting_down()) } else { Ok(()) }
 }
 
 /// Attaches this thread to the interpreter, whatever pyo3 believes about it.
@@ -131,7 +148,7 @@ pub(crate) fn check_signals(raised: &Mutex<Option<PyErr>>) -> Result<()> {
 }
 
 /// Nobody waits for the answer any more.
-fn shutting_down() -> Error {
+pub(crate) fn shutting_down() -> Error {
     Error::new(ErrorCode::Cancelled, "the interpreter is shutting down")
 }
 

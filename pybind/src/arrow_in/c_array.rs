@@ -19,8 +19,8 @@ use super::{broken, guarded};
 
 /// More elements than any memory holds: a length beyond is a mistake, and sums of lengths below cannot overflow.
 const LENGTH_MAX: usize = 1 << 40;
-/// More bytes than a process has addresses for.
-const BYTES_MAX: usize = 1 << 47;
+/// More bytes than any machine has memory.
+const BYTES_MAX: usize = 1 << 42;
 
 /// Takes an array over, with all that is behind it.
 pub(super) fn import(array: FFI_ArrowArray, data_type: &DataType) -> Result<ArrayRef> {
@@ -47,7 +47,8 @@ impl<'a> Part<'a> {
         if array.is_released() {
             return Err(broken("an array was released already"));
         }
-        let (Some(length), Some(offset)) = (size(array.length), size(array.offset)) else {
+        let sizes = size(array.length).zip(size(array.offset));
+        let Some((length, offset)) = sizes.filter(|(length, offset)| length + offset <= LENGTH_MAX) else {
             let message = format!("an array of {data_type} has length {} and offset {}", array.length, array.offset);
             return Err(broken(&message));
         };

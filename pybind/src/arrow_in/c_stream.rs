@@ -1,6 +1,7 @@
 //! The C stream interface: callbacks of somebody else.
 
 use std::ffi::{CStr, c_int};
+use std::thread;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
@@ -13,6 +14,8 @@ use velaria::{Error, ErrorCode, Result};
 
 use super::{c_array, c_schema, pointer};
 use crate::error::to_py;
+use crate::exit::Visit;
+use crate::runtime::shutting_down;
 
 /// An `ArrowArrayStream` that is ours to read and to release.
 pub(super) struct Stream {
@@ -53,14 +56,20 @@ impl Stream {
         Ok(arrays)
     }
 
-    /// The arrays, one by one, for a thread without the lock. They end with an error.
+    /// The arrays, one by one, for a thread of ours. They end with an error.
     pub(super) fn arrays(mut self, data_type: DataType) -> impl Iterator<Item = Result<ArrayRef>> + Send {
         let mut failed = false;
         std::iter::from_fn(move || {
-            let next = if failed { None } else { self.next(&data_type).transpose() };
+            let next = if failed { None } else { self.visited(&data_type).transpose() };
             failed = matches!(next, Some(Err(_)));
             next
         })
+    }
+
+    /// The next array of a producer that may need the interpreter.
+    fn visited(&mut self, data_type: &DataType) -> Result<Option<ArrayRef>> {
+        let Some(_visit) = Visit::begin() else { return Err(shutting_down()) };
+        self.next(data_type)
     }
 
     fn data_type(&mut self) -> Result<DataType> {
@@ -80,8 +89,15 @@ impl Stream {
         let Some(get_next) = self.stream.get_next else { return Err(missing("get_next")) };
         let mut array = FFI_ArrowArray::empty();
         #[expect(unsafe_code, reason = "callback of the C stream interface")]
-        // SAFETY: the stream is not released, and both pointers are valid for the call.
-        let status = unsafe { get_next(&raw mut self.stream, &raw mut array) };
+        // SAFETY: the stream is not released, and both pointers are valid for the call. The two kinds of functions differ
+        // in nothing but whether the caller expects to be unwound.
+        let status = unsafe {
+            let get_next = std::mem::transmute::<Callback, UnwindingCallback>(get_next);
+            let stay = Stay;
+            let status = get_next(&raw mut self.stream, &raw mut array);
+            std::mem::forget(stay);
+            status
+        };
         self.check(status)?;
         if array.is_released() { Ok(None) } else { c_array::import(array, data_type).map(Some) }
     }
@@ -105,6 +121,23 @@ impl Stream {
     }
 }
 
+type Callback = unsafe extern "C" fn(*mut FFI_ArrowArrayStream, *mut FFI_ArrowArray) -> c_int;
+type UnwindingCallback = unsafe extern "C-unwind" fn(*mut FFI_ArrowArrayStream, *mut FFI_ArrowArray) -> c_int;
+
+/// Keeps a thread for ever that would be unwound.
+///
+/// Before version 3.14 an interpreter that has ended ends the threads that ask for it, from within the callback. Rust cannot
+/// go on from there, and aborts the process.
+struct Stay;
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        loop {
+            thread::park();
+        }
+    }
+}
+
 fn missing(callback: &str) -> Error {
     Error::new(ErrorCode::InvalidArrow, format!("the Arrow stream has no {callback} callback"))
 }
@@ -116,7 +149,7 @@ fn with_python_cause(py: Python<'_>, error: &Error) -> PyErr {
     if let Some(cause) = PyErr::take(py) {
         raised.set_cause(py, Some(cause));
     }
-    if error.message().trim_end().lines().next_back() != Some("KeyboardInterrupt") {
+    if !error.message().trim_end().ends_with("KeyboardInterrupt") {
         return raised;
     }
     let interrupt = PyKeyboardInterrupt::new_err(());
