@@ -16,7 +16,7 @@
 //! Invariant: this crate binds names, lowers statements and hands over; it holds no algorithm other than the functions
 //! of SQL.
 
-mod bitable;
+pub mod bitable;
 mod bounded;
 mod catalog;
 mod clock;
@@ -75,7 +75,6 @@ pub use write::WriteOptions;
 pub mod rows {
     pub use velaria_connector::{CsvStyle, CsvWriter, Object, Objects, Rows, formatter};
 }
-pub use bitable::BitableFrame;
 pub use excel::ExcelFrame;
 pub use search::frames::{FusedSearch, KeywordSearch};
 pub use session::{Begun, OpenStatement, Session};
@@ -91,13 +90,6 @@ pub use velaria_stream::{
     Syncing,
 };
 pub use velaria_vector::{Metric, Queries};
-/// Tables of Feishu and Lark Bases.
-pub mod bitable {
-    pub use velaria_connector::{
-        BitableClient, BitableSettings, BitableSource, BitableStreamSettings, Blocking, Origin, PageHead, PageRequest,
-        Pages, RecordQuery, Secret, TableAddress, TextTransport, Transport,
-    };
-}
 /// Streams and sinks that callers define, and those that there are.
 pub mod stream {
     pub use crate::fit::fit;
