@@ -182,11 +182,12 @@ def test_stream_sql_over_a_table(fake: FakeBitable, session: velaria.Session) ->
     for n in range(6):
         put(fake, "rec{}".format(n), n, NOW + n)
     session.create_temp_view("records", stream(fake, session, bounded=True, columns=None))
-    session.sql("CREATE SINK TABLE totals (odd BIGINT, total DOUBLE) USING memory")
+    sink = session.create_realtime_stream_sink()
+    session.create_stream_sink("totals", sink)
     sql = "INSERT INTO totals SELECT CAST(n % 2 AS BIGINT) AS odd, SUM(n) AS total FROM records GROUP BY CAST(n % 2 AS BIGINT)"
-    query = session.start_stream_sql(sql, trigger_interval_ms=0, output_mode="complete")
-    query.await_termination(timeout=WATCHDOG_SECONDS)
-    assert sorted(session.sql("SELECT * FROM totals").fetchall()) == [(0, 6.0), (1, 9.0)]
+    session.start_stream_sql(sql, trigger_interval_ms=0).await_termination(timeout=WATCHDOG_SECONDS)
+    totals = sink.poll()
+    assert totals is not None and sorted(totals.fetchall()) == [(0, 6.0), (1, 9.0)]
 
 
 def test_stopping_is_quick_while_the_service_says_nothing(fake: FakeBitable, session: velaria.Session) -> None:

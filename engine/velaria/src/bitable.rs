@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use velaria_connector::{BitableRows, BitableSource, BitableStream, BitableStreamSettings, StreamTable, read_records};
+pub use velaria_connector::{
+    BitableClient, BitableSettings, BitableSource, BitableStreamSettings, Blocking, Origin, PageHead, PageRequest,
+    Pages, RecordQuery, Secret, TableAddress, TextTransport, Transport,
+};
+use velaria_connector::{BitableRows, BitableStream, StreamTable, read_records};
 use velaria_contract::Result;
 
 use crate::Session;

@@ -17,7 +17,7 @@
 //! of SQL.
 
 mod background;
-mod bitable;
+pub mod bitable;
 mod bounded;
 mod catalog;
 mod clock;
@@ -92,7 +92,6 @@ pub mod relation {
 pub mod rows {
     pub use velaria_connector::{CsvStyle, CsvWriter, Object, Objects, Rows, formatter};
 }
-pub use bitable::BitableFrame;
 pub use excel::ExcelFrame;
 pub use search::frames::{FusedSearch, KeywordSearch};
 pub use session::{Begun, OpenStatement, Session};
@@ -108,13 +107,6 @@ pub use velaria_stream::{
     StreamingQuery, Syncing, Watched,
 };
 pub use velaria_vector::{Metric, Queries};
-/// Tables of Feishu and Lark Bases.
-pub mod bitable {
-    pub use velaria_connector::{
-        BitableClient, BitableSettings, BitableSource, BitableStreamSettings, Blocking, Origin, PageHead, PageRequest,
-        Pages, RecordQuery, Secret, TableAddress, TextTransport, Transport,
-    };
-}
 /// Streams and sinks that callers define, and those that there are.
 pub mod stream {
     pub use crate::fit::fit;
