@@ -6,14 +6,14 @@ import itertools
 import logging
 import os
 import queue
-import signal
 import sqlite3
 import sys
 import threading
+import traceback
 import weakref
 from datetime import date
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
 
@@ -345,22 +345,17 @@ def test_an_exception_of_a_source_is_the_cause_of_the_error(session: velaria.Ses
         raise Broken("no more")
 
     stream = session.read_custom_stream(rows(), {"v": "INT"}, emit_rows=1)
-    query = stream.write_stream_custom(lambda emission: None, 0)
+    query = stream.write_stream_custom(lambda emission: None, 0).start()
+    # A failure is kept: whoever waits later is told as well.
     for _ in range(2):
         with pytest.raises(errors.UsageError, match="the stream source raised Broken: no more") as raised:
-            finish(query)
+            query.await_termination(timeout=WATCHDOG_SECONDS)
         assert raised.value.code == "VEL-7004"
         assert isinstance(raised.value.__cause__, Broken)
-        names = []
-        traceback = raised.value.__cause__.__traceback__
-        while traceback is not None:
-            names.append(traceback.tb_frame.f_code.co_name)
-            traceback = traceback.tb_next
+        names = [frame.name for frame in traceback.extract_tb(raised.value.__cause__.__traceback__)]
         assert names[-1] == "rows", "its traceback leads to the line"
-        query.await_termination  # a failure is kept
-        assert query.status == "failed"
-        assert "VEL-7004" in query.progress()["last_error"]
-        query = session.read_custom_stream(rows(), {"v": "INT"}, emit_rows=1).write_stream_custom(lambda emission: None, 0)
+    assert query.status == "failed"
+    assert "VEL-7004" in query.progress()["last_error"]
 
 
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit, GeneratorExit])

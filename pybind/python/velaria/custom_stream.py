@@ -13,6 +13,7 @@ A query of this engine is fed lazily, by :meth:`velaria.Session.read_custom_stre
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Callable, Iterable, Iterator, List, Optional, Union
 
 from velaria._velaria import Session
@@ -100,7 +101,7 @@ class CustomArrowStreamSource:
         )
 
     def _table(self, rows: List[RowType]) -> Any:
-        import pyarrow  # type: ignore
+        pyarrow = import_module("pyarrow")
 
         if isinstance(rows[0], Mapping):
             if not all(isinstance(row, Mapping) for row in rows):
@@ -155,7 +156,7 @@ class CustomArrowStreamSink:
 
     def write_batch(self, table: Any) -> None:
         """Takes a ``pyarrow.Table``, or anything that gives Arrow data. When ``on_emit`` raises, the rows stay."""
-        import pyarrow  # type: ignore
+        pyarrow = import_module("pyarrow")
 
         if not isinstance(table, pyarrow.Table):
             table = pyarrow.table(table)
@@ -184,7 +185,7 @@ class CustomArrowStreamSink:
         return self.options.emit_interval_seconds - (time.monotonic() - self._since)
 
     def _emit(self) -> None:
-        import pyarrow  # type: ignore
+        pyarrow = import_module("pyarrow")
 
         self.on_emit(pyarrow.concat_tables(self._pending, promote_options="none"))
         self._pending = []

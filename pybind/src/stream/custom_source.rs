@@ -142,7 +142,7 @@ fn peeked(source: &Bound<'_, PyAny>, cut: Cut, rereading: Rereading) -> PyResult
     }
     let schema = match schema {
         Some(schema) => schema,
-        None => inferred(without_arrow(&rows)?, SOURCE, py)?,
+        None => inferred(py, without_arrow(&rows)?, SOURCE)?,
     };
     if schema.fields().is_empty() {
         let error = Error::new(ErrorCode::InvalidArgument, "the stream source has no rows to tell its columns by");

@@ -131,7 +131,7 @@ fn not_a_row(py: Python<'_>) -> PyErr {
 }
 
 /// The columns of rows that have names: all names, in the order in which they come, with the types of their values.
-pub(crate) fn inferred(rows: &[Bound<'_, PyAny>], of: &'static str, py: Python<'_>) -> PyResult<SchemaRef> {
+pub(crate) fn inferred<'py>(py: Python<'py>, rows: &[Bound<'py, PyAny>], of: &'static str) -> PyResult<SchemaRef> {
     let seen = PyDict::new(py);
     for row in rows {
         let Some(dict) = named(row)? else {
@@ -156,7 +156,7 @@ fn without_names(py: Python<'_>) -> PyErr {
     to_py(py, &error.with_hint("pass schema, or give rows that are dicts"))
 }
 
-fn typed(py: Python<'_>, untyped: &RowColumns, rows: &[Bound<'_, PyAny>]) -> PyResult<SchemaRef> {
+fn typed<'py>(py: Python<'py>, untyped: &RowColumns, rows: &[Bound<'py, PyAny>]) -> PyResult<SchemaRef> {
     let mut fields = Vec::new();
     for field in untyped.schema.fields() {
         let mut values = Vec::with_capacity(rows.len());
