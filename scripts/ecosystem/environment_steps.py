@@ -1,5 +1,6 @@
 """Steps that install the wheel into clean environments, with and without optional packages."""
 
+import re
 from pathlib import Path
 
 from matrix import Counts, Failure, Outcome
@@ -43,6 +44,24 @@ def extra_environment(interpreter: Path, wheel: Path, extra: str) -> Outcome:
         run(python, "-m", "pip", "check", quiet=True)
         run(python, TESTS / "smoke.py", quiet=True)
         return Outcome(Counts(passed=3), last_line(run(python, TESTS / "extras.py", extra).stdout))
+
+
+def oldest_packages(interpreter: Path, wheel: Path) -> Outcome:
+    """The wheel with the oldest packages that its extras allow."""
+    with scratch_venv(interpreter) as python:
+        pip(python, "--no-index", wheel)
+        oldest = sorted(set(re.findall(r"^Requires-Dist: (\w+)>=([\d.]+) ;", metadata(python), re.MULTILINE)))
+        pins = ["{}=={}".format(name, version) for name, version in oldest]
+        found = run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:", *pins, quiet=True, check=False)
+        if found.returncode != 0:
+            return Outcome(Counts(skipped=1), "no wheels of {} for this interpreter".format(", ".join(pins)))
+        run(python, TESTS / "extras.py", "all")
+        return passed(", ".join(pins))
+
+
+def metadata(python: Path) -> str:
+    """What the installed wheel says about itself."""
+    return run(python, "-c", "import importlib.metadata as m; print(m.metadata('velaria'))", quiet=True).stdout
 
 
 def other_interpreter(interpreter: Path, wheel: Path) -> Outcome:
