@@ -1,6 +1,7 @@
 """Steps that install the wheel into clean environments, with and without optional packages."""
 
 import re
+import shutil
 from pathlib import Path
 
 from matrix import Counts, Failure, Outcome
@@ -11,15 +12,21 @@ from test_steps import pytest
 
 def install_everything(interpreter: Path, wheel: Path) -> Outcome:
     """The environment of the grouped tests: the wheel, and every package that a test can use."""
-    if not (VENV / "bin" / "python").exists():
-        make_venv(VENV, interpreter)
     python = VENV / "bin" / "python"
+    if not python.exists() or identity(python) != identity(interpreter):
+        shutil.rmtree(VENV, ignore_errors=True)
+        make_venv(VENV, interpreter)
     pip(python, "-r", TESTS / "requirements.txt", "-r", TESTS / "requirements-vectors.txt")
     pip(python, "--no-deps", "--no-index", "--force-reinstall", wheel)
     where = run(python, "-c", "import velaria, sys; print(velaria.__file__)", cwd=TESTS, quiet=True).stdout
     if not where.startswith(str(VENV)):
         raise Failure("velaria is imported from {}, not from the wheel".format(where.strip()))
     return passed(last_line(run(python, "--version", quiet=True).stdout))
+
+
+def identity(python: Path) -> str:
+    """Which Python an interpreter is, whatever environment it stands in."""
+    return run(python, "-c", "import sys; print(sys.base_prefix, sys.version)", quiet=True, check=False).stdout
 
 
 def plain_environment(interpreter: Path, wheel: Path, results: Path) -> Outcome:
