@@ -50,10 +50,13 @@ install_debian() {
     "${run[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
+# Which Python an interpreter is, whatever environment it stands in.
+identity() { "$1" -c 'import sys; print(sys.base_prefix, sys.version)'; }
+
 # A virtual environment at $1 for the interpreter $2, made when it is missing or of another interpreter.
 make_venv() {
     local target=$1 python=$2
-    if [ ! -x "$target/bin/python" ] || ! "$target/bin/python" -c 'import pip' 2>/dev/null; then
+    if ! "$target/bin/python" -c 'import pip' 2>/dev/null || [ "$(identity "$target/bin/python")" != "$(identity "$python")" ]; then
         rm -rf "$target"
         "$python" -m venv "$target"
     fi

@@ -1,8 +1,8 @@
 """Every public name has a docstring with an example, and every example is true.
 
 The names are those of ``__all__`` of the package and of each of its modules, and the public methods and attributes of
-their classes. An example of a class is run before those of its methods, which go on from its variables; ``velaria``
-itself is always there. Files are written into an empty folder.
+their classes. An example has the names of its module, and ``velaria``; that of a class is run before those of its methods,
+which go on from its variables. Files are written into an empty folder.
 """
 
 import doctest
@@ -34,14 +34,12 @@ NEEDED = {
 # Modules whose examples need an optional package.
 NEEDED_BY_MODULE = {"velaria.custom_stream": "pyarrow", "velaria.bitable": "pyarrow"}
 
-# What is no function, class or method has no docstring.
-VALUES = (str, int, float, bool, bytes, dict, list, tuple, frozenset, set)
-
 
 class Name(NamedTuple):
     """A public name with its documentation."""
 
     path: str
+    module: Any
     doc: Optional[str]
     owner: Optional[str]
     """The documentation of the class that it belongs to."""
@@ -62,13 +60,18 @@ def modules() -> Iterator[Any]:
         yield importlib.import_module("velaria_cli")
 
 
-def members(path: str, owner: Any) -> Iterator[Name]:
+def is_ours(value: Any) -> bool:
+    """Whether a value is a function or class of ours: other values have no docstring, and `datetime.date` has its own."""
+    return callable(value) and str(getattr(value, "__module__", None) or "velaria").startswith("velaria")
+
+
+def members(path: str, module: Any, owner: Any) -> Iterator[Name]:
     """What a class offers, without what it inherits."""
     for name, value in vars(owner).items():
         value = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
         is_documented = callable(value) or isinstance(value, property) or inspect.isgetsetdescriptor(value)
         if not name.startswith("_") and is_documented and not isinstance(value, type):
-            yield Name("{}.{}".format(path, name), value.__doc__, owner.__doc__)
+            yield Name("{}.{}".format(path, name), module, value.__doc__, owner.__doc__)
 
 
 def public_names() -> List[Name]:
@@ -78,13 +81,13 @@ def public_names() -> List[Name]:
     for module in modules():
         for name in getattr(module, "__all__", []):
             value = getattr(module, name)
-            if isinstance(value, VALUES) or inspect.ismodule(value) or any(value is other for other in seen):
+            if not is_ours(value) or any(value is other for other in seen):
                 continue
             seen.append(value)
             path = "{}.{}".format(module.__name__, name)
-            names.append(Name(path, value.__doc__, None))
+            names.append(Name(path, module, value.__doc__, None))
             if inspect.isclass(value):
-                names += members(path, value)
+                names += members(path, module, value)
     return names
 
 
@@ -107,6 +110,11 @@ def run(test: doctest.DocTest, variables: Dict[str, Any]) -> str:
     return "".join(said)
 
 
+def names_of(module: Any) -> Dict[str, Any]:
+    """What a module has imported and defined, as `doctest` gives it to its examples."""
+    return {name: value for name, value in vars(module).items() if not name.startswith("__")}
+
+
 def needed_package(path: str) -> Optional[str]:
     of_modules = (package for module, package in NEEDED_BY_MODULE.items() if path.startswith(module + "."))
     return NEEDED.get(path) or next(of_modules, None)
@@ -126,6 +134,7 @@ def test_the_example_of_a_name_is_true(name: Name, variables: Dict[str, Any]) ->
     package = needed_package(name.path)
     if package:
         pytest.importorskip(package, exc_type=ImportError)
+    variables.update(names_of(name.module))
     test = examples(name.doc, name.path)
     assert test.examples, "{} has no example in its docstring".format(name.path)
     if name.owner:
@@ -136,6 +145,7 @@ def test_the_example_of_a_name_is_true(name: Name, variables: Dict[str, Any]) ->
 
 @pytest.mark.parametrize("module", list(modules()), ids=lambda module: str(module.__name__))
 def test_the_example_of_a_module_is_true(module: Any, variables: Dict[str, Any]) -> None:
+    variables.update(names_of(module))
     assert module.__doc__, "{} has no docstring".format(module.__name__)
     assert run(examples(module.__doc__, module.__name__), variables) == ""
 

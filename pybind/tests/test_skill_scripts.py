@@ -80,6 +80,25 @@ def test_bitable_needs_credentials_and_shows_none() -> None:
     assert "FEISHU_BITABLE_APP_SECRET" in done.stderr
 
 
+def test_a_bitable_table_is_asked() -> None:
+    fake = pytest.importorskip("fake_bitable")
+    with fake.FakeBitable() as service:
+        service.field("owner", fake.PERSON)
+        for owner in ("Bo", "Ada", "Bo"):
+            service.add(owner=[{"name": owner}])
+        env = {
+            "FEISHU_BITABLE_APP_ID": fake.APP_ID,
+            "FEISHU_BITABLE_APP_SECRET": fake.APP_SECRET,
+            "VELARIA_BITABLE_SERVICE": service.url,
+        }
+        query = "SELECT owner, COUNT(*) AS n FROM input_table GROUP BY owner ORDER BY owner"
+        done = script("query_bitable.sh", service.address(), query, "-o", "csv", env=env)
+        assert (done.returncode, done.stderr, done.stdout) == (0, "", "owner,n\nAda,1\nBo,2\n")
+        refused = script("query_bitable.sh", service.address(), "SELECT 1", env={**env, "FEISHU_BITABLE_APP_SECRET": "wrong-secret"})
+        assert refused.returncode != 0
+        assert "wrong-secret" not in refused.stdout + refused.stderr
+
+
 def test_an_interpreter_without_the_package_is_named(tmp_path: Path) -> None:
     bare = tmp_path / "python"
     bare.write_text("#!/bin/sh\nexit 1\n")

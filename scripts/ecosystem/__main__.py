@@ -109,6 +109,8 @@ class Regression:
         for extra in EXTRAS:
             self.matrix.run("environments", extra, environment_steps.extra_environment, self.python, self.wheel, extra)
 
+        self.matrix.run("environments", "oldest", environment_steps.oldest_packages, self.python, self.wheel)
+
     def check_targets(self) -> None:
         if not self.install():
             return

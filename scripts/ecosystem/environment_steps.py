@@ -1,5 +1,7 @@
 """Steps that install the wheel into clean environments, with and without optional packages."""
 
+import re
+import shutil
 from pathlib import Path
 
 from matrix import Counts, Failure, Outcome
@@ -10,15 +12,21 @@ from test_steps import pytest
 
 def install_everything(interpreter: Path, wheel: Path) -> Outcome:
     """The environment of the grouped tests: the wheel, and every package that a test can use."""
-    if not (VENV / "bin" / "python").exists():
-        make_venv(VENV, interpreter)
     python = VENV / "bin" / "python"
+    if not python.exists() or identity(python) != identity(interpreter):
+        shutil.rmtree(VENV, ignore_errors=True)
+        make_venv(VENV, interpreter)
     pip(python, "-r", TESTS / "requirements.txt", "-r", TESTS / "requirements-vectors.txt")
     pip(python, "--no-deps", "--no-index", "--force-reinstall", wheel)
     where = run(python, "-c", "import velaria, sys; print(velaria.__file__)", cwd=TESTS, quiet=True).stdout
     if not where.startswith(str(VENV)):
         raise Failure("velaria is imported from {}, not from the wheel".format(where.strip()))
     return passed(last_line(run(python, "--version", quiet=True).stdout))
+
+
+def identity(python: Path) -> str:
+    """Which Python an interpreter is, whatever environment it stands in."""
+    return run(python, "-c", "import sys; print(sys.base_prefix, sys.version)", quiet=True, check=False).stdout
 
 
 def plain_environment(interpreter: Path, wheel: Path, results: Path) -> Outcome:
@@ -43,6 +51,24 @@ def extra_environment(interpreter: Path, wheel: Path, extra: str) -> Outcome:
         run(python, "-m", "pip", "check", quiet=True)
         run(python, TESTS / "smoke.py", quiet=True)
         return Outcome(Counts(passed=3), last_line(run(python, TESTS / "extras.py", extra).stdout))
+
+
+def oldest_packages(interpreter: Path, wheel: Path) -> Outcome:
+    """The wheel with the oldest packages that its extras allow."""
+    with scratch_venv(interpreter) as python:
+        pip(python, "--no-index", wheel)
+        oldest = sorted(set(re.findall(r"^Requires-Dist: (\w+)>=([\d.]+) ;", metadata(python), re.MULTILINE)))
+        pins = ["{}=={}".format(name, version) for name, version in oldest]
+        found = run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:", *pins, quiet=True, check=False)
+        if found.returncode != 0:
+            return Outcome(Counts(skipped=1), "no wheels of {} for this interpreter".format(", ".join(pins)))
+        run(python, TESTS / "extras.py", "all")
+        return passed(", ".join(pins))
+
+
+def metadata(python: Path) -> str:
+    """What the installed wheel says about itself."""
+    return run(python, "-c", "import importlib.metadata as m; print(m.metadata('velaria'))", quiet=True).stdout
 
 
 def other_interpreter(interpreter: Path, wheel: Path) -> Outcome:

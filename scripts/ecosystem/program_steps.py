@@ -1,6 +1,7 @@
 """Steps that run programs with the installed wheel: examples, command line, helper scripts, corpus."""
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Iterator, Tuple
@@ -8,11 +9,14 @@ from typing import Iterator, Tuple
 from matrix import Counts, Failure, Outcome
 from packaging_steps import cargo_target, passed
 from shell import ROOT, Word, last_line, run
-from targets import BENCHMARKS
+from targets import BENCHMARKS, NEEDS_SERVICE
 
 
 def example(python: Path, program: Path, *arguments: str) -> Outcome:
     """A program ends well, and says nothing on stderr."""
+    variable, otherwise = NEEDS_SERVICE.get(program.name, ("PATH", ""))
+    if not os.environ.get(variable):
+        return Outcome(Counts(skipped=1), "needs {}; {}".format(variable, otherwise))
     done = run(python, program, *arguments, cwd=ROOT, quiet=True)
     if done.stderr.strip():
         raise Failure("writes to stderr: {}".format(last_line(done.stderr)))

@@ -38,3 +38,8 @@ EXTRAS = ("arrow", "pandas", "polars", "notebook", "all")
 BENCHMARKS: Dict[str, Tuple[str, ...]] = {
     "bench_arrow_ingestion.py": ("--batches", "2", "--rows", "512", "--rounds", "1"),
 }
+
+# Programs that need a service: a variable of the environment that says where it is, and who runs them without it.
+NEEDS_SERVICE: Dict[str, Tuple[str, str]] = {
+    "demo_bitable_group_by_owner.py": ("FEISHU_BITABLE_BASE_URL", "test_bitable.py runs it against a stand-in"),
+}

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Asks a Bitable table of Feishu or Lark by its address; in the query it is called input_table.
 # Usage: query_bitable.sh URL "SELECT … FROM input_table" [options of velaria-cli file-sql, such as -o table]
-# FEISHU_BITABLE_APP_ID and FEISHU_BITABLE_APP_SECRET are the credentials. The rows are kept in a temporary file until
-# the query is answered.
+# FEISHU_BITABLE_APP_ID and FEISHU_BITABLE_APP_SECRET are the credentials; VELARIA_BITABLE_SERVICE is the address of the
+# service where it is not that of the URL. Lists and structs are text: the first value, the name of a person. The rows are
+# kept in a temporary file until the query is answered.
 source "$(dirname "$0")/common.sh"
 
 [ $# -ge 2 ] || usage
@@ -18,11 +19,12 @@ import os
 import sys
 
 import velaria
+from velaria.bitable import BitableClient, read_bitable
 
 try:
+    client = BitableClient.from_env(base_url=os.environ.get("VELARIA_BITABLE_SERVICE") or None)
     with velaria.Session() as session:
-        client = velaria.BitableClient(os.environ["FEISHU_BITABLE_APP_ID"], os.environ["FEISHU_BITABLE_APP_SECRET"])
-        client.to_dataframe(session, sys.argv[1]).write_arrow(sys.argv[2])
+        read_bitable(session, sys.argv[1], client=client, flat=True).write_arrow(sys.argv[2])
 except velaria.Error as error:
     sys.exit(str(error))
 PROGRAM
