@@ -9,7 +9,12 @@ static CLASSES: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
 /// The exception for `error`, with its code, message, hint and position as attributes.
 pub(crate) fn to_py(py: Python<'_>, error: &Error) -> PyErr {
-    exception(py, error, class_name(error.kind())).unwrap_or_else(|failure| failure)
+    let class = match error.code() {
+        // The contract has a class of its own for it, within the class of its kind.
+        ErrorCode::RunActive => "RunDeleteConflictError",
+        _ => class_name(error.kind()),
+    };
+    exception(py, error, class).unwrap_or_else(|failure| failure)
 }
 
 /// The exception for an argument of a type that is not accepted; it is a `TypeError` too.

@@ -15,6 +15,7 @@ mod columns;
 mod dataframe;
 mod error;
 mod html;
+mod json;
 mod names;
 mod numpy;
 mod options;
@@ -26,6 +27,7 @@ mod session;
 mod stream;
 mod variables;
 mod vector;
+mod workspace;
 
 use pyo3::prelude::*;
 
@@ -43,6 +45,8 @@ fn _velaria(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<stream::StreamingQuery>()?;
     module.add_class::<stream::RealtimeStreamSource>()?;
     module.add_class::<stream::RealtimeStreamSink>()?;
+    module.add_class::<workspace::Workspace>()?;
+    module.add_class::<workspace::WorkspaceIndex>()?;
     module.add_function(wrap_pyfunction!(session::sql, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_act, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_main, module)?)

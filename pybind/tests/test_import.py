@@ -13,7 +13,11 @@ from velaria import _velaria, errors
 STREAMS = ("StreamingDataFrame", "StreamingQuery", "RealtimeStreamSource", "RealtimeStreamSink")
 
 # Native names that the package offers in another form, and where.
-WRAPPED = {"cli_main": "velaria.__main__.main"}
+WRAPPED = {
+    "cli_main": "velaria.__main__.main",
+    "Workspace": "velaria.workspace",
+    "WorkspaceIndex": "velaria.workspace.ArtifactIndex",
+}
 
 
 def test_import_loads_no_optional_package() -> None:
@@ -68,7 +72,7 @@ def test_every_native_class_is_frozen() -> None:
     sources = list((ROOT / "pybind" / "src").rglob("*.rs"))
     assert sources
     classes = [found for path in sources for found in re.findall(r"#\[pyclass(.*?)\]", path.read_text(encoding="utf-8"))]
-    assert len(classes) == len({"Session", "DataFrame", "Schema", *STREAMS})
+    assert len(classes) == len({"Session", "DataFrame", "Schema", *STREAMS, "Workspace", "WorkspaceIndex"})
     assert all("frozen" in arguments for arguments in classes)
 
 

@@ -27,7 +27,7 @@ mod stale;
 mod time;
 
 /// A JSON object with its keys in order.
-pub type Object = serde_json::Map<String, serde_json::Value>;
+pub type Object = serde_json::Map<String, Value>;
 
 // The public interface.
 pub use artifact::{NewArtifact, file_path, file_uri};
@@ -40,4 +40,5 @@ pub use rebuild::Rebuilt;
 pub use redact::{REDACTED, Redactor};
 pub use run::{NewRun, Outcome, Run, RunStatus};
 pub use run_id::RunId;
+pub use serde_json::{Number, Value};
 pub use time::duration_ms;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use velaria_contract::{ErrorCode, Result};
 
 use crate::home::Home;
@@ -22,6 +22,20 @@ pub struct Rebuilt {
     pub skipped: Vec<String>,
     /// Where an index went that could not be read.
     pub set_aside: Option<PathBuf>,
+}
+
+impl Rebuilt {
+    /// `{runs, artifacts, skipped, set_aside}`.
+    #[must_use]
+    pub fn object(&self) -> Object {
+        let aside = self.set_aside.as_ref().map(|path| path.to_string_lossy());
+        Object::from_iter([
+            ("runs".to_owned(), json!(self.runs)),
+            ("artifacts".to_owned(), json!(self.artifacts)),
+            ("skipped".to_owned(), json!(self.skipped)),
+            ("set_aside".to_owned(), json!(aside)),
+        ])
+    }
 }
 
 impl ArtifactIndex {

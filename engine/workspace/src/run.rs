@@ -71,6 +71,17 @@ impl RunStatus {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 
+    /// The status that `text` names.
+    ///
+    /// # Errors
+    /// `VEL-7001` when there is none of this name.
+    pub fn named(text: &str) -> Result<Self> {
+        Self::parse(text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::as_str).join(", ");
+            invalid(format!("unknown run status: {text}")).with_hint(format!("a status is one of {names}"))
+        })
+    }
+
     /// Whether `text` says that a run has ended.
     #[must_use]
     pub fn ended(text: &str) -> bool {
@@ -337,9 +348,8 @@ impl Run {
         }
         match updates.get("status") {
             None | Some(Value::Null) => Ok(()),
-            Some(Value::String(status)) if RunStatus::parse(status).is_some() => Ok(()),
-            Some(status) => Err(invalid(format!("unknown run status {status}"))
-                .with_hint(format!("a status is one of {}", RunStatus::ALL.map(RunStatus::as_str).join(", ")))),
+            Some(Value::String(status)) => RunStatus::named(status).map(drop),
+            Some(status) => Err(invalid(format!("status is text, not {status}"))),
         }
     }
 

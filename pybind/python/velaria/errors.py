@@ -28,6 +28,7 @@ __all__ = [
     "Position",
     "ProgrammingError",
     "ResourceError",
+    "RunDeleteConflictError",
     "SqlError",
     "TimeoutError",
     "UnsupportedError",
@@ -134,6 +135,10 @@ class CatalogError(ProgrammingError, LookupError):
 
 class UsageError(InterfaceError, ValueError):
     """Correct the arguments of the call."""
+
+
+class RunDeleteConflictError(UsageError):
+    """Wait until the run has ended."""
 
 
 class ArgumentTypeError(InterfaceError, TypeError):
