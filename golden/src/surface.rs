@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use velaria::{CsvOptions, ErrorReport, Explain, Session, SessionConfig};

@@ -470,7 +470,9 @@ fn usage_message(error: &clap::Error, group: &clap::Command) -> String {
         ErrorKind::MissingRequiredArgument => {
             format!("the following arguments are required: {}", context(ContextKind::InvalidArg))
         }
-        ErrorKind::MissingSubcommand => "the following arguments are required: command".to_owned(),
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            "the following arguments are required: command".to_owned()
+        }
         ErrorKind::InvalidSubcommand => {
             let choices = group.get_subcommands().filter(|command| !command.is_hide_set());
             let choices: Vec<String> = choices.map(|command| format!("'{}'", command.get_name())).collect();

@@ -76,7 +76,7 @@ pub(crate) struct RunIdArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) run_id: String,
     /// The most artifacts, or rows of the result
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, allow_negative_numbers = true)]
     pub(crate) limit: u32,
 }
 
@@ -87,7 +87,7 @@ pub(crate) struct RunStatusArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) run_id: String,
     /// The most artifacts
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true)]
     pub(crate) limit: u32,
 }
 
@@ -107,7 +107,7 @@ pub(crate) struct RunListArgs {
     #[arg(long, value_name = "TEXT")]
     pub(crate) query: Option<String>,
     /// The most runs
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, allow_negative_numbers = true)]
     pub(crate) limit: u32,
 }
 
@@ -115,10 +115,10 @@ pub(crate) struct RunListArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RunCleanupArgs {
     /// Keep this many of the newest runs
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) keep_last: Option<u32>,
     /// Forget runs that are older than this many days
-    #[arg(long, value_name = "DAYS", value_parser = days)]
+    #[arg(long, value_name = "DAYS", value_parser = days, allow_negative_numbers = true)]
     pub(crate) ttl_days: Option<f64>,
     /// Delete the directories of the runs as well
     #[arg(long)]
@@ -142,7 +142,7 @@ pub(crate) struct ArtifactsListArgs {
     #[arg(long, value_name = "TAG")]
     pub(crate) tag: Option<String>,
     /// The most artifacts
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, allow_negative_numbers = true)]
     pub(crate) limit: u32,
 }
 
@@ -153,7 +153,7 @@ pub(crate) struct ArtifactsPreviewArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) artifact_id: String,
     /// The most rows; 50 are shown at the most
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, allow_negative_numbers = true)]
     pub(crate) limit: u32,
 }
 

@@ -11,7 +11,6 @@ use std::thread;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 use velaria::rows::Objects;
 use velaria::stream::StreamingQueryProgress;
 use velaria::{Error, ErrorCode, Result, json};

@@ -1,4 +1,4 @@
-//! Tracked runs when the world is not as it should be: interrupts, full disks, many at once, homes that cannot be.
+//! Tracked runs when the world is not as it should be: commands that are ended, full disks, many at once, homes that cannot be.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -76,11 +76,11 @@ fn id(run: &Path) -> String {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_cancels_the_run() {
+fn a_command_that_is_ended_cancels_its_run() {
     let place = Place::new();
     let mut command = place.start(ENDLESS).stdout(Stdio::null()).spawn().unwrap();
     let run = place.begun(command.id());
-    assert!(Command::new("kill").args(["-INT", &command.id().to_string()]).status().unwrap().success());
+    assert!(Command::new("kill").args(["-TERM", &command.id().to_string()]).status().unwrap().success());
     assert!(!command.wait().unwrap().success());
     let status = wait_for(|| {
         let status = place.call(&["run", "status", "--run-id", &id(&run)]);
