@@ -255,7 +255,8 @@ impl DataFrame {
 
     /// All columns, those that are keys of `names` under its values.
     fn rename(&self, py: Python<'_>, names: &Bound<'_, PyDict>) -> PyResult<Self> {
-        let names = names.iter().map(|pair| pair.extract()).collect::<PyResult<Vec<(String, String)>>>()?;
+        let names =
+            names.iter().map(|(old, new)| Ok((old.extract()?, new.extract()?))).collect::<PyResult<Vec<_>>>()?;
         let frame = self.frame.clone();
         plan(py, async move { frame.rename(&names).await }).map(Self::new)
     }

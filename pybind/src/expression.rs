@@ -48,7 +48,7 @@ fn operand(value: &Bound<'_, PyAny>) -> PyResult<Tree> {
 /// A column by its name, or an operand.
 fn column(value: &Bound<'_, PyAny>) -> PyResult<Tree> {
     match value.cast::<PyString>() {
-        Ok(name) => Tree::column(name.to_str()?).map_err(|error| to_py(value.py(), &error)),
+        Ok(name) => Tree::column(&name.to_cow()?).map_err(|error| to_py(value.py(), &error)),
         Err(_) => operand(value),
     }
 }
@@ -56,7 +56,7 @@ fn column(value: &Bound<'_, PyAny>) -> PyResult<Tree> {
 /// A condition as text of SQL, or an operand.
 pub(crate) fn condition(value: &Bound<'_, PyAny>) -> PyResult<Tree> {
     match value.cast::<PyString>() {
-        Ok(text) => Tree::sql(text.to_str()?, &velaria::Parameters::None).map_err(|error| to_py(value.py(), &error)),
+        Ok(text) => Tree::sql(&text.to_cow()?, &velaria::Parameters::None).map_err(|error| to_py(value.py(), &error)),
         Err(_) => operand(value),
     }
 }

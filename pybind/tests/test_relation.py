@@ -109,11 +109,10 @@ def test_wrong_expressions_say_what_is_wrong() -> None:
         (lambda: col("a").alias("x") + 1, "name"),
         (lambda: col("a").over(), "call of a function"),
         (lambda: col("a").otherwise(1), "when"),
-        (lambda: col("a").cast("INT) + (1"), ""),
-        (lambda: sql_expr("a; DROP TABLE t"), ""),
-        (lambda: sql_expr("a, b"), ""),
+        (lambda: col("a").cast("INT) + (1"), "unexpected token"),
+        (lambda: sql_expr("a; DROP TABLE t"), "unexpected token"),
+        (lambda: sql_expr("a, b"), "unexpected token"),
         (lambda: sql_expr("a = ?", []), "parameter"),
-        (lambda: velaria.functions.extract(col("a")), "sql_expr"),  # type: ignore[attr-defined]
     ]:
         with pytest.raises(errors.Error, match=words):
             mistake()  # type: ignore[no-untyped-call]
@@ -189,11 +188,28 @@ def test_order_and_limit_are_those_of_sql(session: velaria.Session, table: velar
     for frame, text in [
         (table.order("b", col("a").desc()), "SELECT * FROM t ORDER BY b, a DESC"),
         (table.order(col("x").desc(nulls="last"), "a").limit(3), "SELECT * FROM t ORDER BY x DESC NULLS LAST, a LIMIT 3"),
-        (table.order("a").limit(2, offset=3), "SELECT * FROM t ORDER BY a LIMIT 2 OFFSET 3"),
-        (table.order("a").filter("b > 0").select("b", "s"), "SELECT b, s FROM t WHERE b > 0 ORDER BY a"),
+        (table.order("a", "b").limit(2, offset=3), "SELECT * FROM t ORDER BY a, b LIMIT 2 OFFSET 3"),
+        (table.order("x").filter("b > 0").select("b", "s"), "SELECT b, s FROM t WHERE b > 0 ORDER BY x"),
         (table.order(col("b") % 3, "a").with_columns(c=fn.upper(col("s"))), "SELECT *, upper(s) AS c FROM t ORDER BY b % 3, a"),
     ]:
         assert frame.fetchall() == session.sql(text).fetchall(), text
+
+
+def test_an_order_lasts_over_threads() -> None:
+    with velaria.Session(threads=4) as session:
+        session.sql("CREATE TABLE n AS SELECT (value * 7919) % 200003 AS v FROM range(200003)")
+        ordered = session.table("n").order(col("v").desc())
+        for frame in [
+            ordered,
+            ordered.filter(col("v") % 2 == 0),
+            ordered.with_columns(w=fn.md5(col("v").cast("VARCHAR"))).drop("w"),
+            ordered.rename({"v": "u"}).select(v="u").filter("v > 10"),
+            ordered.sql("SELECT v FROM self WHERE v > 1000"),
+        ]:
+            values = [row[0] for row in frame.fetchall()]
+            assert len(values) > 50_000
+            assert values == sorted(values, reverse=True)
+        assert ordered.limit(2, offset=100_000).fetchall() == [(100_002,), (100_001,)]
 
 
 def test_joins_are_those_of_sql(session: velaria.Session, table: velaria.DataFrame) -> None:
@@ -201,7 +217,7 @@ def test_joins_are_those_of_sql(session: velaria.Session, table: velaria.DataFra
     session.create_temp_view("o", other)
     using = "SELECT t.a, b, o.label FROM t {} JOIN o USING (b)"
     for frame, text in [
-        (table.join(other, "b").select("a", "b", "label"), using.format("INNER")),
+        (table.drop("s").join(other, "b").select("a", "b", "label"), using.format("INNER")),
         (table.drop("s").join(other, ["b"], "left").select("a", "b", "label"), using.format("LEFT")),
         (table.drop("s").join(other, "b", "full").select("a", "b", "label"), using.format("FULL OUTER")),
         (table.drop("s").join(other, "b", how="right").select("a", "b", "label"), using.format("RIGHT")),
@@ -214,8 +230,6 @@ def test_joins_are_those_of_sql(session: velaria.Session, table: velaria.DataFra
         (table.join(other, left_on="a", right_on="b", suffix="_o").select("a", "b_o"), "SELECT t.a, o.b AS b_o FROM t JOIN o ON t.a = o.b"),
         (table.join(other, how="cross", suffix="_o").aggregate(fn.count()), "SELECT count(*) FROM t CROSS JOIN o"),
     ]:
-        if "JOIN o USING" in text and "INNER" in text:
-            frame = table.drop("s").join(other, "b").select("a", "b", "label")
         assert outcome(lambda: frame) == outcome(lambda: session.sql(text)), text
     for mistake in [
         lambda: table.join(other),
@@ -308,7 +322,7 @@ def test_sql_over_self(session: velaria.Session, table: velaria.DataFrame) -> No
     assert table.sql("WITH self AS (SELECT 1 AS one) SELECT * FROM self").fetchall() == [(1,)]
     assert table.sql("SELECT count(*) AS n FROM self JOIN t ON self.a = t.a").fetchall() == [(8,)]
     assert table.sql("SELECT max(a) AS m FROM (SELECT a FROM self WHERE a < 4) AS s WHERE a IN (SELECT b FROM self)").fetchall() == [(2,)]
-    assert "Filter" in table.sql("EXPLAIN SELECT * FROM self WHERE a > 1").fetchall()[0][0]
+    assert any("Filter" in line for line, in table.sql("EXPLAIN SELECT * FROM self WHERE a > 1").fetchall())
     assert table.sql("DESCRIBE self").fetchall()[0][0] == "a"
 
 
@@ -392,12 +406,13 @@ def test_a_frame_follows_its_tables(session: velaria.Session) -> None:
 
 
 def test_late_types_widen_through_a_chain(session: velaria.Session, tmp_path: Path) -> None:
-    lines = ["v"] + [str(number) for number in range(5000)] + ["late"]
+    numbers = [str(number) for number in range(200_000)]
+    lines = ["v", *numbers, "late", *numbers]
     (tmp_path / "late.csv").write_text("\n".join(lines) + "\n")
     frame = session.read_csv(tmp_path / "late.csv")
     chain = frame.select("v").filter(col("v").is_not_null())
     with pytest.warns(errors.Warning):
-        assert len(chain.fetchall()) == 5001
+        assert len(chain.fetchall()) == 400_001
 
 
 def test_the_time_of_a_query_goes_on(session: velaria.Session) -> None:
@@ -409,7 +424,7 @@ def test_the_time_of_a_query_goes_on(session: velaria.Session) -> None:
 def test_steps_are_bounded(table: velaria.DataFrame) -> None:
     frame = table.select("a")
     with pytest.raises(errors.Error) as raised:
-        for _ in range(2000):
+        for _ in range(400):
             frame = frame.filter(col("a") > 1)
     assert raised.value.code == "VEL-1004"
     assert frame.count() == 4

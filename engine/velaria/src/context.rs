@@ -216,6 +216,10 @@ impl Context {
         if let Some(session) = &self.session {
             let mut state = session.state(spread).clone();
             state.register_catalog_list(Arc::clone(&self.catalogs));
+            if self.catalog.variables().has_own() {
+                // The rows of a frame have their order, which a query over them keeps where it says no other.
+                state.config_mut().options_mut().sql_parser.enable_subquery_sort_elimination = false;
+            }
             if self.catalog.sight() == Sight::Stream {
                 stream::register(&mut state);
             }

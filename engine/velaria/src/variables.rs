@@ -100,6 +100,11 @@ impl Variables {
         self.clock
     }
 
+    /// Whether there are tables before the names of the session.
+    pub(crate) fn has_own(&self) -> bool {
+        !self.own.is_empty()
+    }
+
     /// The table called `name` that is before the names of the session.
     pub(crate) fn own(&self, name: &str) -> Option<&Arc<dyn TableProvider>> {
         self.own.get(name)

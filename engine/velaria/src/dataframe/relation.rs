@@ -21,7 +21,7 @@ use crate::stop::within;
 use crate::variables::Variables;
 
 /// How many frames can be made of each other one after the other: planning takes longer with each of them.
-const STEPS_MAX: usize = 500;
+const STEPS_MAX: usize = 200;
 
 impl DataFrame {
     /// The rows for which all of `conditions` are true: `SELECT * FROM self WHERE …`.
