@@ -11,7 +11,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 
 use crate::logs;
-use crate::runtime::attached;
+use crate::runtime::{attached, check_process};
 
 /// How long the end waits for a callback that does not return.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -89,6 +89,10 @@ impl Door {
 
 #[pyfunction]
 fn close(py: Python<'_>) {
+    if check_process().is_err() {
+        // No thread of the engine came along, and locks that one held are held for ever.
+        return;
+    }
     logs::close();
     py.detach(|| DOOR.close());
     logs::deliver(py);
