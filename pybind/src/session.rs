@@ -13,6 +13,7 @@ use velaria::{
 use crate::arrow_in;
 use crate::dataframe::DataFrame;
 use crate::error::{say, to_py, warn, wrong_type};
+use crate::interrupts;
 use crate::options::{options, with};
 use crate::parameters::parameters;
 use crate::runtime::{plan, wait};
@@ -139,6 +140,7 @@ impl Session {
             config = config.without_local_files();
         }
         let session = velaria::Session::new(config).map_err(|error| to_py(py, &error))?;
+        interrupts::prepare(py);
         let scan = if allow_python_scan { Scan::Caller } else { Scan::Off };
         Ok(Self { session: Mutex::new(Some(session)), scan })
     }
@@ -632,6 +634,7 @@ impl Session {
 #[pyo3(signature = (text, params=None))]
 pub(crate) fn sql(py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<DataFrame> {
     let session = default_session().map_err(|error| to_py(py, &error))?;
+    interrupts::prepare(py);
     variables::sql(py, session, text, parameters(py, params)?, Scan::Caller)
 }
 

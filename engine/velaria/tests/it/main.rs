@@ -10,6 +10,7 @@ mod files;
 mod hostile;
 mod laws;
 mod limits;
+mod once;
 mod plan_cache;
 mod search;
 mod session;
