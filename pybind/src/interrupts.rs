@@ -14,14 +14,20 @@ static PIPE: PyOnceLock<Option<(i32, i32)>> = PyOnceLock::new();
 /// How many numbers are taken at a time.
 const SIGNALS_MAX: usize = 4096;
 
-/// Begins to listen for a stream that is made now. What came before is not meant for it.
+/// Begins to listen, once in a process. Only the main thread can, and it may be others that export and pull.
 ///
-/// Who has the interpreter write elsewhere, as asyncio may, keeps that; then, and on threads other than the main one,
-/// nothing changes.
+/// Who has the interpreter write elsewhere, as asyncio may, keeps that; then nothing changes.
+pub(crate) fn prepare(py: Python<'_>) {
+    if PIPE.get(py).is_none() {
+        listen(py);
+    }
+}
+
+/// Listens for a stream that is made now. What came before is not meant for it.
 pub(crate) fn listen(py: Python<'_>) {
-    if cfg!(unix) && is_main_thread(py).unwrap_or(false) {
-        // Without it everything works as before.
-        let _ = take(py).and_then(|_| install(py));
+    // Without it everything works as before.
+    if cfg!(unix) && take(py).is_ok() && is_main_thread(py).unwrap_or(false) {
+        let _ = install(py);
     }
 }
 

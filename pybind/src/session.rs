@@ -13,6 +13,7 @@ use velaria::{
 use crate::arrow_in;
 use crate::dataframe::DataFrame;
 use crate::error::{say, to_py, warn, wrong_type};
+use crate::interrupts;
 use crate::job;
 use crate::options::{options, with};
 use crate::parameters::parameters;
@@ -150,6 +151,7 @@ impl Session {
         }
         let session = velaria::Session::new(config).map_err(|error| to_py(py, &error))?;
         session.set_progress_listener(progress::chosen(py, progress)?);
+        interrupts::prepare(py);
         let scan = if allow_python_scan { Scan::Caller } else { Scan::Off };
         Ok(Self { session: Mutex::new(Some(session)), scan })
     }
@@ -889,6 +891,7 @@ impl Session {
 #[pyo3(signature = (text, params=None))]
 pub(crate) fn sql(py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<DataFrame> {
     let session = default_session(py)?;
+    interrupts::prepare(py);
     variables::sql(py, session, text, parameters(py, params)?, Scan::Caller, Asked::Run)
 }
 

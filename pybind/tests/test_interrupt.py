@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot b
 CHILD = """
 import faulthandler, io, os, signal, sys, threading, time
 # The watchdog: it ends the process, and says where it was.
-faulthandler.dump_traceback_later(10, exit=True)
+faulthandler.dump_traceback_later(60, exit=True)
 import velaria
 session = velaria.Session()
 endless = "FROM generate_series(1, 1000000000000000) AS a(v) WHERE v % 7 = 9"
@@ -71,7 +71,17 @@ PULLS = {
 FOREIGN = {
     "pyarrow.table": ("import pyarrow", "pyarrow.table(rows)"),
     "pyarrow reader": ("import pyarrow", "pyarrow.RecordBatchReader.from_stream(rows).read_all()"),
+    "pyarrow scanner": (
+        "import pyarrow.dataset",
+        "pyarrow.dataset.Scanner.from_batches(pyarrow.RecordBatchReader.from_stream(rows)).to_table()",
+    ),
     "polars.DataFrame": ("import polars", "polars.DataFrame(rows)"),
+    # DuckDB exports and pulls on threads of its own, and the main thread waits for them.
+    "duckdb": ("import duckdb", "duckdb.sql('SELECT COUNT(*) FROM rows').fetchall()"),
+    "duckdb reader": (
+        "import duckdb, pyarrow\nreader = pyarrow.RecordBatchReader.from_stream(rows)",
+        "duckdb.sql('SELECT COUNT(*) FROM reader').fetchall()",
+    ),
     "velaria": ("", "session.create_dataframe_from_arrow(rows)"),
 }
 
@@ -95,7 +105,10 @@ def test_interrupt_ends_an_export(name: str) -> None:
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_interrupt_ends_a_stream_that_others_pull(name: str) -> None:
-    need("polars" if name.startswith("polars") else "pyarrow")
+    need("pyarrow")
+    for package in ("polars", "duckdb"):
+        if name.startswith(package):
+            need(package)
     setup, action = FOREIGN[name]
     catching = "try: {}\n    except (Exception if {!r} != 'velaria' else ()): time.sleep(1)".format(action, name)
     interrupt(setup, catching)
@@ -113,6 +126,68 @@ session.create_temp_view("t", session.create_dataframe_from_arrow({}))
 column = session.sql("SELECT * FROM t LIMIT 1").columns[0]
 """.format(data)
     interrupt(setup, 'session.vector_search("t", column, queries, 1)')
+
+
+CSV = """
+import tempfile
+path = os.path.join(tempfile.mkdtemp(), "long.csv")
+with open(path, "w") as out:
+    out.write("a,b,c\\n")
+    for part in range(40):
+        out.write("".join("{0},text {0},{0}.5\\n".format(row) for row in range(20_000)))
+def again(read):
+    # Reading it once may be over before the signal comes.
+    while True:
+        read()
+"""
+
+SCANS = {
+    "count": "again(lambda: session.read_csv(path).count())",
+    "rows": "again(lambda: session.read_csv(path).fetchall())",
+    "write": "again(lambda: session.read_csv(path).write_parquet(path + '.parquet', overwrite=True))",
+    "cache": "again(lambda: session.read_csv(path, materialization_dir=tempfile.mkdtemp()))",
+}
+
+
+@pytest.mark.parametrize("name", SCANS)
+def test_interrupt_ends_a_scan_of_a_file(name: str) -> None:
+    interrupt(CSV, SCANS[name])
+
+
+STREAM = """
+source, sink = session.create_realtime_stream_source({"a": "BIGINT"}), session.create_realtime_stream_sink()
+query = session.read_realtime_stream_source(source).write_stream_queue_sink(sink)
+query.start()
+"""
+
+
+@pytest.mark.parametrize("arguments", ["", "timeout=60", "max_batches=3"])
+def test_interrupt_ends_the_wait_for_a_stream_query(arguments: str) -> None:
+    interrupt(STREAM, "query.await_termination({})".format(arguments))
+
+
+def test_interrupt_ends_the_conversion_of_long_lists() -> None:
+    interrupt("values = list(range(2_000_000))", "while True: session.create_dataframe_from_arrow({'a': values})")
+
+
+def test_interrupt_that_came_before_is_not_that_of_a_later_stream() -> None:
+    need("duckdb")
+    code = """
+import os, signal
+import duckdb, velaria
+session = velaria.Session()
+frame = session.sql("SELECT value AS a FROM range(3000000)")
+for _ in range(5):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        while True:
+            pass
+    except KeyboardInterrupt:
+        pass
+    assert duckdb.sql("SELECT COUNT(*) FROM frame").fetchall() == [(3000000,)]
+print("done")
+"""
+    assert run_code(code) == "done\n"
 
 
 def test_interrupt_ends_a_producer_in_python() -> None:

@@ -5,7 +5,6 @@ mod relation;
 use std::any::Any;
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context as TaskContext, Poll};

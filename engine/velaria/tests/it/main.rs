@@ -11,6 +11,7 @@ mod files;
 mod hostile;
 mod laws;
 mod limits;
+mod once;
 mod plan_cache;
 mod search;
 mod session;
