@@ -4,6 +4,7 @@
 //! transport made.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -58,13 +59,13 @@ impl BitableConnection {
         user_access_token: Option<String>,
         base_url: Option<&str>,
         request_timeout_seconds: &Bound<'_, PyAny>,
-        retry_seconds: &Bound<'_, PyAny>,
+        retry_seconds: Option<&Bound<'_, PyAny>>,
         requests_per_second: f64,
     ) -> PyResult<Self> {
         let raise = |error: Error| to_py(py, &error);
         let settings = BitableSettings {
             request_timeout: seconds(request_timeout_seconds, "request_timeout_seconds")?,
-            retry_patience: seconds(retry_seconds, "retry_seconds")?,
+            retry_patience: retry_seconds.map_or(Ok(Duration::ZERO), |patience| seconds(patience, "retry_seconds"))?,
             requests_per_second,
             base_url: base_url.map(Origin::parse).transpose().map_err(raise)?,
         };

@@ -599,7 +599,7 @@ class BitableConnection:
         user_access_token: Optional[str],
         base_url: Optional[str],
         request_timeout_seconds: Union[float, timedelta],
-        retry_seconds: Union[float, timedelta],
+        retry_seconds: Optional[Union[float, timedelta]],
         requests_per_second: float,
     ) -> Self: ...
     def request(self, method: str, url: str, body: Optional[str]) -> str: ...

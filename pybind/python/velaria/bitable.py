@@ -75,7 +75,8 @@ class BitableClient:
             user_access_token,
             _LARK if lark and base_url is None else base_url,
             request_timeout_seconds,
-            retry_seconds,
+            # Nothing is repeated within no time.
+            retry_seconds or None,
             requests_per_second,
         )
 
