@@ -262,10 +262,13 @@ impl ArtifactIndex {
     /// # Errors
     /// `VEL-6204` when the index is locked.
     pub fn list_artifacts(&self, filter: &ArtifactFilter) -> Result<Vec<Object>> {
-        let wanted = |row: &Object| filter.tag.as_deref().is_none_or(|tag| row::tagged(row, "tags_json", tag));
-        let selection =
-            Selection { run_id: filter.run_id.as_deref(), since: filter.since.as_deref(), ..Selection::default() };
-        collect(filter.limit, wanted, |visit| self.store().artifacts(selection, visit))
+        let selection = Selection {
+            run_id: filter.run_id.as_deref(),
+            since: filter.since.as_deref(),
+            tag: filter.tag.as_deref(),
+            ..Selection::default()
+        };
+        collect(filter.limit, |_| true, |visit| self.store().artifacts(selection, visit))
     }
 
     /// The artifact `id`.
