@@ -184,8 +184,12 @@ fn delete_dir(home: &Home, id: &str, files: Files) -> Result<Option<PathBuf>> {
     if !dir.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
         return Ok(None);
     }
-    fs::remove_dir_all(&dir).map_err(|source| refused("cannot delete", &dir, source))?;
-    Ok(Some(dir))
+    match fs::remove_dir_all(&dir) {
+        Ok(()) => Ok(Some(dir)),
+        // Somebody else was faster.
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(refused("cannot delete", &dir, source)),
+    }
 }
 
 /// Whether `id` is the name of an entry of a directory and nothing else, also where it is no id of ours.

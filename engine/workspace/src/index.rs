@@ -105,6 +105,8 @@ pub(crate) struct Selection<'a> {
     pub(crate) status: Option<&'a str>,
     pub(crate) action: Option<&'a str>,
     pub(crate) since: Option<&'a str>,
+    /// A tag of the artifact.
+    pub(crate) tag: Option<&'a str>,
 }
 
 /// Takes one row after the other, and says when it has seen enough.
@@ -218,7 +220,7 @@ impl ArtifactIndex {
         self.settle(None);
         let query = filter.query.as_deref().map(str::to_lowercase).filter(|query| !query.is_empty());
         let wanted = |row: &Object| {
-            filter.tag.as_deref().is_none_or(|tag| row::tagged(row, "tags", tag))
+            filter.tag.as_deref().is_none_or(|tag| row::tagged(row.get("tags"), tag))
                 && query.as_deref().is_none_or(|query| row::mentions(row, query))
         };
         let selection =
@@ -260,10 +262,13 @@ impl ArtifactIndex {
     /// # Errors
     /// `VEL-6204` when the index is locked.
     pub fn list_artifacts(&self, filter: &ArtifactFilter) -> Result<Vec<Object>> {
-        let wanted = |row: &Object| filter.tag.as_deref().is_none_or(|tag| row::tagged(row, "tags_json", tag));
-        let selection =
-            Selection { run_id: filter.run_id.as_deref(), since: filter.since.as_deref(), ..Selection::default() };
-        collect(filter.limit, wanted, |visit| self.store().artifacts(selection, visit))
+        let selection = Selection {
+            run_id: filter.run_id.as_deref(),
+            since: filter.since.as_deref(),
+            tag: filter.tag.as_deref(),
+            ..Selection::default()
+        };
+        collect(filter.limit, |_| true, |visit| self.store().artifacts(selection, visit))
     }
 
     /// The artifact `id`.

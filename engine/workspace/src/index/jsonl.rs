@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use velaria_contract::Result;
 
 use super::event::{Event, RUN_KEYS};
+use super::row::tagged;
 use super::{Selection, Store, Visit};
 use crate::failure::refused;
 use crate::{Object, file};
@@ -101,9 +102,11 @@ impl Store for Jsonl {
     }
 
     fn artifacts(&self, selection: Selection<'_>, visit: Visit<'_>) -> Result<()> {
-        let since = |row: &Object| selection.since.is_none_or(|since| created_at(row) >= since);
         let wanted = |row: &Object| {
-            is(row, "artifact_id", selection.artifact_id) && is(row, "run_id", selection.run_id) && since(row)
+            is(row, "artifact_id", selection.artifact_id)
+                && is(row, "run_id", selection.run_id)
+                && selection.since.is_none_or(|since| created_at(row) >= since)
+                && selection.tag.is_none_or(|tag| tagged(row.get("tags_json"), tag))
         };
         for row in newest(self.state()?.artifacts).into_iter().filter(wanted) {
             if visit(row) == ControlFlow::Break(()) {

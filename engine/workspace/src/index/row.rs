@@ -18,9 +18,9 @@ pub(super) fn short(mut row: Object) -> Object {
     row
 }
 
-/// Whether the list at `key` has `tag`.
-pub(super) fn tagged(row: &Object, key: &str, tag: &str) -> bool {
-    row.get(key).and_then(Value::as_array).is_some_and(|tags| tags.iter().any(|each| each.as_str() == Some(tag)))
+/// Whether the list `tags` has `tag`.
+pub(super) fn tagged(tags: Option<&Value>, tag: &str) -> bool {
+    tags.and_then(Value::as_array).is_some_and(|tags| tags.iter().any(|each| each.as_str() == Some(tag)))
 }
 
 /// Whether the run row has `query`, which is in lower case, in one of the texts that people look for.

@@ -5,13 +5,12 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::types::ToSql;
 use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior, named_params};
 use serde_json::{Value, json};
 use velaria_contract::{Error, ErrorCode, Result};
 
 use super::event::Event;
-use super::row::decoded;
+use super::row::{decoded, tagged};
 use super::{Selection, Store, Visit};
 use crate::failure::{damaged, refused};
 use crate::{Object, file};
@@ -84,12 +83,18 @@ WHERE (:run_id IS NULL OR run_id = :run_id) AND (:status IS NULL OR status = :st
     AND (:action IS NULL OR action = :action)
 ORDER BY created_at DESC, rowid DESC";
 
-const SELECT_ARTIFACTS: &str = "\
-SELECT artifact_id, run_id, created_at, type, uri, format, row_count, schema_json, preview_json, tags_json
+/// Without previews, which are large: the newest come first without being sorted as a whole.
+const SELECT_ARTIFACT_PLACES: &str = "\
+SELECT rowid, CASE WHEN :tag IS NULL THEN NULL ELSE tags_json END
 FROM artifacts
 WHERE (:artifact_id IS NULL OR artifact_id = :artifact_id) AND (:run_id IS NULL OR run_id = :run_id)
     AND (:since IS NULL OR created_at >= :since)
 ORDER BY created_at DESC, rowid DESC";
+
+const SELECT_ARTIFACT: &str = "\
+SELECT artifact_id, run_id, created_at, type, uri, format, row_count, schema_json, preview_json, tags_json
+FROM artifacts
+WHERE rowid = ?1";
 
 /// An index file. Every call opens it and closes it again.
 #[derive(Debug)]
@@ -188,18 +193,12 @@ impl Store for Sqlite {
 
     fn runs(&self, selection: Selection<'_>, visit: Visit<'_>) -> Result<()> {
         let connection = self.connect()?;
-        let params = named_params! {
-            ":run_id": selection.run_id, ":status": selection.status, ":action": selection.action,
-        };
-        each(&connection, SELECT_RUNS, params, run, visit).map_err(|source| self.failed(source))
+        runs(&connection, selection, visit).map_err(|source| self.failed(source))
     }
 
     fn artifacts(&self, selection: Selection<'_>, visit: Visit<'_>) -> Result<()> {
         let connection = self.connect()?;
-        let params = named_params! {
-            ":artifact_id": selection.artifact_id, ":run_id": selection.run_id, ":since": selection.since,
-        };
-        each(&connection, SELECT_ARTIFACTS, params, artifact, visit).map_err(|source| self.failed(source))
+        artifacts(&connection, selection, visit).map_err(|source| self.failed(source))
     }
 }
 
@@ -271,21 +270,46 @@ fn encoded(row: &Object, key: &str) -> Option<String> {
     row.get(key).filter(|value| !value.is_null()).map(Value::to_string)
 }
 
-fn each(
-    connection: &Connection,
-    sql: &str,
-    params: &[(&str, &dyn ToSql)],
-    object: fn(&Row<'_>) -> rusqlite::Result<Object>,
-    visit: Visit<'_>,
-) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare(sql)?;
-    let mut rows = statement.query(params)?;
+fn runs(connection: &Connection, selection: Selection<'_>, visit: Visit<'_>) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(SELECT_RUNS)?;
+    let mut rows = statement.query(named_params! {
+        ":run_id": selection.run_id, ":status": selection.status, ":action": selection.action,
+    })?;
     while let Some(row) = rows.next()? {
-        if let ControlFlow::Break(()) = visit(object(row)?) {
+        if visit(run(row)?) == ControlFlow::Break(()) {
             break;
         }
     }
     Ok(())
+}
+
+fn artifacts(connection: &Connection, selection: Selection<'_>, visit: Visit<'_>) -> rusqlite::Result<()> {
+    // One state of the file for both statements.
+    let state = connection.unchecked_transaction()?;
+    let mut statement = state.prepare(SELECT_ARTIFACT)?;
+    for place in places(&state, selection)? {
+        if visit(statement.query_row([place], artifact)?) == ControlFlow::Break(()) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The places of the artifacts that `selection` selects, the newest first.
+fn places(connection: &Connection, selection: Selection<'_>) -> rusqlite::Result<Vec<i64>> {
+    let mut statement = connection.prepare(SELECT_ARTIFACT_PLACES)?;
+    let mut rows = statement.query(named_params! {
+        ":artifact_id": selection.artifact_id, ":run_id": selection.run_id, ":since": selection.since,
+        ":tag": selection.tag,
+    })?;
+    let mut places = Vec::new();
+    while let Some(row) = rows.next()? {
+        let tags = decoded(row.get(1)?, Value::Null);
+        if selection.tag.is_none_or(|tag| tagged(Some(&tags), tag)) {
+            places.push(row.get(0)?);
+        }
+    }
+    Ok(places)
 }
 
 fn run(row: &Row<'_>) -> rusqlite::Result<Object> {
