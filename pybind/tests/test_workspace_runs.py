@@ -284,6 +284,36 @@ def test_worker_does_not_outlive_the_command(home: Path, scores: str) -> None:
     assert (shown["run"]["status"], shown["run"]["error"]) == ("cancelled", "run cancelled: the command that started it has ended")
 
 
+INTERRUPTED = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from velaria.__main__ import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def interrupt():
+    while not list((Path(os.environ["VELARIA_HOME"]) / "runs").glob("*/_owner.json")):
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
+try:
+    main(["run", "start", "--", "csv-sql", "--csv", sys.argv[1], "--query", sys.argv[2]])
+except KeyboardInterrupt:
+    print("interrupted", file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to oneself there")
+def test_interrupt_cancels_the_run(home: Path, scores: str) -> None:
+    done = run(["-c", INTERRUPTED, scores, ENDLESS], env={"VELARIA_HOME": str(home)})
+    assert done.stderr == "interrupted\n", done
+    (entry,) = call("run", "list")[1]["runs"]
+    assert entry["status"] == "cancelled"
+    if sys.platform.startswith("linux"):
+        assert running_workers(entry["run_id"]) == []
+
+
 def test_secrets_are_not_written_down(home: Path, scores: str, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = "canary-5f1c9a77"
     monkeypatch.setenv("FEISHU_BITABLE_APP_SECRET", secret)

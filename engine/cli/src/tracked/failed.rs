@@ -1,7 +1,5 @@
 //! A run that ended without a result, and how that is said.
 
-use std::path::PathBuf;
-
 use serde::{Serialize, Serializer};
 use velaria::{Error, ErrorReport, Position, Result, json};
 use velaria_workspace::{ArtifactIndex, Home, Outcome, Redactor, Run, RunStatus};
@@ -11,7 +9,7 @@ use crate::failure::ErrorBody;
 /// Why a run has no result. What is a secret to the record of the run stands nowhere in it.
 pub(crate) struct RunFailure {
     run_id: String,
-    run_dir: PathBuf,
+    run_dir: String,
     status: RunStatus,
     error: Error,
 }
@@ -21,7 +19,7 @@ pub(crate) struct RunFailure {
 struct FailureJson<'a> {
     ok: bool,
     run_id: &'a str,
-    run_dir: &'a PathBuf,
+    run_dir: &'a str,
     status: &'static str,
     #[serde(flatten)]
     error: ErrorBody<'a>,
@@ -30,7 +28,7 @@ struct FailureJson<'a> {
 impl RunFailure {
     /// `run` ended as `status`, because of `error`.
     pub(crate) fn new(run: &Run, status: RunStatus, error: &Error) -> Self {
-        let (run_id, run_dir) = (run.id().as_str().to_owned(), run.dir().to_owned());
+        let (run_id, run_dir) = (run.id().as_str().to_owned(), run.dir().to_string_lossy().into_owned());
         Self { run_id, run_dir, status, error: without_secrets(error) }
     }
 

@@ -88,7 +88,7 @@ impl Serialize for Payload<'_> {
 struct SuccessJson<'a> {
     ok: bool,
     run_id: &'a str,
-    run_dir: &'a Path,
+    run_dir: &'a str,
     status: &'static str,
     action: &'a str,
     result: &'a Payload<'a>,
@@ -147,7 +147,7 @@ fn succeed(action: &Action, run: &Run, done: &Done<'_>) -> Result<()> {
     let document = SuccessJson {
         ok: true,
         run_id: run.id().as_str(),
-        run_dir: run.dir(),
+        run_dir: &run.dir().to_string_lossy(),
         status: RunStatus::Succeeded.as_str(),
         action: action.name(),
         result: &done.payload,
