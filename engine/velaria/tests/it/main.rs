@@ -11,6 +11,7 @@ mod hostile;
 mod laws;
 mod limits;
 mod plan_cache;
+mod relation;
 mod search;
 mod session;
 mod stream_laws;
