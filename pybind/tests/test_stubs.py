@@ -44,6 +44,9 @@ many: velaria.DataFrame = session.vector_search("t", "v", [[1.0, 2.5], [3.0, 4.0
 both: velaria.DataFrame = session.fused_search("t", ["a"], "words", "v", [1.0, 2.5])
 said: str = session.explain_hybrid_search("t", "v", Stream(), score_threshold=1)
 rows: list[tuple[object, ...]] = frame.limit(3).fetchall()
+more: velaria.Expression = (velaria.col("a") > 1) & ~velaria.fn.upper(velaria.col("s")).like("a%") | (1 == velaria.col("b"))
+made: velaria.DataFrame = frame.filter(more, "a > 1").with_columns(b=more).aggregate(velaria.fn.count(), by=["a", more]).order("a")
+both_sides: velaria.DataFrame = made.join(frame, "a", suffix="_r").union(frame).select("*", velaria.when(more, 1).otherwise(None))
 try:
     session.sql("SELECT 1")
 except velaria.Error as error:
@@ -59,10 +62,12 @@ session.sql(b"SELECT 1")
 session.sql("SELECT 1").limit("3")
 session.vector_search("t", "v", 3)
 session.vector_search("t", "v", [1.0], 5, "l2", "a > 1")
+session.table("t").order(3)
+session.table("t").join("other", "a")
 """
 
 
-@pytest.mark.parametrize(("program", "mistakes"), [(PROGRAM, 0), (WRONG, 6)], ids=["right", "wrong"])
+@pytest.mark.parametrize(("program", "mistakes"), [(PROGRAM, 0), (WRONG, 8)], ids=["right", "wrong"])
 def test_type_checker_tells_right_from_wrong(tmp_path: object, program: str, mistakes: int) -> None:
     mypy()
     done = run(["-m", "mypy", "--strict", "--no-error-summary", "--python-executable", sys.executable, "-c", program], cwd=ROOT / "pybind" / "tests")

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use sqlparser::ast::{Expr, Ident, SelectItem, Value, Visit, Visitor};
-use sqlparser::keywords::Keyword;
-use sqlparser::tokenizer::Span;
+use sqlparser::keywords::{Keyword, RESERVED_FOR_COLUMN_ALIAS as RESERVED};
+use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::diagnostic;
@@ -207,11 +207,17 @@ fn check_name(name: &str) -> Result<()> {
 pub(super) fn ident(name: &str) -> Result<Ident> {
     check_name(name)?;
     let simple = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-    let parsed = simple.then(|| tokenize(name).ok()).flatten().and_then(|tokens| sql_parser(tokens).parse_expr().ok());
-    Ok(match parsed {
-        Some(Expr::Identifier(read)) if read.value == name => Ident::new(name),
-        _ => Ident::with_quote('"', name),
-    })
+    match simple && reads_as_name(name) {
+        true => Ok(Ident::new(name)),
+        false => Ok(Ident::with_quote('"', name)),
+    }
+}
+
+/// Whether `text` alone is a name, wherever it stands in an expression.
+fn reads_as_name(text: &str) -> bool {
+    let Ok(tokens) = tokenize(text) else { return false };
+    let reserved = matches!(tokens.as_slice(), [TokenWithSpan { token: Token::Word(word), .. }, ..] if RESERVED.contains(&word.keyword));
+    !reserved && matches!(sql_parser(tokens).parse_expr(), Ok(Expr::Identifier(read)) if read.value == text)
 }
 
 /// Counts the levels of an expression.
