@@ -166,8 +166,30 @@ def test_interrupt_ends_the_wait_for_a_stream_query(arguments: str) -> None:
     interrupt(STREAM, "query.await_termination({})".format(arguments))
 
 
-def test_interrupt_ends_the_conversion_of_long_lists() -> None:
-    interrupt("values = list(range(2_000_000))", "while True: session.create_dataframe_from_arrow({'a': values})")
+def test_signal_handlers_run_while_long_lists_are_converted() -> None:
+    code = """
+import signal, velaria
+session, seen = velaria.Session(), []
+signal.signal(signal.SIGALRM, lambda *_: seen.append(1))
+values = list(range(3_000_000))
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+before = len(seen)
+frame = session.create_dataframe_from_arrow({"a": values})
+after = len(seen)
+signal.setitimer(signal.ITIMER_REAL, 0)
+# One could have come on each side of the call.
+assert after - before > 2, (before, after)
+def press(*_):
+    raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, press)
+signal.setitimer(signal.ITIMER_REAL, 0.001)
+try:
+    session.create_dataframe_from_arrow({"a": values})
+    print("ended")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    assert run_code(code) == "interrupted\n"
 
 
 def test_interrupt_that_came_before_is_not_that_of_a_later_stream() -> None:
