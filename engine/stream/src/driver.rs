@@ -56,14 +56,25 @@ impl<'a> Driver<'a> {
         let mut watermark = Watermark::new(&plan.inputs, timeout, control.environment.clock.monotonic());
         let head = resume(resumed, &mut pipeline, &mut watermark, &mut tally)?;
         durable.resumed_at(head.as_ref());
-        let sink = open_sink(control, &pipeline, &mut durable, head.as_ref())?;
+        let mut sink = open_sink(control, &pipeline, &mut durable, head.as_ref())?;
+        // From here on a stop has to reach a sink that waits.
+        control.hold_sink(true);
         // Commit 0 tells only where the sink stood.
         let head = head.filter(|head| head.epoch > 0);
+        let feed = match open_feed(plan, control, workers, head.as_ref(), durable.history()) {
+            Ok(feed) => feed,
+            Err(error) => {
+                control.hold_sink(false);
+                // The error of opening is the one to tell.
+                let _ = sink.close();
+                return Err(error);
+            }
+        };
         let mut driver = Self {
             control,
             clock: Arc::clone(&control.environment.clock),
             names: plan.inputs.iter().map(|input| input.name.clone()).collect(),
-            feed: open_feed(plan, control, workers, head.as_ref(), durable.history())?,
+            feed,
             pipeline,
             sink,
             watermark,

@@ -438,6 +438,10 @@ impl Control {
     /// Says whether the sink is open for this query.
     pub(crate) fn hold_sink(&self, held: bool) {
         self.writes.store(held, Ordering::SeqCst);
+        // A stop that came before could not reach it.
+        if held && self.is_stopping() {
+            self.sink.interrupt();
+        }
     }
 
     fn opened(&self) {

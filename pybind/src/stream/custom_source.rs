@@ -250,7 +250,7 @@ impl Inlet {
             let hint = format!("it has {}, the stream has {}", given.join(", "), wanted.join(", "));
             return Err(to_py(py, &Error::new(ErrorCode::SchemaMismatch, message).with_hint(hint)));
         }
-        velaria::stream::fit(&self.schema, batch.columns()).map_err(|error| to_py(py, &error))
+        stream::fit(&self.schema, batch.columns()).map_err(|error| to_py(py, &error))
     }
 
     fn end(&self, outcome: velaria::Result<()>) -> bool {

@@ -285,3 +285,20 @@ fn a_watch_ends_with_a_query_that_nobody_holds() {
     };
     assert_eq!(last, Watched::End);
 }
+
+#[test]
+fn a_stop_reaches_a_sink_that_waits_for_room() {
+    in_both_ways(|pulling| {
+        let source = Script { pulling, ..Script::new(batches(5)) };
+        let sink = velaria_connector::QueueSinkTable::with_capacity(1);
+        let query =
+            StreamingQuery::new(plan(&source, Vec::new()), Arc::new(sink), options(), Environment::default()).unwrap();
+        query.start().unwrap();
+        while query.progress().batches_processed == 0 {
+            thread::yield_now();
+        }
+        query.stop();
+        let progress = query.progress();
+        assert_eq!((progress.status.as_str(), progress.batches_processed), ("stopped", 1));
+    });
+}
