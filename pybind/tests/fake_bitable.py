@@ -171,20 +171,21 @@ class FakeBitable:
         asked = request.body.get("field_names", sorted(names))
         if not set(asked) <= names:
             return refusal(1254045, "FieldNameNotFound")
-        records = [record for record in self.records if self._passes(record, request.body.get("filter"))]
+        filter = request.body.get("filter")
+        records = list(self.records) if filter is None else [record for record in self.records if self._passes(record, filter)]
         for order in request.body.get("sort", []):
             records.sort(key=lambda record: record["fields"].get(order["field_name"]) or 0, reverse=order.get("desc", False))
-        shown = []
-        for record in records:
-            fields = {name: value for name, value in record["fields"].items() if name in asked}
-            row = {"record_id": record["record_id"], "fields": fields}
-            if request.body.get("automatic_fields"):
-                row["last_modified_time"] = record["last_modified_time"]
-            shown.append(row)
-        return self._page(request, shown, 500)
+        return self._page(request, records, 500, lambda record: self._shown(record, asked, request))
 
-    def _passes(self, record: Dict[str, Any], filter: Optional[Dict[str, Any]]) -> bool:
-        for condition in (filter or {}).get("conditions", []):
+    def _shown(self, record: Dict[str, Any], asked: List[str], request: Request) -> Dict[str, Any]:
+        fields = {name: value for name, value in record["fields"].items() if name in asked}
+        row = {"record_id": record["record_id"], "fields": fields}
+        if request.body.get("automatic_fields"):
+            row["last_modified_time"] = record["last_modified_time"]
+        return row
+
+    def _passes(self, record: Dict[str, Any], filter: Dict[str, Any]) -> bool:
+        for condition in filter["conditions"]:
             value = record["fields"].get(condition["field_name"])
             if condition["operator"] == "isGreater" and condition["value"][0] == "ExactDate":
                 # The service compares days: what is later on the same day is not greater.
@@ -194,12 +195,14 @@ class FakeBitable:
                 return False
         return True
 
-    def _page(self, request: Request, rows: List[Dict[str, Any]], most: int) -> Reply:
+    def _page(
+        self, request: Request, rows: List[Dict[str, Any]], most: int, shown: Callable[[Dict[str, Any]], Any] = lambda row: row
+    ) -> Reply:
         size = int(request.query.get("page_size", "20"))
         if not 1 <= size <= most:
             return refusal(99992402, "field validation failed: page_size", 400)
         start = int(request.query.get("page_token", "at-0")[3:])
-        page = rows[start : start + size]
+        page = [shown(row) for row in rows[start : start + size]]
         has_more = start + size < len(rows)
         data: Dict[str, Any] = {"items": page, "has_more": has_more, "total": self.total(len(rows))}
         if has_more:
