@@ -299,7 +299,9 @@ pub fn join(kind: JoinKind, condition: &JoinCondition, items: &[Item]) -> Result
     select.projection = items.iter().map(|item| item_tree(item, &mut parts)).collect::<Result<_>>()?;
     let constraint = match condition {
         JoinCondition::None => JoinConstraint::None,
-        JoinCondition::Using(columns) => JoinConstraint::Using(columns.iter().map(column_name).collect::<Result<_>>()?),
+        JoinCondition::Using(columns) => {
+            JoinConstraint::Using(columns.iter().map(|name| column_name(name)).collect::<Result<_>>()?)
+        }
         JoinCondition::On(expression) => {
             parts.push(expression);
             JoinConstraint::On(unnamed(expression)?.tree())
@@ -327,7 +329,7 @@ pub fn join(kind: JoinKind, condition: &JoinCondition, items: &[Item]) -> Result
     finish(query, select, &parts)
 }
 
-fn column_name(name: &String) -> Result<ObjectName> {
+fn column_name(name: &str) -> Result<ObjectName> {
     Ok(ObjectName(vec![ObjectNamePart::Identifier(ident(name)?)]))
 }
 
