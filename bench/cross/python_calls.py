@@ -159,7 +159,9 @@ def interrupt(what):
     def duckdb_scan():
         import duckdb
 
-        duckdb.sql("SELECT COUNT(*) FROM rows").fetchall()
+        frame = rows
+        assert frame is not None
+        duckdb.sql("SELECT COUNT(*) FROM frame").fetchall()
 
     def polars_frame():
         import polars
@@ -191,6 +193,8 @@ def interrupt(what):
         try:
             actions[what]()
         except Exception:
+            if not pressed:
+                raise
             # What another library makes of the end of the stream; the interrupt itself follows at the next step.
             while time.perf_counter() < pressed[0] + 5:
                 pass

@@ -5,6 +5,7 @@ two stretches of equal length, so that what is only taken once does not count.
 """
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -175,5 +176,5 @@ def test_thousand_cycles_leave_nothing(name: str) -> None:
     spare = 8 if "interrupt" in name or "Arrow" in name else 4
     code = CHILD.replace("{setup}", setup).replace("{warm}", "100").replace("{count}", "1000")
     code = code.replace("{spare}", str(spare)).replace("{kilobytes}", "20000")
-    code = "import sys\nsys.path.insert(0, {!r})\n".format(str(__import__("pathlib").Path(__file__).parent)) + code
+    code = "import sys\nsys.path.insert(0, {!r})\n".format(str(Path(__file__).parent)) + code
     assert run_code(code) == "done\n"

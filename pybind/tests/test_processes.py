@@ -1,6 +1,7 @@
 """Child processes, and the end of a process: fork after use is a clear error, spawn works, and an exit is an exit."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -90,9 +91,9 @@ print(velaria.sql("SELECT 2 AS a").fetchall())
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_other_ways_of_starting_children_work(method: str, tmp_path: "object") -> None:
+def test_other_ways_of_starting_children_work(method: str, tmp_path: Path) -> None:
     # Children import the program, which has to be a file.
-    program = tmp_path / "program.py"  # type: ignore[operator]
+    program = tmp_path / "program.py"
     program.write_text(
         """
 import multiprocessing

@@ -150,6 +150,24 @@ def test_text_leaves_as_plain_strings(session):
     assert pa.schema(session.sql("SELECT s, UPPER(s) AS u FROM v")) == pa.schema([("s", pa.string()), ("u", pa.string())])
 
 
+def test_arrow_data_is_what_it_says_or_an_error(session):
+    # RC-ARROW-5
+    codes = pa.array([0, 7], pa.int8())
+    wrong = pa.DictionaryArray.from_arrays(codes, pa.array(["x"]), safe=False)
+    with pytest.raises(errors.DataError) as raised:
+        session.create_dataframe_from_arrow(pa.table({"c": wrong}))
+    assert raised.value.code == "VEL-5009"
+
+
+def test_a_stream_that_is_pulled_gives_its_rows_once(session):
+    # RC-ARROW-6
+    frame = session.read_arrow_stream(pa.table({"a": [1, 2]}).to_reader())
+    assert frame.fetchall() == [(1,), (2,)]
+    with pytest.raises(errors.DataError) as raised:
+        frame.fetchall()
+    assert raised.value.code == "VEL-5009"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="the test sends a signal to its own process")
 def test_ctrl_c_ends_a_query_and_not_the_session(session):
     # RC-RUN-1
