@@ -362,7 +362,7 @@ fn places_into_query(url: &mut Url, mut body: Value) -> Value {
 
 fn gave_up(outcome: Outcome, attempts: u32, asked: Option<Duration>) -> Outcome {
     let Outcome::Error(error) = outcome else { return outcome };
-    let mut hint = format!("sent {attempts} times");
+    let mut hint = if attempts == 1 { "sent once".to_owned() } else { format!("sent {attempts} times") };
     if let Some(asked) = asked {
         hint.push_str(&format!("; the service asks to wait {} s", asked.as_secs()));
     }

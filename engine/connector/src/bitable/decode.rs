@@ -231,7 +231,8 @@ fn single(value: &Value) -> Option<Option<&Value>> {
 #[cfg(test)]
 mod tests {
     use arrow::util::display::array_value_to_string;
-    use serde_json::json;
+    use proptest::prelude::*;
+    use serde_json::{Map, json};
 
     use super::*;
     use crate::bitable::RecordQuery;
@@ -333,5 +334,64 @@ mod tests {
             assert!(decoded_with(number, Value::Null, value, false).is_err(), "{number}");
         }
         assert_eq!(row_of(&[0, 2, 0, 1], 2), 3);
+    }
+
+    /// Values as the service sends them, and as it never would: the names of members are those that are looked for.
+    fn value_strategy() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "[0-9a-z.é\u{0}-]{0,4}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            let name = prop::sample::select(vec![
+                "name",
+                "text",
+                "type",
+                "value",
+                "id",
+                "size",
+                "link_record_ids",
+                "record_ids",
+            ]);
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+                prop::collection::vec((name, inner), 0..4).prop_map(|members| {
+                    Value::Object(
+                        members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>(),
+                    )
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_a_batch_or_a_misfit_and_is_always_json(
+            values in prop::collection::vec(value_strategy(), 0..6),
+            number in prop::sample::select(vec![1, 2, 3, 4, 5, 7, 11, 13, 15, 17, 18, 19, 20, 21, 22, 23, 1001, 1005, 99]),
+            declared in prop::sample::select(vec![0, 1, 2, 4, 5, 7, 11, 15, 18, 20]),
+            flat in any::<bool>(),
+        ) {
+            let field = json!({"field_name": "f", "type": number, "property": {"type": {"data_type": declared}}});
+            let records: Vec<Value> = values.iter().map(|value| json!({"record_id": "r", "fields": {"f": value}})).collect();
+            for json_columns in [Vec::new(), vec!["f".to_owned()]] {
+                let is_json = !json_columns.is_empty();
+                let query = RecordQuery { flat, json_columns, ..RecordQuery::default() };
+                let columns = Columns::of(std::slice::from_ref(&field), &query).unwrap();
+                match batch(&columns, &records) {
+                    Ok(batch) => {
+                        prop_assert_eq!(batch.num_rows(), records.len());
+                        prop_assert!(batch.column(1).to_data().validate_full().is_ok());
+                    }
+                    Err(Undecoded::Misfit(place, misfit)) => {
+                        prop_assert!(!is_json && place == 0 && misfit.row < records.len());
+                    }
+                    Err(Undecoded::Error(error)) => prop_assert!(false, "{}", error),
+                }
+            }
+        }
     }
 }
