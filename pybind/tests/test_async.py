@@ -286,7 +286,8 @@ def test_an_error_in_the_rows_comes_after_the_rows_before_it(session: velaria.Se
                 rows += batch.num_rows
         return rows
 
-    assert asyncio.run(main()) <= 250000
+    # Several threads compute: rows from behind the wrong one may come first, those of its own batch never do.
+    assert asyncio.run(main()) < 300000
 
 
 def test_batches_share_their_memory_with_the_engine(session: velaria.Session) -> None:
@@ -403,7 +404,7 @@ os.waitpid(child, 0)
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted there")
 def test_many_cancelled_queries_leave_no_threads_behind() -> None:
     code = """
-import asyncio, os, velaria
+import asyncio, os, time, velaria
 session = velaria.Session(threads=2)
 def threads():
     return len(os.listdir("/proc/self/task"))
@@ -418,6 +419,12 @@ async def main(count):
 asyncio.run(main(20))
 before = threads()
 asyncio.run(main(200))
+# A busy machine may leave threads to a query that took long to stop: they go once it has.
+deadline = time.monotonic() + 30
+while threads() - before > 4 and time.monotonic() < deadline:
+    time.sleep(0.2)
+    session.sql("SELECT 1").count()
+    asyncio.run(session.sql("SELECT COUNT(*) AS n FROM range(100000) AS r(v)").fetchall_async())
 print(threads() - before <= 4)
 """.format(ENDLESS)
     assert run_code(code) == "True\n"

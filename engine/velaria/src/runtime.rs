@@ -25,6 +25,9 @@ pub(crate) const TICK: Duration = Duration::from_millis(20);
 /// How long an interrupted query may take to give its threads back before it is left behind.
 const GRACE: Duration = Duration::from_millis(200);
 
+/// How long threads are kept at least after they were left: somebody may be about to begin a query there.
+const LEFT_MIN: Duration = Duration::from_secs(1);
+
 /// How long the caller waits for an interrupted query to let go of what it holds.
 const FAREWELL: Duration = Duration::from_millis(50);
 
@@ -35,8 +38,8 @@ const STACK_BYTES: usize = 64 << 20;
 struct Threads {
     current: Option<Runtime>,
     stopping: Vec<(Instant, AbortHandle)>,
-    /// Threads with queries that did not stop. Other queries on them still run to their end.
-    left_behind: Vec<Runtime>,
+    /// Threads with queries that did not stop, and when they were left. Other queries on them still run to their end.
+    left_behind: Vec<(Instant, Runtime)>,
 }
 
 static THREADS: Mutex<Threads> = Mutex::new(Threads { current: None, stopping: Vec::new(), left_behind: Vec::new() });
@@ -122,6 +125,7 @@ pub(crate) fn panicked() -> Error {
 /// The threads for the next query.
 pub(crate) fn handle() -> Result<Handle> {
     let mut threads = threads();
+    threads.let_go();
     while let Some(started) = threads.oldest_stopping() {
         if started.elapsed() > GRACE {
             threads.leave_behind();
@@ -147,9 +151,19 @@ impl Threads {
     }
 
     fn leave_behind(&mut self) {
-        log::warn!(target: QUERY, "a query that was told to stop goes on: its threads are left to it");
+        log::info!(target: QUERY, "a query that was told to stop goes on: its threads are left to it");
         self.stopping.clear();
-        self.left_behind.extend(self.current.take());
+        self.left_behind.extend(self.current.take().map(|runtime| (Instant::now(), runtime)));
+    }
+
+    /// Ends the threads that were left to queries which have ended since.
+    fn let_go(&mut self) {
+        let is_idle = |(left, runtime): &mut (Instant, Runtime)| {
+            left.elapsed() > LEFT_MIN && runtime.metrics().num_alive_tasks() == 0
+        };
+        for (_, runtime) in self.left_behind.extract_if(.., is_idle) {
+            runtime.shutdown_background();
+        }
     }
 
     fn current(&mut self) -> io::Result<Handle> {
