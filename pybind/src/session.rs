@@ -635,7 +635,7 @@ impl Session {
     /// Runs one statement without variables of the caller, who is not the one that wrote it.
     #[pyo3(signature = (text, params=None))]
     fn _sql_alone(&self, py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<DataFrame> {
-        variables::sql(py, self.open(py)?, text, parameters(py, params)?, Scan::Foreign)
+        variables::sql(py, self.open(py)?, text, parameters(py, params)?, Scan::Foreign, Asked::Run)
     }
 
     /// Awaits the frame of one statement, with values for its parameters; variables of the caller are read at once.
