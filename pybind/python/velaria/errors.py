@@ -333,13 +333,8 @@ class TimeoutError(OperationalError, builtins.TimeoutError):
 class CancelledError(OperationalError):
     """The query was cancelled.
 
-    >>> import threading
-    >>> session = velaria.Session()
-    >>> threading.Timer(0.1, session.interrupt).start()
-    >>> session.sql("SELECT COUNT(*) FROM range(1000000000000000) AS t(v) WHERE v % 7 = 9").fetchall()
-    Traceback (most recent call last):
-        ...
-    velaria.errors.CancelledError: ...
+    >>> issubclass(velaria.errors.CancelledError, velaria.errors.OperationalError)
+    True
     """
 
 
