@@ -359,6 +359,14 @@ def test_many_runs_at_once_keep_one_index(home: Path, scores: str) -> None:
     assert not (home / "index" / "artifacts.jsonl").exists()
 
 
+def test_a_kept_preview_has_the_numbers_of_its_result(home: Path, scores: str) -> None:
+    query = "SELECT v * 0.1234567890123 / 7e-5 AS x, exp(v - 40) AS y FROM range(50) AS t(v)"
+    _, document = call("run", "start", "--", "csv-sql", "--csv", scores, "--query", query)
+    _, answer = call("run", "result", "--run-id", document["run_id"])
+    assert len(answer["preview"]["rows"]) == 50
+    assert answer["preview"]["rows"] == document["result"]["rows"]
+
+
 def test_cleanup_deletes_directories_only_when_asked(home: Path, scores: str) -> None:
     dirs = []
     for _ in range(2):
