@@ -28,6 +28,9 @@ NEEDED = {
     "velaria.DataFrame.to_arrow": "pyarrow",
     "velaria.DataFrame.to_pandas": "pandas",
     "velaria.DataFrame.to_polars": "polars",
+    "velaria.DataFrame.to_arrow_async": "pyarrow",
+    "velaria.DataFrame.to_pandas_async": "pandas",
+    "velaria.DataFrame.to_polars_async": "polars",
     "velaria.RealtimeStreamSink.poll_arrow": "pyarrow",
 }
 
