@@ -697,6 +697,7 @@ def test_a_sink_of_the_original_emits_in_time_although_nothing_comes(session: ve
     with stream.write_stream_custom(sink, 0).start():
         feed.put({"v": 1})
         assert seen.get(timeout=WATCHDOG_SECONDS).to_pydict() == {"v": [1]}
+        feed.put(None)
 
 
 def test_nothing_waits_in_a_sink_behind_a_commit(session: velaria.Session, tmp_path: Path) -> None:
@@ -817,6 +818,7 @@ def test_every_micro_batch_is_told_to_who_is_quick_enough(session: velaria.Sessi
         feed.put({"v": count})
         while told.get(timeout=WATCHDOG_SECONDS) != count:
             pass
+    feed.put(None)
     query.stop()
 
 
@@ -893,15 +895,16 @@ def test_a_thousand_cycles_leave_nothing(session: velaria.Session) -> None:
     def threads() -> int:
         return len(os.listdir("/proc/self/task"))
 
+    # Other tests may have left threads in calls that do not come back.
+    others = set(threading.enumerate())
     for number in range(20):
         cycle(number)
     before, tasks = state(), threads()
     for number in range(1000):
         cycle(number)
     # A thread of a query that was stopped may still be on its way out.
-    for thread in threading.enumerate():
-        if thread.name.startswith("stream-query-"):
-            thread.join(WATCHDOG_SECONDS)
+    for thread in set(threading.enumerate()) - others:
+        thread.join(WATCHDOG_SECONDS)
     after = state()
     assert after[0] <= before[0] and after[1] <= before[1]
     assert threads() <= tasks + 2
