@@ -90,6 +90,9 @@ class BitableClient:
         app_id, app_secret = (os.environ[name] for name in names)
         return cls(app_id, app_secret, **options)
 
+    # The original has it here; as a function it needs no client.
+    parse_bitable_url = staticmethod(parse_bitable_url)
+
     def __repr__(self) -> str:
         return repr(self._connection) if self._connection is not None else "<velaria.BitableClient>"
 
