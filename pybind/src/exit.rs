@@ -46,6 +46,18 @@ pub(crate) fn visit<R>(action: impl FnOnce(Python<'_>) -> R) -> Option<R> {
     attached(action)
 }
 
+/// The leave of a thread of Python to take the lock again, which it holds until it has done so. It is never given while the
+/// interpreter ends on another thread: that would end this one in the middle of our code.
+pub(crate) fn come_back() -> Visit {
+    loop {
+        match Visit::begin() {
+            Some(visit) => return visit,
+            // Only the end of the process ends this wait.
+            None => thread::park(),
+        }
+    }
+}
+
 /// Whether the interpreter ends, which this thread then may not ask for any more.
 pub(crate) fn is_closed() -> bool {
     DOOR.lock().is_closed()

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use velaria::{Error, ErrorCode, Result};
 
 use crate::error::to_py;
-use crate::exit::{Visit, is_closed};
+use crate::exit::{Visit, come_back, is_closed};
 use crate::interrupts;
 use crate::logs;
 
@@ -44,7 +44,7 @@ pub(crate) fn enter<T: Send>(py: Python<'_>, run: impl FnOnce(Check<'_>) -> Resu
     check_process().map_err(|error| to_py(py, &error))?;
     logs::refresh(py);
     let raised = Mutex::new(None);
-    let result = py.detach(|| run(&mut || check_signals(&raised)));
+    let (result, _way_back) = py.detach(|| (run(&mut || check_signals(&raised)), come_back()));
     logs::deliver(py);
     match raised.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(exception) => Err(exception),
@@ -137,6 +137,7 @@ pub(crate) fn interrupt_first<T>(py: Python<'_>, result: PyResult<T>) -> PyResul
 
 /// Lets a signal handler run; its exception is kept in `raised`.
 pub(crate) fn check_signals(raised: &Mutex<Option<PyErr>>) -> Result<()> {
+    let Some(_visit) = Visit::begin() else { return Err(shutting_down()) };
     match Python::try_attach(|py| py.check_signals()) {
         None => Err(shutting_down()),
         Some(Ok(())) => Ok(()),

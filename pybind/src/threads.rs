@@ -4,7 +4,6 @@
 //! when it exits, which must not find frames of ours beneath. What such a thread waits for in here it waits for in ticks; once
 //! the interpreter exits, the wait is never left again.
 
-use std::thread;
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -42,21 +41,13 @@ pub(crate) fn wait<T: Send>(py: Python<'_>, look: impl FnMut() -> Option<T> + Se
 /// What was found, and the leave to go back to the interpreter with it.
 fn look_until<T>(mut look: impl FnMut() -> Option<T>) -> (T, Visit) {
     loop {
-        match (look(), exit::is_closed()) {
-            (Some(found), _) => match Visit::begin() {
-                Some(visit) => return (found, visit),
-                None => stay_away(),
-            },
-            (None, true) => stay_away(),
-            (None, false) => {}
+        let found = look();
+        if found.is_some() || exit::is_closed() {
+            let visit = exit::come_back();
+            if let Some(found) = found {
+                return (found, visit);
+            }
         }
-    }
-}
-
-/// Waits for the end of the process: the interpreter would end a thread that comes back to it now.
-fn stay_away() -> ! {
-    loop {
-        thread::park();
     }
 }
 

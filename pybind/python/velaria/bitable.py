@@ -90,8 +90,14 @@ class BitableClient:
         app_id, app_secret = (os.environ[name] for name in names)
         return cls(app_id, app_secret, **options)
 
-    # The original has it here; as a function it needs no client.
-    parse_bitable_url = staticmethod(parse_bitable_url)
+    @staticmethod
+    def parse_bitable_url(url: str) -> Tuple[str, str, Optional[str]]:
+        """The function of this module of the same name.
+
+        >>> BitableClient.parse_bitable_url("https://team.feishu.cn/base/bascn1?table=tbl1")
+        ('bascn1', 'tbl1', None)
+        """
+        return parse_bitable_url(url)
 
     def __repr__(self) -> str:
         return repr(self._connection) if self._connection is not None else "<velaria.BitableClient>"
