@@ -130,10 +130,11 @@ impl RowReader {
     /// Asks for more batches; whether there were any.
     fn more(&self, py: Python<'_>) -> PyResult<bool> {
         let pulled = plan(py, self.source.next())?;
-        say(py, &self.source.frame.take_notices())?;
         let batches = self.source.batches(pulled).map_err(|error| to_py(py, &error))?;
         let some = !batches.is_empty();
         self.ready.lock().unwrap_or_else(PoisonError::into_inner).extend(batches);
+        // Last: a warning may be an exception, and the rows are for the next call then.
+        say(py, &self.source.frame.take_notices())?;
         Ok(some)
     }
 }

@@ -215,6 +215,9 @@ impl DataFrame {
     }
 
     /// The rows for which all conditions are true. Text is SQL.
+    ///
+    ///     >>> frame.filter(velaria.col("age") > 30, "name LIKE 'a%'").fetchall()
+    ///     [('ada', 36)]
     #[pyo3(signature = (*conditions))]
     fn filter(&self, py: Python<'_>, conditions: &Bound<'_, PyTuple>) -> PyResult<Self> {
         let conditions = conditions.iter().map(|value| condition(&value)).collect::<PyResult<Vec<_>>>()?;
@@ -223,6 +226,9 @@ impl DataFrame {
     }
 
     /// Columns by their names, and expressions. A keyword is the name of its expression.
+    ///
+    ///     >>> frame.select("name", next=velaria.col("age") + 1).fetchall()
+    ///     [('ada', 37), ('bo', None)]
     #[pyo3(signature = (*columns, **named))]
     fn select(
         &self,
@@ -235,6 +241,9 @@ impl DataFrame {
     }
 
     /// All columns, and new ones; a column of the same name is replaced where it stands.
+    ///
+    ///     >>> frame.with_columns(next=velaria.col("age") + 1).fetchall()
+    ///     [('ada', 36, 37), ('bo', None, None)]
     #[pyo3(signature = (*columns, **named))]
     fn with_columns(
         &self,
@@ -247,6 +256,9 @@ impl DataFrame {
     }
 
     /// The columns without those of these names.
+    ///
+    ///     >>> frame.drop("age").fetchall()
+    ///     [('ada',), ('bo',)]
     #[pyo3(signature = (*names))]
     fn drop(&self, py: Python<'_>, names: Vec<String>) -> PyResult<Self> {
         let frame = self.frame.clone();
@@ -254,6 +266,9 @@ impl DataFrame {
     }
 
     /// All columns, those that are keys of `names` under its values.
+    ///
+    ///     >>> frame.rename({"age": "years"}).columns
+    ///     ['name', 'years']
     fn rename(&self, py: Python<'_>, names: &Bound<'_, PyDict>) -> PyResult<Self> {
         let names =
             names.iter().map(|(old, new)| Ok((old.extract()?, new.extract()?))).collect::<PyResult<Vec<_>>>()?;
@@ -262,12 +277,20 @@ impl DataFrame {
     }
 
     /// The rows without copies.
+    ///
+    ///     >>> frame.union(frame).distinct().count()
+    ///     2
     fn distinct(&self, py: Python<'_>) -> PyResult<Self> {
         let frame = self.frame.clone();
         plan(py, async move { frame.distinct().await }).map(Self::new)
     }
 
     /// One row for each value of `by`, or one in all: the keys, then the aggregates.
+    ///
+    ///     >>> frame.aggregate(people=velaria.col("name").count(), oldest=velaria.col("age").max()).to_rows()
+    ///     {'schema': ['people', 'oldest'], 'rows': [[2, 36]]}
+    ///     >>> frame.aggregate(velaria.col("age").sum(), by="name").order("name").fetchall()
+    ///     [('ada', 36), ('bo', None)]
     #[pyo3(signature = (*aggregates, by=None, having=None, **named))]
     fn aggregate(
         &self,
@@ -283,6 +306,9 @@ impl DataFrame {
     }
 
     /// The rows sorted by names, expressions and sort keys.
+    ///
+    ///     >>> frame.order(velaria.col("name").desc()).fetchall()
+    ///     [('bo', None), ('ada', 36)]
     #[pyo3(signature = (*keys))]
     fn order(&self, py: Python<'_>, keys: &Bound<'_, PyTuple>) -> PyResult<Self> {
         let keys = keys.iter().map(|value| expression::sort_key(&value)).collect::<PyResult<Vec<_>>>()?;
@@ -291,6 +317,10 @@ impl DataFrame {
     }
 
     /// The rows with those of another frame. In an expression they are the tables `self` and `other`.
+    ///
+    ///     >>> cities = velaria.sql("SELECT 'ada' AS name, 'London' AS city")
+    ///     >>> frame.join(cities, on="name").select("name", "age", "city").fetchall()
+    ///     [('ada', 36, 'London')]
     #[pyo3(signature = (other, on=None, how="inner", *, left_on=None, right_on=None, suffix=None))]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword")]
     fn join(
@@ -309,22 +339,34 @@ impl DataFrame {
     }
 
     /// The rows of both frames.
+    ///
+    ///     >>> frame.union(frame).count()
+    ///     4
     #[pyo3(signature = (other, *, distinct=false, by_name=false))]
     fn union(&self, py: Python<'_>, other: &Bound<'_, PyAny>, distinct: bool, by_name: bool) -> PyResult<Self> {
         self.combine(py, relation::frame("union", other)?, relation::union(distinct, by_name))
     }
 
     /// The rows that both frames have, each once.
+    ///
+    ///     >>> frame.intersect(frame.limit(1)).fetchall()
+    ///     [('ada', 36)]
     fn intersect(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Self> {
         self.combine(py, relation::frame("intersect", other)?, SetOperation::Intersect)
     }
 
     /// The rows that the other frame does not have, each once.
+    ///
+    ///     >>> frame.except_(frame.limit(1)).fetchall()
+    ///     [('bo', None)]
     fn except_(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Self> {
         self.combine(py, relation::frame("except_", other)?, SetOperation::Except)
     }
 
     /// Runs a query in which this frame is the table `self`, with values for its parameters.
+    ///
+    ///     >>> frame.sql("SELECT name FROM self WHERE age > ?", [30]).fetchall()
+    ///     [('ada',)]
     #[pyo3(signature = (text, params=None))]
     fn sql(&self, py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let (frame, text, params) = (self.frame.clone(), text.to_owned(), parameters(py, params)?);
@@ -332,12 +374,18 @@ impl DataFrame {
     }
 
     /// The names and types of the columns as rows.
+    ///
+    ///     >>> frame.describe().select("column_name", "column_type").fetchall()
+    ///     [('name', 'STRING'), ('age', 'INT')]
     fn describe(&self, py: Python<'_>) -> PyResult<Self> {
         let frame = self.frame.clone();
         plan(py, async move { frame.describe().await }).map(Self::new)
     }
 
     /// Statistics of each column. All rows are read now.
+    ///
+    ///     >>> frame.summarize().select("column_name", "min", "max", "null_percentage").fetchall()
+    ///     [('name', 'ada', 'bo', 0.0), ('age', '36', '36', 50.0)]
     fn summarize(&self, py: Python<'_>) -> PyResult<Self> {
         let frame = self.frame.clone();
         plan(py, async move { frame.summarize().await }).map(Self::new)

@@ -4,6 +4,8 @@
 //! unwound, and destructors of ours would run without the lock. So threads of the engine enter by [`visit`], and the
 //! interpreter waits for those that are inside before it begins to end.
 
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
@@ -63,6 +65,40 @@ pub(crate) fn is_closed() -> bool {
     DOOR.lock().is_closed()
 }
 
+/// What somebody else lends, and what may need the interpreter when it is given back. Once that ends it is kept for ever.
+pub(crate) struct Lent<T>(ManuallyDrop<T>);
+
+impl<T> Lent<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(ManuallyDrop::new(value))
+    }
+}
+
+impl<T> Deref for Lent<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for Lent<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+impl<T> Drop for Lent<T> {
+    fn drop(&mut self) {
+        let Some(_visit) = Visit::begin() else { return };
+        #[expect(unsafe_code, reason = "a drop that is left out on purpose has to be done by hand otherwise")]
+        // SAFETY: the value is not used again: this is its owner's drop.
+        unsafe {
+            ManuallyDrop::drop(&mut self.0);
+        }
+    }
+}
+
 /// A thread that is inside, or on its way there.
 pub(crate) struct Visit;
 
@@ -107,5 +143,5 @@ fn close(py: Python<'_>) {
     }
     logs::close();
     py.detach(|| DOOR.close());
-    logs::deliver(py);
+    logs::deliver_apart(py);
 }

@@ -14,12 +14,24 @@ use crate::error::{to_py, wrong_type};
 use crate::parameters::{parameter, parameters};
 
 /// An expression of SQL over the rows of a frame. What is made of it is another one.
+///
+///     >>> import velaria
+///     >>> from velaria import col, when
+///     >>> frame = velaria.sql("SELECT * FROM (VALUES ('ada', 36), ('bo', 41), ('cy', NULL)) AS people(name, age)")
+///     >>> (col("age") + 1) * 2
+///     <velaria.Expression (age + 1) * 2>
+///     >>> frame.filter((col("age") > 30) & (col("name") != "bo")).fetchall()
+///     [('ada', 36)]
 #[pyclass(frozen, module = "velaria")]
 pub(crate) struct Expression {
     tree: Tree,
 }
 
 /// What rows are sorted by.
+///
+///     >>> import velaria
+///     >>> velaria.col("age").desc()
+///     <velaria.SortKey age DESC>
 #[pyclass(frozen, module = "velaria")]
 pub(crate) struct SortKey {
     key: Key,
@@ -238,27 +250,42 @@ impl Expression {
     }
 
     /// This expression as the column `name` of a result.
+    ///
+    ///     >>> frame.select((col("age") + 1).alias("next")).columns
+    ///     ['next']
     fn alias(&self, py: Python<'_>, name: &str) -> PyResult<Self> {
         made(py, self.tree.alias(name))
     }
 
     /// The value as another type, which is written as in SQL. With `safe`, what cannot be cast is NULL.
+    ///
+    ///     >>> frame.select(col("age").cast("DOUBLE"), number=col("name").cast("INT", safe=True)).limit(1).fetchall()
+    ///     [(36.0, None)]
     #[pyo3(signature = (data_type, *, safe=false))]
     fn cast(&self, py: Python<'_>, data_type: &str, safe: bool) -> PyResult<Self> {
         made(py, self.tree.cast(data_type, if safe { CastFailure::Null } else { CastFailure::Error }))
     }
 
     /// Whether there is no value.
+    ///
+    ///     >>> frame.filter(col("age").is_null()).fetchall()
+    ///     [('cy', None)]
     fn is_null(&self, py: Python<'_>) -> PyResult<Self> {
         made(py, self.tree.is_null())
     }
 
     /// Whether there is a value.
+    ///
+    ///     >>> frame.filter(col("age").is_not_null()).fetchall()
+    ///     [('ada', 36), ('bo', 41)]
     fn is_not_null(&self, py: Python<'_>) -> PyResult<Self> {
         made(py, self.tree.is_not_null())
     }
 
     /// Whether the value is one of `values`. Nothing is in an empty list.
+    ///
+    ///     >>> frame.filter(col("name").is_in(["ada", "eve"])).fetchall()
+    ///     [('ada', 36)]
     fn is_in(&self, py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<Self> {
         if values.is_instance_of::<PyString>() {
             return Err(wrong_type(py, "is_in expects a list of values, not a text"));
@@ -268,66 +295,102 @@ impl Expression {
     }
 
     /// Whether the value is neither below `low` nor above `high`.
+    ///
+    ///     >>> frame.filter(col("age").between(40, 50)).fetchall()
+    ///     [('bo', 41)]
     fn between(&self, low: &Bound<'_, PyAny>, high: &Bound<'_, PyAny>) -> PyResult<Self> {
         made(low.py(), self.tree.between(&operand(low)?, &operand(high)?))
     }
 
     /// Whether the text fits a pattern, in which `%` is any text and `_` one character.
+    ///
+    ///     >>> frame.filter(col("name").like("a%")).fetchall()
+    ///     [('ada', 36)]
     #[pyo3(signature = (pattern, escape=None))]
     fn like(&self, pattern: &Bound<'_, PyAny>, escape: Option<char>) -> PyResult<Self> {
         self.pattern(pattern, escape, LetterCase::Minded)
     }
 
     /// Like `like`, whatever the case of letters is.
+    ///
+    ///     >>> frame.filter(col("name").ilike("B_")).fetchall()
+    ///     [('bo', 41)]
     #[pyo3(signature = (pattern, escape=None))]
     fn ilike(&self, pattern: &Bound<'_, PyAny>, escape: Option<char>) -> PyResult<Self> {
         self.pattern(pattern, escape, LetterCase::Ignored)
     }
 
     /// A sort key: smallest first. `nulls` is "first" or "last".
+    ///
+    ///     >>> frame.order(col("age").asc(nulls="first")).fetchall()
+    ///     [('cy', None), ('ada', 36), ('bo', 41)]
     #[pyo3(signature = (nulls=None))]
     fn asc(&self, py: Python<'_>, nulls: Option<&str>) -> PyResult<SortKey> {
         self.sorted(py, SortDirection::Ascending, nulls)
     }
 
     /// A sort key: largest first. `nulls` is "first" or "last".
+    ///
+    ///     >>> frame.order(col("age").desc(nulls="last")).fetchall()
+    ///     [('bo', 41), ('ada', 36), ('cy', None)]
     #[pyo3(signature = (nulls=None))]
     fn desc(&self, py: Python<'_>, nulls: Option<&str>) -> PyResult<SortKey> {
         self.sorted(py, SortDirection::Descending, nulls)
     }
 
     /// The sum of the values.
+    ///
+    ///     >>> frame.aggregate(col("age").sum()).to_rows()
+    ///     {'schema': ['sum_age'], 'rows': [[77]]}
     fn sum(&self, py: Python<'_>) -> PyResult<Self> {
         self.call(py, "sum", Distinctness::All)
     }
 
     /// The average of the values.
+    ///
+    ///     >>> frame.aggregate(col("age").avg()).fetchall()
+    ///     [(38.5,)]
     fn avg(&self, py: Python<'_>) -> PyResult<Self> {
         self.call(py, "avg", Distinctness::All)
     }
 
     /// The smallest value.
+    ///
+    ///     >>> frame.aggregate(col("age").min()).fetchall()
+    ///     [(36,)]
     fn min(&self, py: Python<'_>) -> PyResult<Self> {
         self.call(py, "min", Distinctness::All)
     }
 
     /// The largest value.
+    ///
+    ///     >>> frame.aggregate(col("age").max()).fetchall()
+    ///     [(41,)]
     fn max(&self, py: Python<'_>) -> PyResult<Self> {
         self.call(py, "max", Distinctness::All)
     }
 
     /// The number of values that are there.
+    ///
+    ///     >>> frame.aggregate(col("age").count(), col("name").count()).fetchall()
+    ///     [(2, 3)]
     fn count(&self, py: Python<'_>) -> PyResult<Self> {
         self.call(py, "count", Distinctness::All)
     }
 
     /// The number of different values.
+    ///
+    ///     >>> frame.union(frame).aggregate(col("name").count_distinct()).fetchall()
+    ///     [(3,)]
     fn count_distinct(&self, py: Python<'_>) -> PyResult<Self> {
         self.call(py, "count", Distinctness::Distinct)
     }
 
     /// This call of a function over a window of rows. `rows` is the first and the last row from the current one; `None`
     /// in it is the end of the part.
+    ///
+    ///     >>> frame.select("name", total=col("age").sum().over(order_by="name")).order("name").fetchall()
+    ///     [('ada', 36), ('bo', 77), ('cy', 77)]
     #[pyo3(signature = (partition_by=None, order_by=None, rows=None))]
     fn over(
         &self,
@@ -342,11 +405,17 @@ impl Expression {
     }
 
     /// The `when` before this one, and `value` where `condition` is the first that is true.
+    ///
+    ///     >>> frame.select(when(col("age") > 40, "over 40").when(col("age").is_null(), "unknown")).fetchall()
+    ///     [(None,), ('over 40',), ('unknown',)]
     fn when(&self, condition: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<Self> {
         made(value.py(), self.tree.when(&self::condition(condition)?, &operand(value)?))
     }
 
     /// The `when` before this one, and `value` where no condition is true.
+    ///
+    ///     >>> frame.select(when(col("age") > 40, "over 40").otherwise("other")).fetchall()
+    ///     [('other',), ('over 40',), ('other',)]
     fn otherwise(&self, value: &Bound<'_, PyAny>) -> PyResult<Self> {
         made(value.py(), self.tree.otherwise(&operand(value)?))
     }
@@ -374,6 +443,10 @@ impl SortKey {
 }
 
 /// A column by its name; with `table`, one of that table.
+///
+///     >>> from velaria import col
+///     >>> col("age") > 40, col("age", table="other")
+///     (<velaria.Expression age > 40>, <velaria.Expression other.age>)
 #[pyfunction]
 #[pyo3(signature = (name, table=None))]
 pub(crate) fn col(py: Python<'_>, name: &str, table: Option<&str>) -> PyResult<Expression> {
@@ -381,12 +454,20 @@ pub(crate) fn col(py: Python<'_>, name: &str, table: Option<&str>) -> PyResult<E
 }
 
 /// A value.
+///
+///     >>> import velaria
+///     >>> velaria.sql("SELECT 1 AS a").select("a", b=velaria.lit("it's")).fetchall()
+///     [(1, "it's")]
 #[pyfunction]
 pub(crate) fn lit(value: &Bound<'_, PyAny>) -> PyResult<Expression> {
     operand(value).map(|tree| Expression { tree })
 }
 
 /// One expression as text of SQL, with values for its parameters.
+///
+///     >>> import velaria
+///     >>> velaria.sql("SELECT 20 AS a").select(b=velaria.sql_expr("a * ? + 2", [2])).fetchall()
+///     [(42,)]
 #[pyfunction]
 #[pyo3(signature = (text, params=None))]
 pub(crate) fn sql_expr(py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<Expression> {
@@ -394,6 +475,10 @@ pub(crate) fn sql_expr(py: Python<'_>, text: &str, params: Option<&Bound<'_, PyA
 }
 
 /// `value` where `condition` is true; `when` and `otherwise` may follow.
+///
+///     >>> from velaria import col, when
+///     >>> when(col("age") < 18, "young").otherwise("grown")
+///     <velaria.Expression CASE WHEN age < 18 THEN 'young' ELSE 'grown' END>
 #[pyfunction]
 pub(crate) fn when(condition: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<Expression> {
     made(value.py(), Tree::case(&self::condition(condition)?, &operand(value)?))

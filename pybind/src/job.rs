@@ -1,6 +1,7 @@
 //! Engine calls that a coroutine awaits: no thread of Python waits for them.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::PyException;
@@ -56,7 +57,7 @@ impl Job {
 impl Job {
     /// Begins. `done(value, notices, error)` is called once, on another thread, unless the job is stopped before.
     fn start(&self, py: Python<'_>, done: Py<PyAny>) -> PyResult<()> {
-        logs::refresh(py);
+        logs::refresh(py)?;
         let State::Ready(start) = self.replace(State::Ended) else {
             return Err(to_py(py, &Error::new(ErrorCode::Internal, "a job was started twice")));
         };
@@ -69,7 +70,7 @@ impl Job {
     fn stop(&self, py: Python<'_>) {
         let ended = self.replace(State::Ended);
         py.detach(|| drop(ended));
-        logs::deliver(py);
+        logs::deliver_apart(py);
     }
 }
 
@@ -86,7 +87,14 @@ pub(crate) fn or_failed<'py>(py: Python<'py>, made: PyResult<Bound<'py, PyAny>>)
 fn answer<T>(done: &Py<PyAny>, result: Result<T>, convert: impl FnOnce(Python<'_>, T) -> PyResult<Outcome>) {
     // There is no answer to an interpreter that has ended.
     let _ = visit(|py| {
-        let outcome = result.map_err(|error| to_py(py, &error)).and_then(|value| convert(py, value));
+        let converted = catch_unwind(AssertUnwindSafe(|| result.map(|value| convert(py, value))));
+        let panicked = || Error::new(ErrorCode::Internal, "a result could not be made into one of Python");
+        let outcome = match converted {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => Err(to_py(py, &error)),
+            // Who awaits it would wait for ever.
+            Err(_) => Err(to_py(py, &panicked())),
+        };
         let said = match outcome {
             Ok((value, notices)) => done.call1(py, (value, notices, py.None())),
             Err(error) => done.call1(py, (py.None(), Vec::<String>::new(), error.into_value(py))),
@@ -94,6 +102,6 @@ fn answer<T>(done: &Py<PyAny>, result: Result<T>, convert: impl FnOnce(Python<'_
         if let Err(error) = said {
             error.write_unraisable(py, None);
         }
-        logs::deliver(py);
+        logs::deliver_apart(py);
     });
 }

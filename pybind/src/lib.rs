@@ -4,8 +4,8 @@
 //!
 //! Invariant: nothing here decides semantics, renames a field or computes a value.
 //!
-//! `unsafe` stands in three places only: `arrow_in` (the C data interface), `numpy.rs` (memory that an array lends) and
-//! `runtime.rs` (the interpreter lock in callbacks from C).
+//! `unsafe` stands in four places only: `arrow_in` (the C data interface), `numpy.rs` (memory that an array lends), `runtime.rs`
+//! (the interpreter lock in callbacks from C) and `exit.rs` (what is never given back once the interpreter ends).
 
 mod arrow_in;
 mod arrow_out;

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -65,14 +66,22 @@ pub(crate) fn install() {
 }
 
 /// Looks up which levels somebody wants. Without the module `logging` nobody does.
-pub(crate) fn refresh(py: Python<'_>) {
-    let level = level(py).unwrap_or(LevelFilter::Off);
+///
+/// # Errors
+/// What a signal handler raises meanwhile; a logger that fails wants nothing.
+pub(crate) fn refresh(py: Python<'_>) -> PyResult<()> {
+    let level = match level(py) {
+        Ok(level) => level.unwrap_or(LevelFilter::Off),
+        Err(error) if error.is_instance_of::<PyException>(py) => LevelFilter::Off,
+        Err(raised) => return Err(raised),
+    };
     if level != log::max_level() {
         log::set_max_level(level);
     }
+    Ok(())
 }
 
-fn level(py: Python<'_>) -> Option<LevelFilter> {
+fn level(py: Python<'_>) -> PyResult<Option<LevelFilter>> {
     static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
     static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let logger = match LOGGER.get(py) {
@@ -81,36 +90,50 @@ fn level(py: Python<'_>) -> Option<LevelFilter> {
             let modules = MODULES.get_or_try_init(py, || {
                 py.import("sys")?.getattr("modules")?.cast_into::<PyDict>().map(Bound::unbind).map_err(PyErr::from)
             });
-            let logging = modules.ok()?.bind(py).get_item(intern!(py, "logging")).ok()??;
-            let logger = logging.call_method1("getLogger", ("velaria",)).ok()?;
+            let Some(logging) = modules?.bind(py).get_item(intern!(py, "logging"))? else { return Ok(None) };
+            let logger = logging.call_method1("getLogger", ("velaria",))?;
             LOGGER.get_or_init(py, || logger.unbind())
         }
     };
-    let level = logger.bind(py).call_method0(intern!(py, "getEffectiveLevel")).ok()?.extract::<i64>().ok()?;
-    Some(match level {
+    let level = logger.bind(py).call_method0(intern!(py, "getEffectiveLevel"))?.extract::<i64>()?;
+    Ok(Some(match level {
         ..=9 => LevelFilter::Trace,
         10..=19 => LevelFilter::Debug,
         20..=29 => LevelFilter::Info,
         30..=39 => LevelFilter::Warn,
         40..=49 => LevelFilter::Error,
         _ => LevelFilter::Off,
-    })
+    }))
 }
 
 /// Hands over what waits. A handler that calls the engine itself, and a second thread, leave it to who does so already.
-pub(crate) fn deliver(py: Python<'_>) {
+///
+/// # Errors
+/// What a signal handler raises meanwhile, after everything was handed over; what a handler of events raises is reported.
+pub(crate) fn deliver(py: Python<'_>) -> PyResult<()> {
     if !BRIDGE.waiting.load(Ordering::Acquire) {
-        return;
+        return Ok(());
     }
     let _delivering = match BRIDGE.delivering.try_lock() {
         Ok(guard) => guard,
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        Err(TryLockError::WouldBlock) => return,
+        Err(TryLockError::WouldBlock) => return Ok(()),
     };
+    let mut raised = Ok(());
     for event in BRIDGE.take() {
-        if let Err(error) = event.hand_over(py) {
-            error.write_unraisable(py, None);
+        match event.hand_over(py) {
+            Ok(()) => {}
+            Err(error) if error.is_instance_of::<PyException>(py) => error.write_unraisable(py, None),
+            Err(error) => raised = Err(error),
         }
+    }
+    raised
+}
+
+/// Hands over what waits on a thread that no signal handler runs on.
+pub(crate) fn deliver_apart(py: Python<'_>) {
+    if let Err(error) = deliver(py) {
+        error.write_unraisable(py, None);
     }
 }
 
@@ -163,7 +186,7 @@ impl Bridge {
                 return;
             }
             thread::sleep(PATIENCE);
-            if visit(deliver).is_none() {
+            if visit(deliver_apart).is_none() {
                 return;
             }
         }

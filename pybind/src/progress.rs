@@ -2,13 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use velaria::{Progress, ProgressListener};
 
 use crate::exit::visit;
-use crate::runtime::rearm_interrupt;
+use crate::runtime::end_wait;
 
 /// Who is told by default of the queries of a session: `chosen` is the argument of its constructor.
 pub(crate) fn chosen(py: Python<'_>, chosen: Option<&Bound<'_, PyAny>>) -> PyResult<Option<ProgressListener>> {
@@ -42,11 +42,14 @@ fn tell(py: Python<'_>, callback: &Py<PyAny>, progress: &Progress) -> PyResult<(
 }
 
 fn refuse(py: Python<'_>, error: PyErr, failed: &AtomicBool) {
-    if error.is_instance_of::<PyKeyboardInterrupt>(py) {
-        // It is meant for the query.
-        rearm_interrupt();
-        return;
-    }
+    let error = match error.is_instance_of::<PyException>(py) {
+        true => error,
+        // It is meant for the query: Ctrl-C, or a signal handler that ends the program.
+        false => match end_wait(error) {
+            Ok(()) => return,
+            Err(error) => error,
+        },
+    };
     if failed.swap(true, Ordering::Relaxed) && error.is_instance_of::<PyException>(py) {
         return;
     }

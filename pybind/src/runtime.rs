@@ -2,10 +2,13 @@
 //!
 //! A consumer of a C stream enters by a second door, [`wait_from_c`]: it may or may not hold the lock.
 
+use std::cell::RefCell;
+use std::ffi::{c_int, c_void};
 use std::future::Future;
 use std::process;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use velaria::{Error, ErrorCode, Result};
 
@@ -42,14 +45,35 @@ pub(crate) type Check<'a> = &'a mut dyn FnMut() -> Result<()>;
 /// Runs `run` with the lock released; it calls the check it is given while it waits.
 pub(crate) fn enter<T: Send>(py: Python<'_>, run: impl FnOnce(Check<'_>) -> Result<T> + Send) -> PyResult<T> {
     check_process().map_err(|error| to_py(py, &error))?;
-    logs::refresh(py);
+    // Waits that are short and many would never look.
+    py.check_signals()?;
+    logs::refresh(py)?;
+    let outer = RAISED.replace(Some(None));
     let raised = Mutex::new(None);
-    let (result, _way_back) = py.detach(|| (run(&mut || check_signals(&raised)), come_back()));
-    logs::deliver(py);
-    match raised.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    let (result, way_back) = py.detach(|| (run(&mut || check_signals(&raised)), come_back()));
+    drop(way_back);
+    let told = RAISED.replace(outer).flatten();
+    let logged = logs::deliver(py);
+    match raised.into_inner().unwrap_or_else(PoisonError::into_inner).or(told) {
         Some(exception) => Err(exception),
-        None => result.map_err(|error| to_py(py, &error)),
+        None => logged.and(result.map_err(|error| to_py(py, &error))),
     }
+}
+
+thread_local! {
+    /// What code of the program raised on this thread while it waits for the engine, if it does wait.
+    static RAISED: RefCell<Option<Option<PyErr>>> = const { RefCell::new(None) };
+}
+
+/// Has the call that this thread waits in end with `exception`; gives it back when the thread waits in none.
+pub(crate) fn end_wait(exception: PyErr) -> Result<(), PyErr> {
+    RAISED.with_borrow_mut(|raised| match raised {
+        Some(slot) => {
+            slot.get_or_insert(exception);
+            Ok(())
+        }
+        None => Err(exception),
+    })
 }
 
 /// Runs `future` like [`plan`] for a caller that speaks C, on a thread that holds the lock or does not.
@@ -67,8 +91,8 @@ where
         let raised = Mutex::new(None);
         let check = || check_exit().and_then(|()| check_signals(&raised)).and_then(|()| check_interrupts());
         let result = py.detach(|| velaria::plan(future, check));
-        if raised.into_inner().is_ok_and(|exception| exception.is_some()) {
-            rearm_interrupt();
+        if let Some(exception) = raised.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            raise_later(py, exception);
         }
         result
     });
@@ -121,13 +145,42 @@ impl Drop for Lock {
     }
 }
 
-/// Makes Python code that runs next raise `KeyboardInterrupt`.
-pub(crate) fn rearm_interrupt() {
-    #[expect(unsafe_code, reason = "the only way to set the interpreter's interrupt flag from outside of Python code")]
-    // SAFETY: the function may be called at any time, with or without the interpreter lock.
-    unsafe {
-        pyo3::ffi::PyErr_SetInterrupt();
+/// Makes Python code that the main thread runs next raise what a signal handler raised.
+///
+/// Libraries look for `KeyboardInterrupt` themselves, and by the flag of the interpreter; for others there is its queue of
+/// calls.
+fn raise_later(py: Python<'_>, exception: PyErr) {
+    if exception.is_instance_of::<PyKeyboardInterrupt>(py) || !queue(exception) {
+        #[expect(unsafe_code, reason = "the only way to set the interpreter's interrupt flag")]
+        // SAFETY: the function may be called at any time, with or without the interpreter lock.
+        unsafe {
+            pyo3::ffi::PyErr_SetInterrupt();
+        }
     }
+}
+
+/// Queues a call that raises `exception`; `false` when the queue is full.
+fn queue(exception: PyErr) -> bool {
+    let argument = Box::into_raw(Box::new(exception)).cast::<c_void>();
+    #[expect(unsafe_code, reason = "pending calls are an interface of C")]
+    // SAFETY: the interpreter calls the function once with the argument, which is a box that nobody else has; and never when
+    // it says that it did not queue it, so the box is taken back then.
+    unsafe {
+        let queued = pyo3::ffi::Py_AddPendingCall(Some(raise), argument) == 0;
+        if !queued {
+            drop(Box::from_raw(argument.cast::<PyErr>()));
+        }
+        queued
+    }
+}
+
+/// Raises the exception in the box that `argument` points to. The interpreter calls it on the main thread, with the lock.
+extern "C" fn raise(argument: *mut c_void) -> c_int {
+    #[expect(unsafe_code, reason = "an argument of C")]
+    // SAFETY: `queue` made the box for this one call.
+    let exception = unsafe { Box::from_raw(argument.cast::<PyErr>()) };
+    Python::attach(|py| exception.restore(py));
+    -1
 }
 
 /// What a Python library that was called for us returned; an interrupt goes before what the library made of it.
@@ -140,6 +193,9 @@ pub(crate) fn check_signals(raised: &Mutex<Option<PyErr>>) -> Result<()> {
     let Some(_visit) = Visit::begin() else { return Err(shutting_down()) };
     match Python::try_attach(|py| py.check_signals()) {
         None => Err(shutting_down()),
+        Some(Ok(())) if RAISED.with_borrow(|raised| matches!(raised, Some(Some(_)))) => {
+            Err(Error::new(ErrorCode::Cancelled, "interrupted"))
+        }
         Some(Ok(())) => Ok(()),
         Some(Err(exception)) => {
             *raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(exception);

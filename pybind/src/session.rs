@@ -357,6 +357,9 @@ impl Session {
     }
 
     /// A frame over a stream of Arrow data, which is pulled batch by batch while the frame runs. It can run once.
+    ///
+    ///     >>> session.read_arrow_stream(people).fetchall()
+    ///     [('ada', 36), ('bo', 41)]
     fn read_arrow_stream(&self, py: Python<'_>, obj: &Bound<'_, PyAny>) -> PyResult<DataFrame> {
         let session = self.open(py)?;
         let (schema, batches) = arrow_in::batches(obj)?;
@@ -619,6 +622,9 @@ impl Session {
     }
 
     /// What a query will do, in the sections `frontend`, `logical`, `physical` and `strategy`. Nothing runs.
+    ///
+    ///     >>> session.explain_sql("SELECT name FROM people").splitlines()[0]
+    ///     'frontend'
     #[pyo3(signature = (text, params=None))]
     fn explain_sql(&self, py: Python<'_>, text: &str, params: Option<&Bound<'_, PyAny>>) -> PyResult<String> {
         let frame = variables::sql(py, self.open(py)?, text, parameters(py, params)?, self.scan, Asked::Plan)?;
@@ -627,6 +633,9 @@ impl Session {
     }
 
     /// A frame over a table or view.
+    ///
+    ///     >>> session.table("people").fetchall()
+    ///     [('ada', 36), ('bo', 41)]
     fn table(&self, py: Python<'_>, name: &str) -> PyResult<DataFrame> {
         let (session, name) = (self.open(py)?, name.to_owned());
         plan(py, async move { session.table(&name).await }).map(DataFrame::new)
@@ -858,7 +867,9 @@ impl Session {
     ///         ...
     ///     velaria.errors.UsageError: ...
     fn close(&self) {
-        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let closed = self.session.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Without the lock: what is dropped may be objects of Python, whose code may use this session.
+        drop(closed);
     }
 
     fn __enter__<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {

@@ -1,6 +1,5 @@
 """``velaria.bitable`` as the original has it: records as dicts, groups, addresses; and what the service does to a client."""
 
-import doctest
 import json
 import logging
 import os
@@ -467,11 +466,6 @@ def test_from_env(monkeypatch: pytest.MonkeyPatch) -> None:
         BitableClient.from_env()
     monkeypatch.setenv("FEISHU_BITABLE_APP_ID", "cli_env")
     assert repr(BitableClient.from_env(lark=True)) == "<velaria.BitableClient: app cli_env>"
-
-
-def test_docstrings_are_true() -> None:
-    assert doctest.testmod(velaria.bitable).failed == 0
-
 
 def test_the_example_groups_by_owner(fake: FakeBitable) -> None:
     example = str(ROOT / "pybind" / "examples" / "demo_bitable_group_by_owner.py")

@@ -2,7 +2,8 @@
 
 The names are those of ``__all__`` of the package and of each of its modules, and the public methods and attributes of
 their classes. An example has the names of its module, and ``velaria``; that of a class is run before those of its methods,
-which go on from its variables. Files are written into an empty folder.
+which go on from its variables. Files are written into an empty folder. ``client`` is a :class:`velaria.BitableClient` that
+answers itself what it asks about the table of ``address``.
 """
 
 import doctest
@@ -12,10 +13,12 @@ import inspect
 import pkgutil
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 import velaria
+from velaria.bitable import BitableClient
 
 # Output of a kind that no example can show: it stands for the rest of a line or of a message.
 FLAGS = doctest.ELLIPSIS
@@ -32,10 +35,42 @@ NEEDED = {
     "velaria.DataFrame.to_pandas_async": "pandas",
     "velaria.DataFrame.to_polars_async": "polars",
     "velaria.RealtimeStreamSink.poll_arrow": "pyarrow",
+    "velaria.Emission.to_arrow": "pyarrow",
+    "velaria.consume_arrow_batches_with_custom_sink": "pyarrow",
 }
 
-# Modules whose examples need an optional package.
-NEEDED_BY_MODULE = {"velaria.custom_stream": "pyarrow", "velaria.bitable": "pyarrow"}
+# Modules and classes whose examples need an optional package.
+NEEDED_BY_OWNER = {
+    "velaria.CustomArrowStreamSink": "pyarrow",
+    "velaria.CustomArrowStreamSource": "pyarrow",
+    "velaria.bitable": "pyarrow",
+    "velaria.custom_stream": "pyarrow",
+}
+
+ADDRESS = "https://team.feishu.cn/base/bascn1?table=tbl1&view=vew1"
+FIELDS = [{"field_name": "task", "type": 1}, {"field_name": "owner", "type": 11}]
+RECORDS = [
+    {"record_id": "rec1", "last_modified_time": 1767225600000, "fields": {"task": "write", "owner": [{"name": "Ada"}]}},
+    {"record_id": "rec2", "last_modified_time": 1767225601000, "fields": {"task": "read", "owner": [{"name": "Bo"}]}},
+]
+
+
+class OfflineClient(BitableClient):
+    """Answers instead of the service, which has the one table of `ADDRESS`."""
+
+    def _request_with_token(self, method: str, url: str, body: Any = None) -> Dict[str, Any]:
+        asked = urlsplit(url)
+        if "/bascn1/tables/tbl1/" not in asked.path:
+            return {"code": 1254041, "msg": "TableIdNotFound"}
+        if asked.path.endswith("/fields"):
+            return {"code": 0, "data": {"items": FIELDS}}
+        if asked.path.endswith("/views/vew1"):
+            return {"code": 0, "data": {"view": {"view_id": "vew1"}}}
+        page = parse_qs(asked.query)
+        start = int(page.get("page_token", ["0"])[0])
+        end = start + int(page["page_size"][0])
+        data = {"items": RECORDS[start:end], "has_more": end < len(RECORDS), "page_token": str(end), "total": len(RECORDS)}
+        return {"code": 0, "data": data}
 
 
 class Name(NamedTuple):
@@ -119,15 +154,19 @@ def names_of(module: Any) -> Dict[str, Any]:
 
 
 def needed_package(path: str) -> Optional[str]:
-    of_modules = (package for module, package in NEEDED_BY_MODULE.items() if path.startswith(module + "."))
-    return NEEDED.get(path) or next(of_modules, None)
+    of_owners = (package for owner, package in NEEDED_BY_OWNER.items() if (path + ".").startswith(owner + "."))
+    return NEEDED.get(path) or next(of_owners, None)
 
 
 @pytest.fixture
 def variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dict[str, Any]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VELARIA_HOME", str(tmp_path / "home"))
-    return {"velaria": velaria, "__name__": "__main__"}
+    for name in ("FEISHU_BITABLE_APP_ID", "FEISHU_BITABLE_APP_SECRET"):
+        # An example sets it; this takes it away again afterwards.
+        monkeypatch.setenv(name, "")
+    client = OfflineClient("cli_a1", "the secret of the application")
+    return {"velaria": velaria, "__name__": "__main__", "client": client, "address": ADDRESS}
 
 
 @pytest.mark.parametrize("name", NAMES, ids=[name.path for name in NAMES])

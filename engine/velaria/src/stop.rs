@@ -121,7 +121,9 @@ impl Running {
 
     /// Says who is told of the statements that begin from now on.
     pub(crate) fn listen(&self, listener: Option<ProgressListener>) {
-        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = listener;
+        let former = std::mem::replace(&mut *self.listener.lock().unwrap_or_else(PoisonError::into_inner), listener);
+        // Without the lock: it may be code of the program that asks for it.
+        drop(former);
     }
 
     /// Whether somebody is told.

@@ -6,6 +6,7 @@ from collections import deque
 from typing import Any, Callable, Deque, List, Optional, Protocol
 
 from velaria import errors
+from velaria._failure import failure
 
 _Done = Callable[[Any, List[str], Optional[BaseException]], None]
 
@@ -63,13 +64,21 @@ class Batches:
     def __init__(self, source: _BatchSource) -> None:
         self._source = source
         self._ready: Deque[Any] = deque()
+        self._cancelled = False
 
     def __aiter__(self) -> "Batches":
         return self
 
     async def __anext__(self) -> Any:
         if not self._ready:
-            self._ready.extend(await wait(self._source.pull()))
+            if self._cancelled:
+                raise failure(errors.CancelledError, "the iteration was cancelled", "VEL-8002", "begin it again")
+            try:
+                self._ready.extend(await wait(self._source.pull()))
+            except asyncio.CancelledError:
+                # Batches may have been on their way: going on behind them would lose rows without a word.
+                self._cancelled = True
+                raise
         if not self._ready:
             raise StopAsyncIteration
         return self._ready.popleft()

@@ -462,7 +462,7 @@ class Cursor:
             parameters = dict(parameters) if isinstance(parameters, Mapping) else _listed(parameters)
         # No variables: those in reach are ours, and not the caller's.
         frame = session._sql_alone(operation, parameters)
-        if frame.affected_rows:
+        if frame.affected_rows is not None:
             self.connection._changed = True
         return frame
 

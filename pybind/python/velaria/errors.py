@@ -244,7 +244,16 @@ class UsageError(InterfaceError, ValueError):
 
 
 class RunDeleteConflictError(UsageError):
-    """Wait until the run has ended."""
+    """Wait until the run has ended.
+
+    >>> from velaria.workspace import ArtifactIndex, create_run, read_run
+    >>> index, (run_id, _) = ArtifactIndex(), create_run("csv-sql", {}, "0.1.0")
+    >>> index.upsert_run(read_run(run_id))
+    >>> index.delete_run(run_id)
+    Traceback (most recent call last):
+        ...
+    velaria.errors.RunDeleteConflictError: ...
+    """
 
 
 class ArgumentTypeError(InterfaceError, TypeError):
@@ -301,11 +310,25 @@ class AccessDeniedError(IoError, PermissionError):
 
 
 class RemoteError(OperationalError):
-    """Look at the service: its answer, its rights, its reachability."""
+    """Look at the service: its answer, its rights, its reachability.
+
+    >>> try:
+    ...     client.list_records("bascn1", "tbl2")
+    ... except velaria.errors.RemoteError as error:
+    ...     print(error.code)
+    VEL-6301
+    """
 
 
 class BitableClientError(RemoteError):
-    """The service behind a Bitable refused a request, did not answer, or answered something else."""
+    """The service behind a Bitable refused a request, did not answer, or answered something else.
+
+    >>> try:
+    ...     client.list_records("bascn1", "tbl2")
+    ... except velaria.errors.BitableClientError as error:
+    ...     print(error.message)
+    list records failed: code=1254041 msg=TableIdNotFound
+    """
 
 
 class ResourceError(OperationalError, MemoryError):

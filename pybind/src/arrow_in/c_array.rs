@@ -16,6 +16,7 @@ use arrow::util::bit_util::ceil;
 use velaria::{Result, validate_foreign};
 
 use super::{broken, guarded};
+use crate::exit::Lent;
 
 /// More elements than any memory holds: a length beyond is a mistake, and sums of lengths below cannot overflow.
 const LENGTH_MAX: usize = 1 << 40;
@@ -24,7 +25,7 @@ const BYTES_MAX: usize = 1 << 42;
 
 /// Takes an array over, with all that is behind it.
 pub(super) fn import(array: FFI_ArrowArray, data_type: &DataType) -> Result<ArrayRef> {
-    let owner = Arc::new(array);
+    let owner = Arc::new(Lent::new(array));
     let mut data = Part::new(&owner, &owner, data_type)?.data()?;
     data.align_buffers();
     guarded(|| validate_foreign(&data))?;
@@ -35,7 +36,7 @@ pub(super) fn import(array: FFI_ArrowArray, data_type: &DataType) -> Result<Arra
 struct Part<'a> {
     array: &'a FFI_ArrowArray,
     /// What keeps the memory of all parts.
-    owner: &'a Arc<FFI_ArrowArray>,
+    owner: &'a Arc<Lent<FFI_ArrowArray>>,
     data_type: &'a DataType,
     length: usize,
     offset: usize,
@@ -43,7 +44,7 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn new(array: &'a FFI_ArrowArray, owner: &'a Arc<FFI_ArrowArray>, data_type: &'a DataType) -> Result<Self> {
+    fn new(array: &'a FFI_ArrowArray, owner: &'a Arc<Lent<FFI_ArrowArray>>, data_type: &'a DataType) -> Result<Self> {
         if array.is_released() {
             return Err(broken("an array was released already"));
         }

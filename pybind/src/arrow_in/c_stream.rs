@@ -14,12 +14,12 @@ use velaria::{Error, ErrorCode, Result};
 
 use super::{c_array, c_schema, pointer};
 use crate::error::to_py;
-use crate::exit::Visit;
+use crate::exit::{Lent, Visit};
 use crate::runtime::shutting_down;
 
 /// An `ArrowArrayStream` that is ours to read and to release.
 pub(super) struct Stream {
-    stream: FFI_ArrowArrayStream,
+    stream: Lent<FFI_ArrowArrayStream>,
 }
 
 #[expect(unsafe_code, reason = "the C stream interface is used from any one thread at a time")]
@@ -38,7 +38,7 @@ impl Stream {
                 .with_hint("a reader can be read once; make a new one");
             return Err(to_py(capsule.py(), &error));
         }
-        Ok(Self { stream })
+        Ok(Self { stream: Lent::new(stream) })
     }
 
     /// The type of the arrays. The lock is released around every call: the producer takes it where it needs it.
@@ -77,7 +77,7 @@ impl Stream {
         let mut schema = FFI_ArrowSchema::empty();
         #[expect(unsafe_code, reason = "callback of the C stream interface")]
         // SAFETY: the stream is not released, and both pointers are valid for the call.
-        let status = unsafe { get_schema(&raw mut self.stream, &raw mut schema) };
+        let status = unsafe { get_schema(&raw mut *self.stream, &raw mut schema) };
         self.check(status)?;
         if schema.release.is_none() {
             return Err(Error::new(ErrorCode::InvalidArrow, "the Arrow stream has no schema"));
@@ -94,7 +94,7 @@ impl Stream {
         let status = unsafe {
             let get_next = std::mem::transmute::<Callback, UnwindingCallback>(get_next);
             let stay = Stay;
-            let status = get_next(&raw mut self.stream, &raw mut array);
+            let status = get_next(&raw mut *self.stream, &raw mut array);
             std::mem::forget(stay);
             status
         };
@@ -115,7 +115,7 @@ impl Stream {
         #[expect(unsafe_code, reason = "callback of the C stream interface")]
         // SAFETY: the stream is not released; the text, if any, lives until the next call and is copied at once.
         unsafe {
-            let text = get_last_error(&raw mut self.stream);
+            let text = get_last_error(&raw mut *self.stream);
             (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
         }
     }

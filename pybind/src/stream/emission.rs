@@ -12,13 +12,14 @@ use crate::{arrow_out, cell};
 
 /// All rows of one micro-batch, as Arrow data that can be read any number of times.
 ///
-/// >>> import velaria
-/// >>> session, seen = velaria.Session(), []
-/// >>> stream = session.read_custom_stream([{"v": 1}, {"v": 2}])
-/// >>> stream.write_stream_custom(lambda emission: seen.append((emission.epoch, emission.fetchall()))).await_termination()
-/// 1
-/// >>> seen
-/// [(1, [(1,), (2,)])]
+///     >>> import velaria
+///     >>> seen = []
+///     >>> stream = velaria.Session().read_custom_stream([{"v": 1}, {"v": 2}])
+///     >>> stream.write_stream_custom(seen.append).await_termination()
+///     1
+///     >>> emission = seen[0]
+///     >>> emission
+///     <velaria.Emission 1: 2 rows of v>
 #[pyclass(frozen, module = "velaria")]
 pub(crate) struct Emission {
     emission: stream::Emission,
@@ -39,24 +40,36 @@ impl Emission {
     }
 
     /// The number of the commit that follows. After a crash the same rows may come again, with the same number.
+    ///
+    ///     >>> emission.epoch
+    ///     1
     #[getter]
     fn epoch(&self) -> u64 {
         self.emission.epoch
     }
 
     /// The names and types of the columns.
+    ///
+    ///     >>> emission.schema.names
+    ///     ['v']
     #[getter]
     fn schema(&self) -> Schema {
         Schema::new(Arc::clone(&self.emission.schema))
     }
 
     /// The column names.
+    ///
+    ///     >>> emission.columns
+    ///     ['v']
     #[getter]
     fn columns(&self) -> Vec<String> {
         self.emission.schema.fields().iter().map(|field| field.name().clone()).collect()
     }
 
     /// All rows as tuples of Python values.
+    ///
+    ///     >>> emission.fetchall()
+    ///     [(1,), (2,)]
     fn fetchall<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let rows = PyList::empty(py);
         cell::for_each_row(py, &self.emission.batches, |values| rows.append(PyTuple::new(py, values)?))?;
@@ -64,6 +77,9 @@ impl Emission {
     }
 
     /// All rows as a `pyarrow.Table`.
+    ///
+    ///     >>> emission.to_arrow().to_pylist()
+    ///     [{'v': 1}, {'v': 2}]
     fn to_arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("pyarrow")?.call_method1("table", (slf,))
     }

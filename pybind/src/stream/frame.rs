@@ -12,6 +12,7 @@ use velaria::{Parameter, StreamOptions, Totals};
 
 use super::{CheckpointPath, Contract, RealtimeStreamSink, StreamingQuery, count, named, sink_table};
 use crate::error::{to_py, wrong_type};
+use crate::exit::visit;
 use crate::names::names;
 use crate::parameters::parameter;
 use crate::schema::Schema;
@@ -70,7 +71,7 @@ struct PythonOutput;
 impl ConsoleOutput for PythonOutput {
     fn write_text(&self, text: &str) -> io::Result<()> {
         // Nobody reads the output of an interpreter that is gone.
-        Python::try_attach(|py| print(py, text)).unwrap_or(Ok(())).map_err(|error| io::Error::other(error.to_string()))
+        visit(|py| print(py, text)).unwrap_or(Ok(())).map_err(|error| io::Error::other(error.to_string()))
     }
 }
 

@@ -12,6 +12,7 @@ def get_velaria_home() -> Path:
     """The home that the environment names now: ``VELARIA_HOME``, or ``~/.velaria``.
 
     >>> import os
+    >>> from pathlib import Path
     >>> from velaria.workspace import get_velaria_home
     >>> get_velaria_home() == Path(os.environ["VELARIA_HOME"]).resolve()
     True

@@ -40,7 +40,12 @@ class RunRecord:
     details: Dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> Dict[str, Any]:
-        """The record with its keys in the order of ``run.json``, which has a description and tags only where there are."""
+        """The record with its keys in the order of ``run.json``, which has a description and tags only where there are.
+
+        >>> record = RunRecord("a", "2026-01-01T00:00:00Z", "csv-sql", {}, "0.1.0", "/runs/a", tags=["daily"])
+        >>> list(record.to_dict())[:3], record.to_dict()["tags"], "description" in record.to_dict()
+        (['run_id', 'created_at', 'action'], ['daily'], False)
+        """
         values = dict(vars(self))
         for key in ("description", "tags"):
             if not values[key]:
@@ -69,5 +74,10 @@ class ArtifactRecord:
     tags_json: List[str] = field(default_factory=list)
 
     def to_dict(self) -> Dict[str, Any]:
-        """The record with its keys in the order of the index."""
+        """The record with its keys in the order of the index.
+
+        >>> record = ArtifactRecord("artifact_1", "a", "2026-01-01T00:00:00Z", "file", "file:///a.csv", "csv", row_count=2)
+        >>> list(record.to_dict())[:3], record.to_dict()["row_count"]
+        (['artifact_id', 'run_id', 'created_at'], 2)
+        """
         return dict(vars(self))
