@@ -428,3 +428,17 @@ while threads() - before > 4 and time.monotonic() < deadline:
 print(threads() - before <= 4)
 """.format(ENDLESS)
     assert run_code(code) == "True\n"
+
+
+def test_an_iteration_that_was_cancelled_does_not_go_on_behind_lost_rows(session: velaria.Session) -> None:
+    need("pyarrow")
+    batches = session.sql(ENDLESS).__aiter__()
+
+    async def main() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(batches.__anext__(), 0.1)
+        with pytest.raises(errors.CancelledError) as caught:
+            await batches.__anext__()
+        assert caught.value.code == "VEL-8002"
+
+    asyncio.run(main())

@@ -309,3 +309,14 @@ def test_pandas_reads_by_a_connection(cursor: dbapi.Cursor) -> None:
     # Some versions of pandas wrap it, others do not.
     with pytest.raises(Exception, match="column not found: missing"):
         pandas.read_sql("SELECT missing", cursor.connection)
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE made (a INT)", "DROP TABLE t", "INSERT INTO t VALUES (1)"])
+def test_rollback_tells_that_a_statement_is_not_undone(statement: str) -> None:
+    with dbapi.connect() as connection:
+        cursor = connection.cursor()
+        cursor.execute("CREATE TABLE t (a INT)")
+        connection.commit()
+        cursor.execute(statement)
+        with pytest.raises(dbapi.NotSupportedError):
+            connection.rollback()

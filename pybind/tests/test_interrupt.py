@@ -258,3 +258,58 @@ for _ in range(20):
 print("counted", flush=True)
 """
     assert run_code(code) == "counted\n"
+
+
+TERMINATED = """
+import faulthandler, os, signal, sys, threading, time
+faulthandler.dump_traceback_later(60, exit=True)
+import velaria
+session = velaria.Session()
+endless = session.sql("SELECT COUNT(*) AS n FROM generate_series(1, 1000000000000000) AS a(v) WHERE v % 7 = 9")
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+{setup}
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+{action}
+"""
+
+TERMINATIONS = {
+    "fetchall": ("", "endless.fetchall()"),
+    # pyarrow calls us in C, where there are no exceptions; the exception is raised when it has returned.
+    "export": (
+        "import pyarrow",
+        "try:\n    pyarrow.table(endless)\nexcept pyarrow.ArrowInvalid:\n    pass\nfor _ in range(100): time.sleep(0.01)",
+    ),
+    # The handler runs in the callback, on the thread that waits for the query.
+    "progress": ("session.on_progress(lambda progress: time.sleep(0.05))", "endless.fetchall()"),
+}
+
+
+@pytest.mark.parametrize("name", TERMINATIONS)
+def test_what_a_signal_handler_raises_ends_the_program(name: str) -> None:
+    if name == "export":
+        need("pyarrow")
+    setup, action = TERMINATIONS[name]
+    done = run(["-c", TERMINATED.format(setup=setup, action=action)])
+    assert (done.returncode, done.stderr) == (7, "")
+
+
+def test_an_exception_of_a_signal_handler_is_not_lost_before_a_call() -> None:
+    printed = run_code(
+        """
+import logging, velaria
+
+class Pressed(logging.Logger):
+    # A signal handler runs in the first code of Python that the main thread comes to.
+    def getEffectiveLevel(self):
+        raise KeyboardInterrupt
+
+session = velaria.Session()
+session.sql("SELECT 1 AS a").fetchall()
+logging.getLogger("velaria").__class__ = Pressed
+try:
+    session.sql("SELECT 2 AS a").fetchall()
+except KeyboardInterrupt:
+    print("raised")
+"""
+    )
+    assert printed == "raised\n"
