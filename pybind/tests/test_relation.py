@@ -252,6 +252,15 @@ def test_a_join_of_columns_with_the_same_name_is_that_of_sql(session: velaria.Se
     assert raised.value.code == "VEL-2006"
 
 
+@pytest.mark.parametrize("how", ["inner", "left", "right", "full"])
+def test_a_join_by_name_keeps_the_order_of_the_frames(session: velaria.Session, how: str) -> None:
+    left = session.create_dataframe_from_arrow({"x": [1], "k": [1]})
+    right = session.create_dataframe_from_arrow({"a": [2], "k": [1]})
+    joined = left.join(right, "k", how)
+    assert (joined.columns, joined.fetchall()) == (["x", "k", "a"], [(1, 1, 2)])
+    assert left.join(right, "k", how, suffix="_2").columns == joined.columns
+
+
 # Random expressions.
 
 LEAVES = [

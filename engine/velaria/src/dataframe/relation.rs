@@ -153,15 +153,17 @@ impl DataFrame {
         suffix: Option<&str>,
     ) -> Result<Self> {
         let one_side = matches!(kind, JoinKind::Semi | JoinKind::Anti);
-        let items = match suffix.filter(|_| !one_side) {
-            Some(suffix) => self.joined_items(other, condition, suffix)?,
-            None => vec![Item::All],
+        let items = match (condition, suffix) {
+            _ if one_side => vec![Item::All],
+            (JoinCondition::Using(_), _) | (_, Some(_)) => self.joined_items(other, condition, suffix)?,
+            (JoinCondition::None | JoinCondition::On(_), None) => vec![Item::All],
         };
         self.query_with(Some(other), build::join(kind, condition, &items)?).await
     }
 
-    /// What `*` means for a join, with names that differ.
-    fn joined_items(&self, other: &Self, condition: &JoinCondition, suffix: &str) -> Result<Vec<Item>> {
+    /// What `*` means for a join, in the order of the frames and with names that differ if there is a `suffix`. In SQL the place of
+    /// a column that both sides have depends on the names of the tables.
+    fn joined_items(&self, other: &Self, condition: &JoinCondition, suffix: Option<&str>) -> Result<Vec<Item>> {
         let (own, others) = (self.column_names(), other.column_names());
         let keys: &[String] = match condition {
             JoinCondition::Using(keys) => keys,
@@ -175,7 +177,10 @@ impl DataFrame {
         });
         let of_others = others.iter().filter(|name| !is_key(name)).map(|name| {
             let column = Expression::column_of(OTHER, name)?;
-            if own.contains(name) { column.alias(&format!("{name}{suffix}")) } else { Ok(column) }
+            match suffix.filter(|_| own.contains(name)) {
+                Some(suffix) => column.alias(&format!("{name}{suffix}")),
+                None => Ok(column),
+            }
         });
         of_own.chain(of_others).map(|item| item.map(Item::One)).collect()
     }
