@@ -16,6 +16,7 @@ use velaria::{Error, ErrorCode, ErrorKind, Result};
 
 use crate::dataframe::DataFrame;
 use crate::error::{say, to_py, to_py_as, wrong_type};
+use crate::exit::visit;
 use crate::runtime::wait;
 use crate::seconds::seconds;
 use crate::session::Session;
@@ -192,7 +193,7 @@ struct OwnTransport {
 
 impl TextTransport for OwnTransport {
     fn request(&self, method: &str, url: &str, body: Option<&str>) -> Result<String> {
-        let called = Python::try_attach(|py| {
+        let called = visit(|py| {
             let reply = self.call.bind(py).call1((method, url, body)).and_then(|reply| reply.extract::<String>());
             reply.map_err(|exception| {
                 let message = format!("the request was not answered: {exception}");
@@ -258,14 +259,19 @@ fn head<'py>(reply: &Bound<'py, PyDict>) -> PyResult<(PageHead, Option<Bound<'py
     let py = reply.py();
     let data = member(Some(reply), "data")?.and_then(|data| data.cast_into::<PyDict>().ok());
     let data = data.as_ref();
-    let items = match member(data, "items")? {
-        None => Some(PyList::empty(py)),
-        Some(items) => items.cast_into::<PyList>().ok(),
+    let (has_items, items) = match member(data, "items")? {
+        None => (false, Some(PyList::empty(py))),
+        Some(items) => {
+            let items = items.cast_into::<PyList>().ok();
+            (items.is_some(), items)
+        }
     };
+    // A program may leave out the code of an answer that has records.
+    let without_code = has_items && member(Some(reply), "code")?.is_none();
     let words =
         |name| Ok::<_, PyErr>(member(Some(reply), name)?.map_or_else(|| "None".to_owned(), |word| word.to_string()));
     let head = PageHead {
-        code: words("code")?,
+        code: if without_code { "0".to_owned() } else { words("code")? },
         message: words("msg")?,
         log_id: member(Some(reply), "log_id")?.and_then(|id| id.extract().ok()),
         has_more: member(data, "has_more")?.is_some_and(|more| more.is_truthy().unwrap_or(false)),

@@ -2,7 +2,8 @@
 //!
 //! They are threads of Python, whose loops stand in `velaria/_threads.py`: the interpreter ends a thread that is in Python code
 //! when it exits, which must not find frames of ours beneath. What such a thread waits for in here it waits for in ticks; once
-//! the interpreter exits, the wait is never left again.
+//! the interpreter exits, the wait is never left again, and the engine is told so: code that runs at the exit may stop a query
+//! that waits for the thread.
 
 use std::time::Duration;
 
@@ -32,21 +33,34 @@ pub(crate) fn start<'py>(
     py.import("threading")?.getattr("Thread")?.call((), Some(&options))?.call_method0("start").map(|_| ())
 }
 
-/// Looks again and again with the lock released until there is something; each look takes a [`TICK`] at the most.
-pub(crate) fn wait<T: Send>(py: Python<'_>, look: impl FnMut() -> Option<T> + Send) -> T {
-    let (found, _way_back) = py.detach(|| look_until(look));
+/// Looks again and again with the lock released until there is something; each look takes a [`TICK`] at the most. `leave` runs
+/// when the thread stays away for ever.
+pub(crate) fn wait<T: Send>(py: Python<'_>, look: impl FnMut() -> Option<T> + Send, leave: impl FnOnce() + Send) -> T {
+    let (found, _way_back) = py.detach(|| look_until(look, leave));
     found
 }
 
+/// Why nothing more comes from a thread that stays away.
+pub(crate) fn shutting_down() -> Error {
+    Error::new(ErrorCode::Cancelled, "the interpreter is shutting down")
+}
+
 /// What was found, and the leave to go back to the interpreter with it.
-fn look_until<T>(mut look: impl FnMut() -> Option<T>) -> (T, Visit) {
+fn look_until<T>(mut look: impl FnMut() -> Option<T>, leave: impl FnOnce()) -> (T, Visit) {
+    let mut leave = Some(leave);
     loop {
         let found = look();
-        if found.is_some() || exit::is_closed() {
-            let visit = exit::come_back();
-            if let Some(found) = found {
-                return (found, visit);
+        if found.is_none() && !exit::is_closed() {
+            continue;
+        }
+        let visit = Visit::begin().unwrap_or_else(|| {
+            if let Some(leave) = leave.take() {
+                leave();
             }
+            exit::come_back()
+        });
+        if let Some(found) = found {
+            return (found, visit);
         }
     }
 }
@@ -54,5 +68,5 @@ fn look_until<T>(mut look: impl FnMut() -> Option<T>) -> (T, Visit) {
 /// Runs short code of Python on a thread of the engine.
 pub(crate) fn visit<T>(action: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T> {
     exit::visit(|py| action(py).map_err(|raised| to_engine(py, "the program", raised)))
-        .unwrap_or_else(|| Err(Error::new(ErrorCode::Cancelled, "the interpreter is shutting down")))
+        .unwrap_or_else(|| Err(shutting_down()))
 }

@@ -87,12 +87,13 @@ impl Workspace {
         py: Python<'_>,
         action: String,
         args: &Bound<'_, PyAny>,
-        velaria_version: String,
+        velaria_version: Option<String>,
         run_name: Option<String>,
         description: Option<String>,
         tags: Option<Vec<String>>,
     ) -> PyResult<(String, PathBuf)> {
         let (args, tags) = (object(args, "args")?, tags.unwrap_or_default());
+        let velaria_version = velaria_version.unwrap_or_default();
         let new = NewRun { action, args, velaria_version, run_name, description, tags };
         let run = self.call(py, move |home| Run::create(home, &new))?;
         Ok((run.id().to_string(), run.dir().to_owned()))

@@ -86,6 +86,30 @@ def test_an_artifact_reads_back(index: ArtifactIndex) -> None:
         index.update_artifact_preview("artifact_2", preview)
 
 
+@pytest.mark.parametrize("value", ["text", ["a", 1, None], {"a": [1]}, 7, False])
+def test_what_others_store_reads_back(index: ArtifactIndex, value: Any) -> None:
+    index.upsert_run(run("a", cli_args=value, details=value, tags=value))
+    row = index.list_runs()[0]
+    assert (row["cli_args"], row["details"], row["tags"]) == (value, value, value)
+    index.insert_artifact(artifact("artifact_1", "a", tags_json=value, schema_json=value, preview_json=value))
+    stored = index.get_artifact("artifact_1")
+    assert stored is not None
+    assert (stored["tags_json"], stored["schema_json"], stored["preview_json"]) == (value, value, value)
+    assert index.list_artifacts(tag="other") == index.list_runs(tag="other") == []
+
+
+def test_an_index_of_events_follows_them_into_sqlite(home: pathlib.Path) -> None:
+    blocked = home / "index" / "artifacts.sqlite"
+    blocked.mkdir(parents=True)
+    long_lived = ArtifactIndex()
+    long_lived.insert_artifact(artifact("artifact_1", "a"))
+    blocked.rmdir()
+    assert ArtifactIndex().backend == "sqlite" and not long_lived.fallback_path.exists()
+    assert long_lived.get_artifact("artifact_1") is not None
+    long_lived.upsert_run(run("a"))
+    assert ids(ArtifactIndex().list_runs()) == ["a"]
+
+
 def test_lists_filter_before_they_cut(index: ArtifactIndex) -> None:
     index.insert_artifact(artifact("artifact_first", "a", tags_json=["rare"]))
     for number in range(60):

@@ -22,6 +22,9 @@ from velaria.bitable import BitableClient, BitableClientError, parse_bitable_url
 SEARCH = "/open-apis/bitable/v1/apps/bascnFAKE/tables/tblFAKE/records/search"
 
 
+RECORDS = "/open-apis/bitable/v1/apps/bascnFAKE/tables/tblFAKE/records"
+
+
 @pytest.fixture
 def fake() -> Iterator[FakeBitable]:
     with FakeBitable() as served:
@@ -59,8 +62,8 @@ def test_an_overridden_request_is_called_once_for_each_page() -> None:
     assert rows == [{"name": "a"}, {"name": "b"}, {"name": "c"}]
     where = "https://open.feishu.cn/open-apis/bitable/v1/apps/appX/tables/tblY/records/search?page_size=2"
     assert client.calls == [
-        ("POST", where, {"view_id": "vewZ"}),
-        ("POST", where + "&page_token=second", {"view_id": "vewZ", "page_token": "second"}),
+        ("POST", where, {"page_size": 2, "view_id": "vewZ"}),
+        ("POST", where + "&page_token=second", {"page_size": 2, "view_id": "vewZ", "page_token": "second"}),
     ]
     assert client.list_records_from_url("https://x.feishu.cn/base/appX/tables/tblY", page_size=2) == rows
 
@@ -88,6 +91,38 @@ def test_rows_are_what_the_answer_holds_and_keep_their_objects() -> None:
 
     rows = Client().list_records("a", "t")
     assert rows == [{"a": marker}, {"kept": marker}, {}, {}, {}]
+
+
+def test_records_inside_of_what_is_listed_are_rows() -> None:
+    class Record:
+        fields = {"n": 2}
+        record_id = "r2"
+
+    class Item:
+        fields = None
+        record = Record
+
+    class Client(TwoPages):
+        def _request_with_token(self, method, url, body=None):  # type: ignore[no-untyped-def]
+            nested = {"record": {"fields": {"n": 1}, "record_id": "r1"}}
+            items = [nested, Item(), {"record": None}, {"fields": {"n": 3}, "record": {"fields": {"n": 4}}}]
+            return {"code": 0, "data": {"items": items}}
+
+    assert Client().list_records("a", "t") == [{"n": 1}, {"n": 2}, {}, {"n": 3}]
+    rows = Client().list_records("a", "t", with_record_id=True, max_rows=2)
+    assert rows == [{"n": 1, "record_id": "r1"}, {"n": 2, "record_id": "r2"}]
+
+
+def test_an_answer_with_records_needs_no_code() -> None:
+    class Client(TwoPages):
+        def _request_with_token(self, method, url, body=None):  # type: ignore[no-untyped-def]
+            if method == "GET":
+                return {"data": {"items": [{"field_id": "f1", "field_name": "n", "type": NUMBER}]}}
+            return {"code": None, "data": {"items": [{"record_id": "r1", "fields": {"n": 1}}]}}
+
+    assert Client().list_records("a", "t") == [{"n": 1}]
+    with velaria.Session() as session:
+        assert Client().to_dataframe(session, "a", "t").fetchall() == [("r1", 1)]
 
 
 def test_refusals_have_the_words_of_the_original() -> None:
@@ -210,6 +245,28 @@ def test_what_is_put_off_is_asked_again(fake: FakeBitable, trouble: Reply) -> No
     fake.trouble = [lambda _: None, lambda _: trouble]
     assert len(listed(fake, page_size=2)) == 3
     assert [request.query.get("page_token") for request in fake.searches] == [None, "at-2", "at-2"]
+
+
+@pytest.mark.parametrize("reply", [Reply(502, raw=b"<html>"), Reply(504), refusal(1255040, "Request timeout", 504)])
+def test_a_write_that_may_have_been_done_is_not_sent_again(fake: FakeBitable, reply: Reply) -> None:
+    fake.trouble = [lambda _: reply]
+    with pytest.raises(BitableClientError, match="HTTP request failed"):
+        client_of(fake)._request_with_token("POST", fake.url + RECORDS, {"fields": {"n": 1}})
+    assert [request.path for request in fake.requests].count(RECORDS) == 1
+
+
+def test_a_write_is_sent_again_when_it_was_turned_away(fake: FakeBitable) -> None:
+    at_once = {"x-ogw-ratelimit-reset": "0"}
+    fake.trouble = [
+        lambda _: Reply(429, {}, at_once),
+        lambda _: Reply(400, {"code": 99991400}, at_once),
+        lambda _: Reply(200, {"code": 1254290}, at_once),
+        lambda _: Reply(200, {"code": 1255040}, at_once),
+    ]
+    # A time-out inside of the service is an answer, and whoever asked decides.
+    reply = client_of(fake)._request_with_token("POST", fake.url + RECORDS, {"fields": {"n": 1}})
+    assert reply["code"] == 1255040
+    assert [request.path for request in fake.requests].count(RECORDS) == 4
 
 
 def test_the_service_says_how_long_to_wait(fake: FakeBitable) -> None:

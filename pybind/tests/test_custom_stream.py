@@ -14,6 +14,7 @@ import weakref
 from datetime import date
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
+from unittest import mock
 
 import pytest
 
@@ -92,6 +93,40 @@ def test_batches_are_cut_by_time_when_a_row_comes(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(custom_stream.time, "monotonic", lambda: next(times))
     source = velaria.CustomArrowStreamSource(emit_interval_seconds=1.0, emit_rows=100)
     assert [table.num_rows for table in source.iter_arrow_batches({"v": v} for v in range(5))] == [2, 2, 1]
+
+
+def test_time_is_looked_at_when_rows_do_not_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
+    need("pyarrow")
+    asked: List[float] = []
+
+    def monotonic() -> float:
+        asked.append(0.0)
+        return 0.0
+
+    monkeypatch.setattr(custom_stream.time, "monotonic", monotonic)
+    source = velaria.CustomArrowStreamSource(emit_rows=2)
+    assert len(source.to_arrow_batches({"v": v} for v in range(4))) == 2
+    # At the beginning, with the first row of each batch, and behind each batch.
+    assert len(asked) == 1 + 2 + 2
+
+
+def test_a_stand_in_for_a_session_gets_all_batches() -> None:
+    need("pyarrow")
+    session = mock.MagicMock(spec=velaria.Session)
+    session.create_stream_from_arrow.return_value = "stream"
+    assert velaria.create_stream_from_custom_source(session, [{"v": 1}, {"v": 2}], emit_rows=1) == "stream"
+    (tables,) = session.create_stream_from_arrow.call_args.args
+    assert [table.to_pylist() for table in tables] == [[{"v": 1}], [{"v": 2}]]
+    session.read_custom_stream.assert_not_called()
+
+
+def test_columns_are_those_of_all_rows_of_a_batch() -> None:
+    need("pyarrow")
+    source = velaria.CustomArrowStreamSource(emit_rows=2)
+    first, second, third = source.to_arrow_batches([{"a": 1}, {"b": 2, "a": 3}, {"b": 4}, {"b": 5}, {}])
+    assert first.to_pylist() == [{"a": 1, "b": None}, {"a": 3, "b": 2}]
+    assert second.to_pylist() == [{"b": 4}, {"b": 5}]
+    assert (third.num_columns, third.num_rows) == (0, 1)
 
 
 def test_sequences_need_a_schema_and_its_width() -> None:
@@ -185,6 +220,48 @@ def test_the_helpers_of_the_original_are_lazy_with_a_session(session: velaria.Se
     stream = velaria.create_stream_from_custom_source(session, rows(), emit_rows=2)
     assert taken == [0, 1], "as many as it takes to know the columns"
     assert emitted(stream) == [[(0,), (1,)], [(2,), (3,)], [(4,)]]
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_rows_that_are_there_are_looked_at_as_a_whole(session: velaria.Session, kind: Any) -> None:
+    pa = need("pyarrow")
+
+    def made(*rows: Any) -> velaria.StreamingDataFrame:
+        stream: velaria.StreamingDataFrame = velaria.create_stream_from_custom_source(session, kind(rows), emit_rows=2)
+        return stream
+
+    stream = made({"v": None}, {"v": None}, {"v": 1, "late": "x"}, {"v": 2}, {"v": 2.5, "none": None})
+    assert (stream.columns, stream.schema.types) == (["v", "late", "none"], ["Float64", "Utf8", "Utf8"])
+    rows = [[(None, None, None)] * 2, [(1.0, "x", None), (2.0, None, None)], [(2.5, None, None)]]
+    assert emitted(stream) == emitted(stream) == rows
+    assert emitted(made({}, {}, {"v": 1})) == [[(None,), (None,)], [(1,)]]
+    assert made().columns == session.create_stream_from_arrow([]).columns
+    assert emitted(made()) == emitted(session.create_stream_from_arrow([]))
+    # Arrow data among the rows has its types already.
+    assert emitted(made(pa.table({"v": [1]}), pa.record_batch({"v": [2]}))) == [[(1,)], [(2,)]]
+    for wrong in ([{"v": 1}, {"v": "x"}], [{"v": 1}, {"v": 2}, {"v": "x"}], [{"v": 2**60 + 1}, {"v": 1}, {"v": 0.5}]):
+        with pytest.raises(errors.DataError, match="rows have values of no common type") as raised:
+            made(*wrong)
+        assert raised.value.code == "VEL-5006" and raised.value.__cause__ is not None
+    for row in ([(1,)], ["text"], [7]):
+        with pytest.raises(ValueError, match="schema is required|rows must be mappings"):
+            made(*row)
+
+
+def test_rows_that_are_there_need_no_pyarrow() -> None:
+    printed = run_code(
+        """
+import sys
+sys.modules["pyarrow"] = None
+import velaria
+session, seen = velaria.Session(), []
+for schema in ({"v": "INT"}, None):
+    stream = velaria.create_stream_from_custom_source(session, [{"v": 1}], schema=schema)
+    stream.write_stream_custom(lambda e: seen.append(e.fetchall()), 0).await_termination()
+print(seen, velaria.create_stream_from_custom_source(session, []).columns)
+"""
+    )
+    assert printed == "[[(1,)], [(1,)]] []\n"
 
 
 def test_rows_are_dicts_mappings_or_sequences(session: velaria.Session) -> None:
@@ -503,6 +580,30 @@ query = velaria.Session().read_custom_stream(iter(feed.get, None), {"v": "INT"})
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("sink", ["lambda emission: None", "lambda emission: time.sleep(3600)"])
+def test_a_query_can_be_stopped_while_the_process_ends(sink: str) -> None:
+    # A hook that was registered before the import runs when threads of the program do not come back to it any more.
+    code = """
+import atexit, queue, time
+queries = []
+def stop():
+    for query in queries:
+        query.stop()
+        print(query.status)
+atexit.register(stop)
+import velaria
+def start(rows):
+    stream = velaria.Session().read_custom_stream(rows, {"v": "INT"}, emit_rows=1)
+    queries.append(stream.write_stream_custom(SINK, 0).start())
+start(iter(queue.Queue().get, None))
+start({"v": v} for v in iter(int, 1))
+"""
+    done = run(["-c", code.replace("SINK", sink)])
+    assert (done.returncode, done.stderr) == (0, "")
+    # The one that is busy may have noticed before.
+    assert done.stdout.split() in (["stopped", "stopped"], ["stopped", "failed"])
+
+
 # What survives.
 
 
@@ -783,6 +884,40 @@ def test_a_query_does_not_wait_for_a_sink_that_does_not_come_back(session: velar
     assert closed.wait(WATCHDOG_SECONDS)
 
 
+class Stuck:
+    """A sink that cannot be closed before it is released."""
+
+    def __init__(self) -> None:
+        self.closing, self.release = threading.Event(), threading.Event()
+
+    def write_batch(self, batch: Any) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closing.set()
+        self.release.wait()
+
+
+def test_a_query_whose_sink_does_not_close_can_be_stopped(session: velaria.Session) -> None:
+    sink = Stuck()
+    query = session.read_custom_stream([{"v": 1}]).write_stream_custom(sink, 0).start()
+    assert sink.closing.wait(WATCHDOG_SECONDS)
+    assert query.status != "stopped"
+    query.stop()
+    assert query.status == "stopped" and query.progress()["batches_processed"] == 1
+    sink.release.set()
+
+
+def test_a_query_that_cannot_start_does_not_wait_for_its_sink(session: velaria.Session) -> None:
+    stream = session.read_custom_stream(iter([{"v": 1}]))
+    finish(stream.write_stream_custom(lambda emission: None, 0))
+    sink = Stuck()
+    with pytest.raises(errors.UsageError, match="can be read once"):
+        stream.write_stream_custom(sink, 0).start()
+    assert sink.closing.wait(WATCHDOG_SECONDS)
+    sink.release.set()
+
+
 # Progress.
 
 
@@ -843,6 +978,27 @@ def test_a_callback_can_stop_its_query(session: velaria.Session) -> None:
     query.on_progress(lambda progress: query.stop() if progress["batches_processed"] >= 5 else None)
     assert finish(query) >= 5
     assert query.status == "stopped"
+
+
+def test_a_query_goes_on_although_its_callbacks_get_no_thread(
+    session: velaria.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.endswith("-progress"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    feed: "queue.Queue[Any]" = queue.Queue()
+    stream = session.read_custom_stream(iter(feed.get, None), {"v": "INT"})
+    query = stream.write_stream_custom(lambda emission: None, 0)
+    query.on_progress(lambda progress: None)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        query.start()
+    feed.put(None)
+    assert query.await_termination(timeout=WATCHDOG_SECONDS) == 0
 
 
 def test_the_progress_of_a_failure_is_told(session: velaria.Session) -> None:

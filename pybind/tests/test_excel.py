@@ -5,6 +5,7 @@ import importlib.util
 import pathlib
 import warnings
 from typing import Any, List
+from unittest import mock
 
 import pytest
 
@@ -123,8 +124,32 @@ def test_options_of_pandas_mean_the_same(session: velaria.Session, book: pathlib
     assert columns(header=None, skiprows=3) == ["column_1", "column_2", "column_3"]
     assert columns(usecols="C:D", skiprows=3) == ["b", "c"]
     assert columns(names=["x", "y", "z"]) == ["x", "y", "z"]
-    with pytest.raises(errors.UsageError, match="unknown option of excel: engine"):
-        columns(engine="openpyxl")
+    assert columns(engine="openpyxl", usecols=None, nrows=None, dtype=None) == ["a", "b", "c"]
+    assert columns(usecols=["c", "a"]) == columns(usecols=[2, 0]) == columns(usecols=range(0, 3, 2)) == ["a", "c"]
+    with pytest.raises(errors.UsageError, match="unknown option of excel: index_col"):
+        columns(index_col=0)
+    for options, text in (
+        ({"usecols": ["c", "x", 3]}, "usecols names no columns of the sheet: x, 3"),
+        ({"usecols": 2}, "usecols cannot be 2"),
+        ({"dtype": int}, "dtype of a workbook can be str only"),
+        ({"nrows": -1}, "a number of rows cannot be -1"),
+    ):
+        with pytest.raises(errors.UsageError, match=text) as raised:
+            columns(**options)
+        assert raised.value.code == "VEL-7001"
+
+
+@pytest.mark.parametrize("dtype", [str, "str", object, "object"])
+def test_text_is_asked_for_as_of_pandas(session: velaria.Session, book: pathlib.Path, dtype: Any) -> None:
+    frame = velaria.read_excel(session, book, sheet_name="Last", header=3, dtype=dtype)
+    assert frame.fetchall() == [("0", "1", "2")]
+
+
+def test_the_first_rows_are_read(session: velaria.Session) -> None:
+    assert velaria.read_excel(session, EMPLOYEES, nrows=2, usecols=["name"]).fetchall() == [("Alice",), ("Bob",)]
+    assert velaria.read_excel(session, EMPLOYEES, nrows=0).fetchall() == []
+    frames = velaria.read_excel(session, EMPLOYEES, sheet_name=None, nrows=1, usecols=[0])
+    assert [frame.fetchall() for frame in frames.values()] == [[("E1001",)]]
 
 
 def test_any_object_that_takes_arrow_is_a_session(book: pathlib.Path) -> None:
@@ -135,8 +160,19 @@ def test_any_object_that_takes_arrow_is_a_session(book: pathlib.Path) -> None:
             return ("made", table.column_names)
 
     assert velaria.read_excel(Fake(), EMPLOYEES) == ("made", ["employee_id", "name", "join_date", "dept"])
+    assert velaria.read_excel(Fake(), EMPLOYEES, usecols=[1]) == ("made", ["name"])
     frames = quietly(velaria.read_excel, Fake(), book, sheet_name=None)
     assert frames["Last"] == ("made", ["a", "b", "c"])
+
+
+def test_a_stand_in_for_a_session_is_none() -> None:
+    need("pyarrow")
+    session = mock.MagicMock(spec=velaria.Session)
+    session.create_dataframe_from_arrow.return_value = "frame"
+    assert velaria.read_excel(session, EMPLOYEES) == "frame"
+    (table,) = session.create_dataframe_from_arrow.call_args.args
+    assert table.num_rows == 3
+    session.read_excel.assert_not_called()
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_a_run_from_start_to_end(home: pathlib.Path) -> None:
     explain = workspace.write_explain(run_id, {"logical": "北", "physical": "p", "strategy": "s"})
     assert json.loads(explain.read_text(encoding="utf-8")) == {"logical": "北", "physical": "p", "strategy": "s"}
     for number in range(2):
-        progress = workspace.append_progress_snapshot(run_id, json.dumps({"n": number}))
+        progress = workspace.append_progress_snapshot(run_id, json_text=json.dumps({"n": number}))
     assert progress.read_text() == '{"n": 0}\n{"n": 1}\n'
     assert workspace.append_stdout(run_id, "out\n").read_text() == "out\n"
     assert workspace.append_stderr(run_id, "err\n").read_text() == "err\n"
@@ -116,6 +116,20 @@ def test_a_run_that_is_not_there(home: pathlib.Path, run_id: str) -> None:
             call(run_id)
         assert isinstance(raised.value, errors.Error)
         assert (raised.value.code, raised.value.message) == ("VEL-6201", "run not found: " + run_id)
+
+
+def test_a_version_may_be_unknown(home: pathlib.Path) -> None:
+    run_id, _ = workspace.create_run("csv-sql", {}, velaria_version=None)
+    assert workspace.read_run(run_id)["velaria_version"] is None
+
+
+def test_a_secret_of_the_environment_leaves_the_structure(home: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_TOKEN", "succeeded")
+    run_id = new_run()
+    assert workspace.finalize_run(run_id, "succeeded", error="not succeeded")["status"] == "succeeded"
+    assert workspace.read_run(run_id)["error"] == "not ***"
+    progress = workspace.append_progress_snapshot(run_id, '{"status": "succeeded", "token": 1}')
+    assert json.loads(progress.read_text()) == {"status": "succeeded", "token": "***"}
 
 
 def test_wrong_arguments_are_typed_errors(home: pathlib.Path) -> None:

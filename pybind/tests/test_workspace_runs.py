@@ -82,7 +82,12 @@ def test_csv_sql_leaves_a_run_with_its_inputs_result_and_explanation(home: Path,
     assert record["run_name"] == "rich"
     explain = json.loads((run_dir / "explain.json").read_text(encoding="utf-8"))
     assert list(explain) == ["logical", "physical", "strategy"]
-    assert "result_sink=" + artifact["uri"] in explain["physical"]
+    assert explain["physical"].splitlines()[:3] == ["local-batch", "result_sink=" + artifact["uri"], "materialization=pyarrow-table"]
+    assert explain["strategy"].splitlines()[:3] == [
+        "selected_mode=single-process",
+        "transport_mode=inproc",
+        "execution_reason=batch query executed through DataflowSession",
+    ]
     assert (run_dir / "progress.jsonl").read_text() == (run_dir / "stdout.log").read_text() == ""
 
 

@@ -57,16 +57,12 @@ impl<'a> Driver<'a> {
         let head = resume(resumed, &mut pipeline, &mut watermark, &mut tally)?;
         durable.resumed_at(head.as_ref());
         let mut sink = open_sink(control, &pipeline, &mut durable, head.as_ref())?;
-        // From here on a stop has to reach a sink that waits.
-        control.hold_sink(true);
         // Commit 0 tells only where the sink stood.
         let head = head.filter(|head| head.epoch > 0);
         let feed = match open_feed(plan, control, workers, head.as_ref(), durable.history()) {
             Ok(feed) => feed,
             Err(error) => {
-                control.hold_sink(false);
-                // The error of opening is the one to tell.
-                let _ = sink.close();
+                close_unused(control, sink.as_mut());
                 return Err(error);
             }
         };
@@ -96,8 +92,9 @@ impl<'a> Driver<'a> {
             // The error that the query fails with is the one to tell.
             let _ = self.sink.recover(Some((epoch, &position)));
         }
-        self.control.hold_sink(false);
         let closed = self.feed.close().and(self.sink.close());
+        // Not before: closing may wait too, and a stop has to reach it.
+        self.control.hold_sink(false);
         self.publish("stopped");
         ran.and(synced).and(closed)
     }
@@ -317,7 +314,8 @@ fn open_sink(
     };
     let mut sink = control.sink.writer()?;
     let last = head.map(|head| (head.epoch, &head.sink));
-    let opened = sink.open(&context).and_then(|()| sink.recover(last));
+    // From here on a stop has to reach a sink that waits.
+    let opened = sink.open(&context).map(|()| control.hold_sink(true)).and_then(|()| sink.recover(last));
     let begun = match opened {
         Ok(()) if last.is_none() && durable.is_kept() => begin(sink.as_mut(), durable),
         opened => opened,
@@ -325,11 +323,18 @@ fn open_sink(
     match begun {
         Ok(()) => Ok(sink),
         Err(error) => {
-            // The error of opening is the one to tell.
-            let _ = sink.close();
+            close_unused(control, sink.as_mut());
             Err(error)
         }
     }
+}
+
+/// Closes a sink of a query that cannot start. Nobody can stop such a query: the sink is told so as if somebody had.
+fn close_unused(control: &Control, sink: &mut dyn StreamSink) {
+    control.sink.interrupt();
+    // The error of opening is the one to tell.
+    let _ = sink.close();
+    control.hold_sink(false);
 }
 
 /// Remembers where the rows of the query begin.

@@ -88,12 +88,15 @@ pub fn file_uri(path: &Path) -> Result<String> {
     Ok(uri)
 }
 
-/// The path that the address `uri` of a local file says.
+/// The path that the address `uri` of a local file says, or that `uri` is: text that starts with `/` is taken as it is.
 ///
 /// # Errors
 /// `VEL-7001` for every other address.
 pub fn file_path(uri: &str) -> Result<PathBuf> {
     let refused = || invalid(format!("{uri} is not the address of a local file")).with_hint("write file:///path");
+    if uri.starts_with('/') && !uri.contains('\0') {
+        return Ok(PathBuf::from(uri));
+    }
     let rest = uri.strip_prefix("file://").ok_or_else(refused)?;
     let path = rest.strip_prefix("localhost").unwrap_or(rest);
     if !path.starts_with('/') || path.contains(['?', '#']) {
@@ -147,10 +150,18 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_taken_as_it_is() {
+        for path in ["/", "/a b/%41?x#y.csv", "/北"] {
+            assert_eq!(file_path(path).unwrap(), Path::new(path));
+        }
+    }
+
+    #[test]
     fn other_addresses_are_refused() {
         for uri in [
             "",
-            "/a",
+            "a",
+            "/a\0b",
             "http://h/a",
             "file:a",
             "file://host/a",

@@ -64,6 +64,25 @@ fn cut(file: &mut File) -> io::Result<bool> {
     Ok(last != *b"\n")
 }
 
+/// Creates the file at `path`, empty and for this user alone, unless something is there, which is not opened: the end of
+/// any descriptor of a file drops all locks that the process has on it, and SQLite relies on them. For the same reason the
+/// new file has its name only when nobody has it open any more.
+pub(crate) fn create_unopened(path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let created = || -> io::Result<()> {
+        let dir = path.parent().unwrap_or(Path::new("."));
+        let unnamed = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?.into_temp_path();
+        unnamed.persist_noclobber(path).map_err(|error| error.error)
+    };
+    match created() {
+        // Somebody else was faster.
+        Err(source) if source.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        created => created.map_err(|source| refused("cannot create", path, source)),
+    }
+}
+
 /// Creates the file at `path`, empty, unless it is there.
 pub(crate) fn touch(path: &Path) -> Result<()> {
     open_append(path).map(drop).map_err(|source| refused("cannot create", path, source))
@@ -95,11 +114,17 @@ pub(crate) fn lock_dir(dir: &Path) -> Result<File> {
     locked().map_err(|source| refused("cannot lock", dir, source))
 }
 
-/// The file at `path`, open to append and to read.
+/// The file at `path`, open to append and to read, which is created where it is missing.
 pub(crate) fn open_append(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).read(true).create(true);
     no_links(private(&mut options)).open(path)
+}
+
+/// The file at `path`, which is there, open to append and to read.
+pub(crate) fn open_existing(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    no_links(options.append(true).read(true)).open(path)
 }
 
 /// Makes the entries of `dir` durable.

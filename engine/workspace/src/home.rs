@@ -168,7 +168,7 @@ fn resolved(path: &Path) -> Result<PathBuf> {
     let mut there = absolute.as_path();
     loop {
         if let Ok(real) = fs::canonicalize(there) {
-            return Ok(missing.into_iter().rev().fold(real, |path, name| climbed(path, name)));
+            return Ok(missing.into_iter().rev().fold(real, climbed));
         }
         let (Some(parent), Some(last)) = (there.parent(), there.components().next_back()) else {
             return Ok(absolute);

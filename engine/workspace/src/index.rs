@@ -203,12 +203,8 @@ impl ArtifactIndex {
     /// `VEL-6204` when the index is locked.
     pub fn run(&self, id: &str) -> Result<Option<Object>> {
         self.settle(Some(id));
-        let mut found = None;
-        self.store().runs(Selection { run_id: Some(id), ..Selection::default() }, &mut |row| {
-            found = Some(row::short(row));
-            ControlFlow::Break(())
-        })?;
-        Ok(found)
+        let selection = Selection { run_id: Some(id), ..Selection::default() };
+        Ok(self.select_runs(1, |_| true, selection)?.pop().map(row::short))
     }
 
     /// The runs that `filter` selects, with `artifact_count` and `duration_ms`. Runs whose process is gone are written down
@@ -225,7 +221,7 @@ impl ArtifactIndex {
         };
         let selection =
             Selection { status: filter.status.as_deref(), action: filter.action.as_deref(), ..Selection::default() };
-        let mut rows = collect(filter.limit, wanted, |visit| self.store().runs(selection, visit))?;
+        let mut rows = self.select_runs(filter.limit, wanted, selection)?;
         for row in &mut rows {
             let duration = time::duration_ms(row);
             row.insert("duration_ms".to_owned(), json!(duration));
@@ -268,7 +264,7 @@ impl ArtifactIndex {
             tag: filter.tag.as_deref(),
             ..Selection::default()
         };
-        collect(filter.limit, |_| true, |visit| self.store().artifacts(selection, visit))
+        self.select_artifacts(filter.limit, selection)
     }
 
     /// The artifact `id`.
@@ -277,12 +273,12 @@ impl ArtifactIndex {
     /// `VEL-6204` when the index is locked.
     pub fn artifact(&self, id: &str) -> Result<Option<Object>> {
         let selection = Selection { artifact_id: Some(id), ..Selection::default() };
-        Ok(collect(1, |_| true, |visit| self.store().artifacts(selection, visit))?.pop())
+        Ok(self.select_artifacts(1, selection)?.pop())
     }
 
     /// Every run row, the newest first.
     pub(crate) fn all_runs(&self) -> Result<Vec<Object>> {
-        collect(usize::MAX, |_| true, |visit| self.store().runs(Selection::default(), visit))
+        self.select_runs(usize::MAX, |_| true, Selection::default())
     }
 
     /// Deletes the rows of the runs `ids` and of their artifacts.
@@ -304,7 +300,7 @@ impl ArtifactIndex {
     pub(crate) fn prepare(&self) -> Result<()> {
         let sqlite = self.sqlite();
         sqlite.prepare()?;
-        self.jsonl().drain(|events| sqlite.write(events))
+        self.jsonl().drain(&time::compact(self.home.clock().wall_ms()), |events| sqlite.write(events))
     }
 
     /// Whether SQLite finds the whole file in order.
@@ -321,7 +317,7 @@ impl ArtifactIndex {
     /// could not be written down.
     pub(crate) fn settle(&self, id: Option<&str>) {
         let selection = Selection { run_id: id, status: Some("running"), ..Selection::default() };
-        let Ok(running) = collect(usize::MAX, |_| true, |visit| self.store().runs(selection, visit)) else { return };
+        let Ok(running) = self.select_runs(usize::MAX, |_| true, selection) else { return };
         let records =
             running.iter().filter_map(|row| Run::open(&self.home, row.get("run_id")?.as_str()?).ok()?.record().ok());
         for record in records.filter(|record| !stale::running(record)) {
@@ -340,18 +336,40 @@ impl ArtifactIndex {
 
     fn write(&self, events: &[Event]) -> Result<()> {
         self.home.ensure_dirs()?;
-        self.store().write(events)
+        if self.backend == Backend::Sqlite {
+            return self.sqlite().write(events);
+        }
+        if !self.sqlite_path().is_file() {
+            self.jsonl().touch()?;
+        }
+        match self.jsonl().write(events) {
+            Err(error) if error.code() == ErrorCode::FileNotFound => self.sqlite().write(events),
+            written => written,
+        }
+    }
+
+    fn select_runs(&self, limit: usize, wanted: impl Fn(&Object) -> bool, of: Selection<'_>) -> Result<Vec<Object>> {
+        self.select(|store| collect(limit, &wanted, |visit| store.runs(of, visit)))
+    }
+
+    fn select_artifacts(&self, limit: usize, of: Selection<'_>) -> Result<Vec<Object>> {
+        self.select(|store| collect(limit, |_| true, |visit| store.artifacts(of, visit)))
+    }
+
+    /// What `read` finds where the rows are now: another process may have moved those of the fallback into SQLite, also
+    /// while we read.
+    fn select(&self, read: impl Fn(&dyn Store) -> Result<Vec<Object>>) -> Result<Vec<Object>> {
+        if self.backend == Backend::Jsonl {
+            let rows = read(&self.jsonl());
+            if self.fallback_path().exists() || !self.sqlite_path().is_file() {
+                return rows;
+            }
+        }
+        read(&self.sqlite())
     }
 
     fn now(&self) -> String {
         self.home.now()
-    }
-
-    fn store(&self) -> Box<dyn Store> {
-        match self.backend {
-            Backend::Sqlite => Box::new(self.sqlite()),
-            Backend::Jsonl => Box::new(self.jsonl()),
-        }
     }
 
     fn sqlite(&self) -> Sqlite {

@@ -60,12 +60,9 @@ impl Redactor {
     }
 
     fn field(&self, key: &str, value: &Value) -> Value {
-        // Where a run is cannot be a secret, and has to stay right.
-        if matches!(key, "run_id" | "run_dir" | "artifact_id" | "uri") {
-            return value.clone();
-        }
         match value {
             Value::Null | Value::Bool(_) => value.clone(),
+            Value::String(text) if is_structure(key, text) => value.clone(),
             // `max_tokens` is a number of tokens.
             Value::Number(_) if words(key).any(|word| word == "tokens") => value.clone(),
             _ if names_secret(key) => Value::String(REDACTED.to_owned()),
@@ -73,13 +70,26 @@ impl Redactor {
         }
     }
 
-    fn value(&self, value: &Value) -> Value {
+    /// `value` without secrets.
+    pub(crate) fn value(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text)),
             Value::Array(items) => Value::Array(items.iter().map(|item| self.value(item)).collect()),
             Value::Object(object) => Value::Object(self.object(object)),
             Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
         }
+    }
+}
+
+/// Whether `text` at `key` says which run it is, how it stands or where things are: others rely on it as it is, also where
+/// a secret of the environment, which may be a usual word, has the same text.
+fn is_structure(key: &str, text: &str) -> bool {
+    match key {
+        "status" | "created_at" | "finished_at" | "action" | "velaria_version" | "format" | "uri" | "run_dir" => true,
+        _ if names_secret(key) => false,
+        // An address of another system has its credentials before an `@` or behind a `?`.
+        _ if key.ends_with("_uri") => !text.contains(['@', '?']),
+        _ => key.ends_with("_id"),
     }
 }
 
@@ -175,6 +185,24 @@ mod tests {
             })
         );
         assert_eq!(format!("{redactor:?}"), "Redactor { values: 1 values }");
+    }
+
+    #[test]
+    fn structure_stays_also_where_a_secret_has_its_text() {
+        let redactor = Redactor::default().with_values(["succeeded".to_owned(), "20261121".to_owned()]);
+        let record = json!({
+            "run_id": "20261121T073807Z_0", "status": "succeeded", "created_at": "20261121", "finished_at": "20261121",
+            "action": "succeeded", "velaria_version": "20261121", "format": "succeeded", "uri": "file:///20261121",
+            "run_dir": "/20261121", "source_uri": "file:///20261121", "details": {"explain_artifact_id": "20261121"},
+        });
+        assert_eq!(Value::Object(redactor.object(record.as_object().unwrap())), record);
+        let secrets = json!({
+            "token_id": "abc", "database_uri": "pg://me:succeeded@h/d", "user_id": {"name": "succeeded"}, "error": "succeeded",
+        });
+        assert_eq!(
+            Value::Object(redactor.object(secrets.as_object().unwrap())),
+            json!({"token_id": "***", "database_uri": "pg://me:***@h/d", "user_id": {"name": "***"}, "error": "***"})
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub struct NewRun {
     pub action: String,
     /// The arguments of the action; secrets in it are not written down.
     pub args: Object,
-    /// The version of the engine.
+    /// The version of the engine; empty where it is not known, which is written as null.
     pub velaria_version: String,
     /// A name for people.
     pub run_name: Option<String>,
@@ -262,13 +262,15 @@ impl Run {
     /// # Errors
     /// `VEL-7001` when `snapshot` is no JSON document.
     pub fn append_progress_snapshot(&self, snapshot: &str) -> Result<PathBuf> {
-        let value: Value = serde_json::from_str(snapshot)
-            .map_err(|source| invalid(format!("a progress snapshot is not JSON: {source}")))?;
-        // A document that fills several lines becomes one.
+        let value =
+            exact::parse(snapshot).map_err(|source| invalid(format!("a progress snapshot is not JSON: {source}")))?;
+        let redacted = self.home.redactor().value(&value);
+        // A document that fills several lines becomes one; every other one without secrets stays as it is.
         let text = snapshot.trim();
-        let line = if text.contains(['\n', '\r']) { value.to_string() } else { text.to_owned() };
+        let line =
+            if redacted != value || text.contains(['\n', '\r']) { redacted.to_string() } else { text.to_owned() };
         let path = self.progress_path();
-        file::append_line(&path, &self.home.redactor().text(&line)).map_err(|error| self.gone(error))?;
+        file::append_line(&path, &line).map_err(|error| self.gone(error))?;
         Ok(path)
     }
 
@@ -326,7 +328,8 @@ impl Run {
         set("created_at", json!(self.home.now()));
         set("action", json!(new.action));
         set("cli_args", Value::Object(redactor.object(&new.args)));
-        set("velaria_version", json!(new.velaria_version));
+        let version = Some(&new.velaria_version).filter(|version| !version.is_empty());
+        set("velaria_version", json!(version));
         set("run_dir", json!(self.dir.to_string_lossy()));
         set("status", json!(RunStatus::Running.as_str()));
         set("finished_at", Value::Null);

@@ -533,7 +533,7 @@ class Workspace:
         self,
         action: str,
         args: Dict[str, Any],
-        velaria_version: str,
+        velaria_version: Optional[str],
         run_name: Optional[str],
         description: Optional[str],
         tags: Optional[List[str]],

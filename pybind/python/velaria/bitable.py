@@ -37,6 +37,7 @@ _LARK = "https://open.larksuite.com"
 def parse_bitable_url(url: str) -> Tuple[str, str, Optional[str]]:
     """The app token, the table and the view that an address names; an address of a wiki page has the page's token.
 
+    >>> from velaria.bitable import parse_bitable_url
     >>> parse_bitable_url("https://team.feishu.cn/base/bascn1/tables/tbl1")
     ('bascn1', 'tbl1', None)
     """
@@ -49,8 +50,7 @@ class BitableClient:
     It asks for access tokens when it needs them, sends at most ``requests_per_second``, and repeats for ``retry_seconds``
     what the service puts off. ``lark`` and ``base_url`` say where the service is when addresses do not.
 
-    >>> client = BitableClient("cli_a1", "secret of the application")
-    >>> client
+    >>> BitableClient("cli_a1", "secret of the application")
     <velaria.BitableClient: app cli_a1>
     """
 
@@ -82,7 +82,13 @@ class BitableClient:
 
     @classmethod
     def from_env(cls, **options: Any) -> "BitableClient":
-        """A client for the application that ``FEISHU_BITABLE_APP_ID`` and ``FEISHU_BITABLE_APP_SECRET`` name."""
+        """A client for the application that ``FEISHU_BITABLE_APP_ID`` and ``FEISHU_BITABLE_APP_SECRET`` name.
+
+        >>> import os
+        >>> os.environ.update(FEISHU_BITABLE_APP_ID="cli_a1", FEISHU_BITABLE_APP_SECRET="the secret")
+        >>> BitableClient.from_env(request_timeout_seconds=30)
+        <velaria.BitableClient: app cli_a1>
+        """
         names = ("FEISHU_BITABLE_APP_ID", "FEISHU_BITABLE_APP_SECRET")
         missing = [name for name in names if not os.environ.get(name)]
         if missing:
@@ -125,6 +131,9 @@ class BitableClient:
         """The fields of all records, in the shapes of the service.
 
         ``on_page`` is called with the number of all records and the rows of each page, ``with_record_id`` adds the ids.
+
+        >>> client.list_records("bascn1", "tbl1", max_rows=1, with_record_id=True)
+        [{'task': 'write', 'owner': [{'name': 'Ada'}], 'record_id': 'rec1'}]
         """
         table = self._table(app_token, table_id, view_id)
         pages = self._pages(table, page_size, max_rows, with_record_id, on_page)
@@ -139,7 +148,13 @@ class BitableClient:
         max_rows: Optional[int] = None,
         with_record_id: bool = False,
     ) -> List[Row]:
-        """:meth:`list_records` of the table and view that an address names."""
+        """:meth:`list_records` of the table and view that an address names.
+
+        >>> address
+        'https://team.feishu.cn/base/bascn1?table=tbl1&view=vew1'
+        >>> [row["task"] for row in client.list_records_from_url(address)]
+        ['write', 'read']
+        """
         pages = self._pages(self._table_of_url(url), page_size, max_rows, with_record_id, on_page)
         return [row for page in pages for row in page]
 
@@ -153,7 +168,13 @@ class BitableClient:
         max_rows: Optional[int] = None,
         with_record_id: bool = False,
     ) -> Iterator[List[Row]]:
-        """The rows of :meth:`list_records`, page by page: the next one is asked for when it is wanted."""
+        """The rows of :meth:`list_records`, page by page: the next one is asked for when it is wanted.
+
+        >>> for page in client.iter_record_pages("bascn1", "tbl1", page_size=1):
+        ...     print(page)
+        [{'task': 'write', 'owner': [{'name': 'Ada'}]}]
+        [{'task': 'read', 'owner': [{'name': 'Bo'}]}]
+        """
         return self._pages(self._table(app_token, table_id, view_id), page_size, max_rows, with_record_id, None)
 
     def iter_record_pages_from_url(
@@ -164,7 +185,11 @@ class BitableClient:
         max_rows: Optional[int] = None,
         with_record_id: bool = False,
     ) -> Iterator[List[Row]]:
-        """:meth:`iter_record_pages` of the table and view that an address names."""
+        """:meth:`iter_record_pages` of the table and view that an address names.
+
+        >>> [len(page) for page in client.iter_record_pages_from_url(address, page_size=1)]
+        [1, 1]
+        """
         return self._pages(self._table_of_url(url), page_size, max_rows, with_record_id, None)
 
     def to_dataframe(
@@ -186,6 +211,9 @@ class BitableClient:
 
         ``filter`` and ``sort`` are those of the service. ``flat`` makes one text of each list and struct: the first element,
         the name of a person. ``json_columns`` are read as JSON text.
+
+        >>> client.to_dataframe(velaria.Session(), "bascn1", "tbl1", flat=True).fetchall()
+        [('rec1', 'write', 'Ada'), ('rec2', 'read', 'Bo')]
         """
         table = self._table(app_token, table_id, view_id)
         query = _query(page_size, columns, filter, sort, max_rows, flat, json_columns)
@@ -204,7 +232,11 @@ class BitableClient:
         json_columns: Sequence[str] = (),
         page_size: int = 500,
     ) -> DataFrame:
-        """:meth:`to_dataframe` of the table and view that an address names."""
+        """:meth:`to_dataframe` of the table and view that an address names.
+
+        >>> client.to_dataframe_from_url(velaria.Session(), address, columns=["task"]).fetchall()
+        [('rec1', 'write'), ('rec2', 'read')]
+        """
         table = BitableTable.of_url(url, self._connection)
         query = _query(page_size, columns, filter, sort, max_rows, flat, json_columns)
         return table.read(session, self._way(), query)
@@ -228,6 +260,10 @@ class BitableClient:
 
         The table is asked every ``poll_interval_ms`` for what was modified since, and for ``overlap_ms`` before that; what
         was given already is not given again. ``bounded`` ends the stream when all that is there was given.
+
+        >>> stream = client.read_stream(velaria.Session(), "bascn1", "tbl1", flat=True, bounded=True)
+        >>> stream.columns
+        ['record_id', 'task', 'owner']
         """
         query = _query(page_size, columns, None, None, None, flat, json_columns)
         settings = {"poll_interval_ms": poll_interval_ms, "overlap_ms": overlap_ms, "bounded": bounded}
@@ -247,7 +283,13 @@ class BitableClient:
         overlap_ms: int = 60000,
         bounded: bool = False,
     ) -> StreamingDataFrame:
-        """:meth:`read_stream` of the table and view that an address names."""
+        """:meth:`read_stream` of the table and view that an address names.
+
+        >>> stream = client.read_stream_from_url(velaria.Session(), address, flat=True, bounded=True)
+        >>> stream.write_stream_custom(lambda emission: print(emission.fetchall())).await_termination()
+        [('rec1', 'write', 'Ada'), ('rec2', 'read', 'Bo')]
+        1
+        """
         query = _query(page_size, columns, None, None, None, flat, json_columns)
         settings = {"poll_interval_ms": poll_interval_ms, "overlap_ms": overlap_ms, "bounded": bounded}
         table = BitableTable.of_url(url, self._connection)
@@ -310,6 +352,9 @@ def read_bitable(
 
     Who asks is ``client``, or the application or person that the arguments name, or the application of
     :meth:`BitableClient.from_env`. ``options`` are those of :meth:`BitableClient.to_dataframe`.
+
+    >>> read_bitable(velaria.Session(), address, client=client, flat=True, max_rows=1).fetchall()
+    [('rec1', 'write', 'Ada')]
     """
     if client is None:
         if app_id is None and app_secret is None and user_access_token is None:
@@ -368,11 +413,18 @@ def _name(value: Mapping[str, Any], *names: str) -> str:
 
 
 def _row(item: Any, with_record_id: bool) -> Row:
-    fields = item.get("fields") if isinstance(item, dict) else getattr(item, "fields", None)
-    row: Row = dict(fields) if isinstance(fields, Mapping) else {}
+    # Some programs have the record inside of what they list.
+    inside = _member(item, "record")
+    fields = next((held for held in (_member(item, "fields"), _member(inside, "fields")) if isinstance(held, Mapping)), {})
+    row: Row = dict(fields)
     if with_record_id:
-        row["record_id"] = item.get("record_id") if isinstance(item, dict) else getattr(item, "record_id", None)
+        own = _member(item, "record_id")
+        row["record_id"] = _member(inside, "record_id") if own is None else own
     return row
+
+
+def _member(of: Any, name: str) -> Any:
+    return of.get(name) if isinstance(of, dict) else getattr(of, name, None)
 
 
 def _query(

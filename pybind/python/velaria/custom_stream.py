@@ -14,9 +14,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Callable, Iterable, Iterator, List, Optional, Union
 
 from velaria._velaria import Session
+from velaria.errors import DataError
 
 __all__ = [
     "CustomArrowStreamSink",
@@ -43,7 +45,13 @@ class CustomStreamEmitOptions:
     emit_rows: int = 1024
 
     def validate(self) -> None:
-        """Raises ``ValueError`` for options that cannot be."""
+        """Raises ``ValueError`` for options that cannot be.
+
+        >>> CustomStreamEmitOptions(emit_rows=0).validate()
+        Traceback (most recent call last):
+            ...
+        ValueError: emit_rows must be > 0
+        """
         if not self.emit_interval_seconds > 0:
             raise ValueError("emit_interval_seconds must be > 0")
         if not self.emit_rows > 0:
@@ -68,13 +76,16 @@ class CustomArrowStreamSource:
         self.options.validate()
 
     def iter_arrow_batches(self, rows: Iterable[RowType]) -> Iterator[Any]:
-        """The batches of ``rows`` as ``pyarrow.Table``, one after the other. Time is looked at when a row comes."""
+        """The batches of ``rows`` as ``pyarrow.Table``, one after the other. Time is looked at when a row comes.
+
+        >>> next(source.iter_arrow_batches({"v": v} for v in range(5))).to_pylist()
+        [{'v': 0}, {'v': 1}]
+        """
         waiting: List[RowType] = []
         begun = time.monotonic()
         for row in rows:
             waiting.append(row)
-            late = time.monotonic() - begun >= self.options.emit_interval_seconds
-            if late or len(waiting) >= self.options.emit_rows:
+            if len(waiting) >= self.options.emit_rows or self._is_late(begun):
                 yield self._table(waiting)
                 waiting = []
                 begun = time.monotonic()
@@ -82,17 +93,28 @@ class CustomArrowStreamSource:
             yield self._table(waiting)
 
     def to_arrow_batches(self, rows: Iterable[RowType]) -> List[Any]:
-        """All batches of ``rows``: this takes the rows to their end."""
+        """All batches of ``rows``: this takes the rows to their end.
+
+        >>> [table.to_pylist() for table in source.to_arrow_batches([{"v": 1}, {"v": 2}, {"v": 3}])]
+        [[{'v': 1}, {'v': 2}], [{'v': 3}]]
+        """
         return list(self.iter_arrow_batches(rows))
 
     def to_stream_dataframe(self, session: Any, rows: Iterable[RowType]) -> Any:
         """The stream of ``rows``.
 
         A :class:`velaria.Session` takes rows when its queries want them, and emits them in time also when no further row
-        comes. Any other ``session`` gets all batches at once.
+        comes. A list or tuple without a schema is looked at as a whole, if pyarrow is there: a column has the type that all of
+        its values have in common, and is text when it has none. Any other ``session`` gets all batches at once.
+
+        >>> source.to_stream_dataframe(velaria.Session(), [{"v": 1}, {"v": 2}]).columns
+        ['v']
         """
-        if not isinstance(session, Session):
+        # The type counts: what stands in for a session may say that it is one.
+        if not issubclass(type(session), Session):
             return session.create_stream_from_arrow(self.to_arrow_batches(rows))
+        if self.schema is None and _are_there(rows):
+            return session.create_stream_from_arrow(self._tables_of_one_schema(rows))
         return session.read_custom_stream(
             rows,
             self.schema,
@@ -100,13 +122,28 @@ class CustomArrowStreamSource:
             emit_rows=self.options.emit_rows,
         )
 
+    def _is_late(self, begun: float) -> bool:
+        return time.monotonic() - begun >= self.options.emit_interval_seconds
+
+    def _tables_of_one_schema(self, rows: Iterable[RowType]) -> List[Any]:
+        if not rows:
+            return []
+        pyarrow = import_module("pyarrow")
+
+        try:
+            return _alike(self.to_arrow_batches(rows))
+        except pyarrow.ArrowException as error:
+            message, code, hint = "rows have values of no common type: {}".format(error), "VEL-5006", "pass schema"
+            text = "{} [{}]\nhint: {}".format(message, code, hint)
+            raise DataError(text, message=message, code=code, hint=hint) from error
+
     def _table(self, rows: List[RowType]) -> Any:
         pyarrow = import_module("pyarrow")
 
         if isinstance(rows[0], Mapping):
             if not all(isinstance(row, Mapping) for row in rows):
                 raise ValueError("mixed row types are not supported")
-            return pyarrow.Table.from_pylist(rows, schema=self.schema)
+            return self._table_of_mappings(rows)
         if not _is_sequence(rows[0]):
             raise ValueError("rows must be mappings or sequences")
         if self.schema is None:
@@ -121,6 +158,50 @@ class CustomArrowStreamSource:
             for place, field in enumerate(self.schema)
         ]
         return pyarrow.Table.from_arrays(columns, schema=self.schema)
+
+    def _table_of_mappings(self, rows: List[Any]) -> Any:
+        pyarrow = import_module("pyarrow")
+
+        if self.schema is not None:
+            return pyarrow.Table.from_pylist(rows, schema=self.schema)
+        # Left to itself, pyarrow would take the names of the first row alone.
+        names = dict.fromkeys(name for row in rows for name in row)
+        if not names:
+            # Rows count although they have no columns yet.
+            return pyarrow.table({"": pyarrow.nulls(len(rows))}).select([])
+        return pyarrow.table({name: [row.get(name) for row in rows] for name in names})
+
+
+def _are_there(rows: Iterable[RowType]) -> bool:
+    """Whether ``rows`` can be looked at before the stream starts. Arrow data among them has its types already."""
+    if not isinstance(rows, (list, tuple)):
+        return False
+    if any(hasattr(row, "__arrow_c_stream__") or hasattr(row, "__arrow_c_array__") for row in rows):
+        return False
+    return not rows or find_spec("pyarrow") is not None
+
+
+def _alike(tables: List[Any]) -> List[Any]:
+    """The same tables with the columns and types of all of them."""
+    pyarrow = import_module("pyarrow")
+
+    common = pyarrow.unify_schemas([table.schema for table in tables], promote_options="permissive")
+    # A column without a value is text.
+    schema = pyarrow.schema(
+        [field.with_type(pyarrow.string()) if field.type == pyarrow.null() else field for field in common]
+    )
+    return [_promoted(table, schema) for table in tables]
+
+
+def _promoted(table: Any, schema: Any) -> Any:
+    pyarrow = import_module("pyarrow")
+
+    known = set(table.column_names)
+    columns = [
+        table[field.name].cast(field.type) if field.name in known else pyarrow.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pyarrow.Table.from_arrays(columns, schema=schema)
 
 
 def _is_sequence(row: object) -> bool:
@@ -155,7 +236,11 @@ class CustomArrowStreamSink:
         self._since = 0.0
 
     def write_batch(self, table: Any) -> None:
-        """Takes a ``pyarrow.Table``, or anything that gives Arrow data. When ``on_emit`` raises, the rows stay."""
+        """Takes a ``pyarrow.Table``, or anything that gives Arrow data. When ``on_emit`` raises, the rows stay.
+
+        >>> sink.write_batch(velaria.sql("SELECT v FROM range(3) AS t(v)"))
+        3
+        """
         pyarrow = import_module("pyarrow")
 
         if not isinstance(table, pyarrow.Table):
@@ -168,17 +253,35 @@ class CustomArrowStreamSink:
             self._emit()
 
     def flush(self) -> None:
-        """Emits the rows that wait, if there are any."""
+        """Emits the rows that wait, if there are any.
+
+        >>> sink.write_batch(pa.table({"v": [4]}))
+        >>> sink.flush()
+        1
+        >>> sink.flush()
+        """
         if self._rows > 0:
             self._emit()
 
     def close(self) -> None:
-        """Emits the rows that wait, if there are any, and forgets the rest."""
+        """Emits the rows that wait, if there are any, and forgets the rest.
+
+        >>> sink.write_batch(pa.table({"v": [4, 5]}))
+        >>> sink.close()
+        2
+        """
         self.flush()
         self._pending = []
 
     def wait_seconds(self) -> Optional[float]:
-        """How long the rows that wait may still wait; ``None`` when none do."""
+        """How long the rows that wait may still wait; ``None`` when none do.
+
+        >>> sink.wait_seconds() is None
+        True
+        >>> sink.write_batch(pa.table({"v": [4]}))
+        >>> 0.0 <= sink.wait_seconds() <= 1.0
+        True
+        """
         return max(self._seconds_left(), 0.0) if self._rows > 0 else None
 
     def _seconds_left(self) -> float:

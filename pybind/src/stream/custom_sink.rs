@@ -79,14 +79,15 @@ impl Outlet {
         let taken = self.with(|outlet| {
             let Some(outlet) = outlet else { return Taken::Closed };
             WRITES.set(Some(outlet.query_id().to_owned()));
-            threads::wait(py, || {
+            let look = || {
                 let left = end.map_or(TICK, |end| end.saturating_duration_since(Instant::now()));
                 match outlet.take(left.min(TICK)) {
                     Taken::Nothing if left.is_zero() => Some(Taken::Nothing),
                     Taken::Nothing => None,
                     taken => Some(taken),
                 }
-            })
+            };
+            threads::wait(py, look, || outlet.abandon(threads::shutting_down()))
         });
         match taken {
             Taken::Emission(emission) => {

@@ -280,7 +280,10 @@ impl Inlet {
                 Offered::Stopped => return Ok(false),
                 Offered::Full(back) => piece = back,
             }
-            threads::wait(py, || inlet.wait_for_room(TICK).then_some(()));
+            let leave = || {
+                inlet.end(Err(threads::shutting_down()));
+            };
+            threads::wait(py, || inlet.wait_for_room(TICK).then_some(()), leave);
         }
     }
 

@@ -99,11 +99,13 @@ impl Watch {
         REPORTS.set(true);
         let mut guard = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         let watch = guard.as_mut()?;
-        threads::wait(py, || match watch.next(TICK) {
+        let look = || match watch.next(TICK) {
             Watched::Progress(progress) => Some(velaria::json::to_line(&*progress).ok()),
             Watched::Nothing => None,
             Watched::End => Some(None),
-        })
+        };
+        // Whoever waits for the callbacks does so for a while only.
+        threads::wait(py, look, || {})
     }
 
     /// Whom to tell.
@@ -113,8 +115,17 @@ impl Watch {
 
     /// The thread is done.
     fn leave(&self) {
-        *self.watch.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.reports.lock().running -= 1;
-        self.reports.ended.notify_all();
+        let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if watch.is_some() {
+            self.reports.lock().running -= 1;
+            self.reports.ended.notify_all();
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // For a thread that could not be started.
+        self.leave();
     }
 }

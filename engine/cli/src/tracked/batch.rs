@@ -13,6 +13,11 @@ use crate::Check;
 use crate::args::{CsvSqlAction, FileSqlAction, ResultArgs, VectorSearchAction};
 use crate::command::{Table, collect, csv_sql, file_sql, vector_search};
 
+/// The lines that programs look for at the beginning of the strategy of a tracked query.
+const STRATEGY: &str = "selected_mode=single-process
+transport_mode=inproc
+execution_reason=batch query executed through DataflowSession";
+
 /// Runs `csv-sql`.
 pub(super) fn csv_sql<'a>(action: &'a CsvSqlAction, run: &Run, check: Check<'_>) -> Result<Done<'a>> {
     let path = result_path(&action.result, run)?;
@@ -60,11 +65,17 @@ fn query(frame: DataFrame, action: &str, path: PathBuf, run: &Run, check: Check<
     let asked = frame.clone();
     let explain = wait(async move { asked.explain().await }, &mut *check)?.to_json();
     let physical =
-        format!("local-batch\nresult_sink={}\nmaterialization=arrow-table\n{}", file_uri(&path)?, explain.physical);
-    run.write_explain(&sections(explain.logical, physical, explain.strategy))?;
+        format!("local-batch\nresult_sink={}\nmaterialization=pyarrow-table\n{}", file_uri(&path)?, explain.physical);
+    run.write_explain(&sections(explain.logical, physical, strategy(&explain.strategy)))?;
     let table = collect(frame, &mut *check)?;
     let artifact = write_table(&table, &path, action, check)?;
     Ok((table, artifact))
+}
+
+/// The lines of the contract, then those of the plan that they do not hold.
+fn strategy(planned: &str) -> String {
+    let more = planned.lines().filter(|line| !STRATEGY.lines().any(|told| told == *line));
+    STRATEGY.lines().chain(more).collect::<Vec<_>>().join("\n")
 }
 
 /// The three sections as `explain.json` has them.

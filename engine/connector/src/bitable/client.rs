@@ -229,7 +229,7 @@ impl Shared {
             self.pace.wait().await;
             let sent = exchange.send(&request.method, &request.url, token, request.body.as_deref()).await;
             let verdict = match sent {
-                Ok(answer) => judge(answer),
+                Ok(answer) => judge(answer, request.repeatable),
                 Err(error) if error.code() == ErrorCode::ServiceUnreachable && request.repeatable => {
                     Verdict::Later(Outcome::Error(error), None)
                 }

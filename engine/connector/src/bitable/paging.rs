@@ -79,20 +79,23 @@ impl RecordQuery {
 /// One request of a table's pages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PageRequest {
-    /// Where it goes, with the place of the page in its query.
+    /// Where it goes, with the place and the size of the page in its query.
     pub url: String,
     /// What is wanted of each page.
     pub body: Map<String, Value>,
+    /// How many records the page may have.
+    pub page_size: u64,
     /// The place of the page, but for the first.
     pub page_token: Option<String>,
 }
 
 impl PageRequest {
-    /// The body with the place of the page in it, for whoever stands in for the service and looks for it there. Our own client
-    /// takes it out.
+    /// The body with the size and the place of the page in it, for whoever stands in for the service and looks for them there.
+    /// Our own client takes them out.
     #[must_use]
     pub fn full_body(&self) -> Value {
         let mut body = self.body.clone();
+        body.insert("page_size".to_owned(), self.page_size.into());
         if let Some(place) = &self.page_token {
             body.insert("page_token".to_owned(), Value::String(place.clone()));
         }
@@ -100,7 +103,7 @@ impl PageRequest {
     }
 }
 
-/// An answer without its records.
+/// An answer without its records. Whoever stands in for the service may leave out the code of an answer that has records.
 #[derive(Debug, Clone, Default)]
 pub struct PageHead {
     /// The code of the service, as text; `0` is success.
@@ -132,10 +135,12 @@ impl PageHead {
             Some(_) => None,
         };
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        let code = reply.get("code").filter(|code| !code.is_null());
+        let has_items = data.get(items).is_some_and(Value::is_array);
         let log_id =
             text(reply.get("log_id")).or_else(|| text(reply.get("error").and_then(|error| error.get("log_id"))));
         Self {
-            code: text_of_code(reply.get("code")),
+            code: if code.is_none() && has_items { "0".to_owned() } else { text_of_code(code) },
             message: text(reply.get("msg")).unwrap_or_else(|| "None".to_owned()),
             log_id,
             has_more: data.get("has_more").and_then(Value::as_bool).unwrap_or(false),
@@ -233,7 +238,7 @@ impl Pages {
             query.append_pair("page_token", place);
         }
         let url = format!("{}?{}", self.url, query.finish());
-        Some(PageRequest { url, body: self.body.clone(), page_token: place })
+        Some(PageRequest { url, body: self.body.clone(), page_size: self.page_size, page_token: place })
     }
 
     /// Judges an answer: for each of its records, whether it is to be taken. A record that came before is not.
@@ -345,10 +350,12 @@ mod tests {
             first.url,
             "https://open.feishu.cn/open-apis/bitable/v1/apps/app/tables/tbl/records/search?page_size=2"
         );
+        assert_eq!(first.full_body(), json!({"view_id": "vew", "field_names": ["n"], "page_size": 2}));
         assert_eq!(Value::Object(first.body), json!({"view_id": "vew", "field_names": ["n"]}));
         assert_eq!(pages.accept(head(&["a", "b"], Some("p&2"), 3)).unwrap(), [true, true]);
         let second = pages.next_request().unwrap();
         assert!(second.url.ends_with("?page_size=2&page_token=p%262"), "{}", second.url);
+        assert_eq!(second.full_body()["page_token"], "p&2");
         // A record that moved from one page to the next is there once.
         assert_eq!(pages.accept(head(&["b", "c"], None, 3)).unwrap(), [false, true]);
         assert_eq!((pages.next_request(), pages.warning()), (None, None));
@@ -400,6 +407,12 @@ mod tests {
         assert_eq!(accept(json!({"code": 7, "msg": "no"})), "list records failed: code=7 msg=no");
         assert_eq!(accept(json!({})), "list records failed: code=None msg=None");
         assert_eq!(accept(json!({"code": 0, "data": {"items": {}}})), "unexpected data format: items is not list");
+        let head = |reply: Value| PageHead::of(&reply, "items", "record_id").code;
+        assert_eq!(head(json!({"data": {"items": []}})), "0");
+        assert_eq!(head(json!({"code": 7, "data": {"items": []}})), "7");
+        for reply in [json!({"data": {"items": {}}}), json!({"data": {}}), json!({"code": null})] {
+            assert_eq!(head(reply), "None");
+        }
         let mut empty = pages(RecordQuery::default());
         assert!(empty.accept(PageHead::of(&json!({"code": 0}), "items", "record_id")).unwrap().is_empty());
     }

@@ -32,8 +32,8 @@ pub(super) enum Outcome {
     Error(Error),
 }
 
-/// What `answer` means.
-pub(super) fn judge(answer: Answer) -> Verdict {
+/// What `answer` means for a request that may be `repeatable`.
+pub(super) fn judge(answer: Answer, repeatable: bool) -> Verdict {
     let reply = serde_json::from_str::<Value>(&answer.body).ok().filter(Value::is_object);
     let code = reply.as_ref().and_then(|reply| reply.get("code")).and_then(Value::as_i64);
     let is_success = (200..300).contains(&answer.status);
@@ -49,12 +49,12 @@ pub(super) fn judge(answer: Answer) -> Verdict {
     };
     match code {
         Some(code) if TOKEN_CODES.contains(&code) => return Verdict::Token(outcome),
-        Some(code) if retry::is_for_now(code) => return Verdict::Later(outcome, wait),
+        Some(code) if retry::is_for_now(code, repeatable) => return Verdict::Later(outcome, wait),
         _ => {}
     }
     match outcome {
         Outcome::Reply(reply) => Verdict::Done(reply),
-        outcome if retry::is_for_now_status(status) => Verdict::Later(outcome, wait),
+        outcome if retry::is_for_now_status(status, repeatable) => Verdict::Later(outcome, wait),
         Outcome::Error(error) => Verdict::Failed(error),
     }
 }
@@ -95,13 +95,17 @@ mod tests {
         Answer { status, wait: None, log_id, location: Some("https://evil".to_owned()), body: body.to_owned() }
     }
 
-    fn kind(status: u16, body: &str) -> &'static str {
-        match judge(answer(status, body)) {
+    fn kind_of(status: u16, body: &str, repeatable: bool) -> &'static str {
+        match judge(answer(status, body), repeatable) {
             Verdict::Done(_) => "done",
             Verdict::Later(..) => "later",
             Verdict::Token(_) => "token",
             Verdict::Failed(_) => "failed",
         }
+    }
+
+    fn kind(status: u16, body: &str) -> &'static str {
+        kind_of(status, body, true)
     }
 
     #[test]
@@ -122,12 +126,28 @@ mod tests {
     }
 
     #[test]
+    fn what_may_have_been_done_is_not_done_again() {
+        let kind = |status: u16, body: &str| kind_of(status, body, false);
+        assert_eq!(kind(429, "slow down"), "later");
+        assert_eq!(kind(400, r#"{"code":99991400}"#), "later");
+        assert_eq!(kind(200, r#"{"code":1254290}"#), "later");
+        for status in [500, 502, 503, 504] {
+            assert_eq!(kind(status, ""), "failed", "{status}");
+            assert_eq!(kind(status, r#"{"code":1255040}"#), "failed", "{status}");
+        }
+        for code in [1_255_040, 1_254_607, 1_254_291] {
+            assert_eq!(kind(200, &format!(r#"{{"code":{code}}}"#)), "done", "{code}");
+        }
+        assert_eq!(kind(401, r#"{"code":99991663}"#), "token");
+    }
+
+    #[test]
     fn a_redirect_names_where_it_leads_and_a_refusal_its_log_id() {
-        let Verdict::Failed(error) = judge(answer(302, "")) else { panic!() };
+        let Verdict::Failed(error) = judge(answer(302, ""), true) else { panic!() };
         let expected =
             "HTTP request failed (302): the service redirects to https://evil, and credentials are not sent there";
         assert_eq!((error.message(), error.hint()), (expected, Some("log id of the service: log-1")));
-        let Verdict::Done(reply) = judge(answer(200, r#"{"code":5}"#)) else { panic!() };
+        let Verdict::Done(reply) = judge(answer(200, r#"{"code":5}"#), true) else { panic!() };
         assert_eq!(reply["log_id"], "log-1");
     }
 }

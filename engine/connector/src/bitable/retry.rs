@@ -14,14 +14,18 @@ const MARGIN: Duration = Duration::from_millis(100);
 /// is still being loaded, a time-out inside of the service.
 const FOR_NOW: [i64; 5] = [99_991_400, 1_254_290, 1_254_291, 1_254_607, 1_255_040];
 
-/// Whether the answer `code` means that the same request may succeed later.
-pub(super) fn is_for_now(code: i64) -> bool {
-    FOR_NOW.contains(&code)
+/// Those of them that mean that the request was turned away before anything was done for it.
+const TURNED_AWAY: [i64; 2] = [99_991_400, 1_254_290];
+
+/// Whether the answer `code` means that the same request may succeed later. What was begun inside of the service may have been
+/// done, so a request that is not `repeatable` is sent again only when it was turned away.
+pub(super) fn is_for_now(code: i64, repeatable: bool) -> bool {
+    if repeatable { FOR_NOW.contains(&code) } else { TURNED_AWAY.contains(&code) }
 }
 
 /// Whether an HTTP status means so.
-pub(super) fn is_for_now_status(status: u16) -> bool {
-    matches!(status, 429 | 500 | 502 | 503 | 504)
+pub(super) fn is_for_now_status(status: u16, repeatable: bool) -> bool {
+    status == 429 || (repeatable && matches!(status, 500 | 502 | 503 | 504))
 }
 
 /// How many times a request was sent, and how long all of that may take.

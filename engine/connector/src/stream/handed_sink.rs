@@ -1,7 +1,8 @@
 //! A sink whose emissions are handed to a thread of the program, one at a time.
 //!
-//! The query waits until the thread has done with an emission, and commits it after that. A thread that does not come back keeps a
-//! query that is told to stop for [`GRACE`] and no longer; the emission is not committed then.
+//! The query waits until the thread has done with an emission, and commits it after that; at its end it waits until the thread
+//! is done with everything. A thread that does not come back keeps a query that is told to stop for [`GRACE`] and no longer; an
+//! emission that it has is not committed then.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,7 +14,7 @@ use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::{Epoch, Prepared, SinkContext, SinkDescription, SinkGuarantee, SinkTable, StreamSink};
 
-/// How long a thread may go on with an emission after its query was told to stop.
+/// How long a query that is told to stop waits for its thread, for an emission or for the end.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// All rows of one micro-batch.
@@ -79,8 +80,10 @@ impl SinkTable for HandedSinkTable {
         }
         let shared = Arc::<Shared>::default();
         *writing = Some(Arc::clone(&shared));
-        let outlet = Outlet { shared, writing: Arc::clone(&self.writing), query_id: String::new() };
-        Ok(Box::new(HandedSink { taker: Arc::clone(&self.taker), stage: Stage::New(outlet) }))
+        drop(writing);
+        let claim = Arc::new(Claim { writing: Arc::clone(&self.writing) });
+        let outlet = Outlet { shared, claim: Some(Arc::clone(&claim)), query_id: String::new() };
+        Ok(Box::new(HandedSink { taker: Arc::clone(&self.taker), stage: Stage::New(outlet), _claim: claim }))
     }
 
     fn interrupt(&self) {
@@ -88,6 +91,20 @@ impl SinkTable for HandedSinkTable {
             lock(&shared.state).interrupted_at.get_or_insert_with(Instant::now);
             shared.changed.notify_all();
         }
+    }
+}
+
+/// What makes the sink that of one query: the sink is free when both the writer and the thread have dropped theirs. Until the
+/// writer is gone an interrupt that is meant for it has to reach it, and not the next one.
+struct Claim {
+    writing: Arc<Mutex<Option<Arc<Shared>>>>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let written = lock(&self.writing).take();
+        // An error in it may be one of the program, which must not find the lock taken.
+        drop(written);
     }
 }
 
@@ -103,11 +120,26 @@ struct State {
     outcome: Option<Result<()>>,
     /// The writer wants nothing more.
     closed: bool,
-    /// The thread is done with everything.
+    /// The thread is done with everything, or will never be seen again.
     gone: bool,
     interrupted_at: Option<Instant>,
     /// The writer waits for the thread no longer.
     left: bool,
+}
+
+impl State {
+    /// How long a wait that has `begun` then may still go on; `None` while nobody told the query to stop.
+    fn grace_left(&self, begun: Instant) -> Option<Duration> {
+        self.interrupted_at.map(|at| GRACE.saturating_sub(at.max(begun).elapsed()))
+    }
+}
+
+impl Shared {
+    /// Waits for a change. Without an interrupt there is no hurry: whoever interrupts wakes this wait.
+    fn wait<'a>(&self, state: MutexGuard<'a, State>, grace_left: Option<Duration>) -> MutexGuard<'a, State> {
+        let waited = self.changed.wait_timeout(state, grace_left.unwrap_or(Duration::from_secs(60)));
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
 }
 
 /// What there is for the thread.
@@ -124,7 +156,8 @@ pub enum Taken {
 /// Where a thread takes emissions. Dropping it says that the thread is done with everything.
 pub struct Outlet {
     shared: Arc<Shared>,
-    writing: Arc<Mutex<Option<Arc<Shared>>>>,
+    /// `None` only while this is dropped.
+    claim: Option<Arc<Claim>>,
     query_id: String,
 }
 
@@ -141,8 +174,11 @@ impl Outlet {
         let is_quiet = |state: &mut State| state.given.is_none() && !state.closed;
         let waited = self.shared.changed.wait_timeout_while(lock(&self.shared.state), patience, is_quiet);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        match state.given.take() {
-            _ if state.closed => Taken::Closed,
+        let (given, closed) = (state.given.take(), state.closed);
+        // Rows that nobody wants any more may have been lent by the program, which must not find the lock taken.
+        drop(state);
+        match given {
+            _ if closed => Taken::Closed,
             Some(emission) => Taken::Emission(emission),
             None => Taken::Nothing,
         }
@@ -152,10 +188,21 @@ impl Outlet {
     pub fn done(&self, outcome: Result<()>) -> bool {
         let mut state = lock(&self.shared.state);
         let told = !state.left;
-        state.outcome = Some(outcome);
+        let earlier = state.outcome.replace(outcome);
         drop(state);
         self.shared.changed.notify_all();
+        // An error in it may be one of the program, which must not find the lock taken.
+        drop(earlier);
         told
+    }
+
+    /// The thread will never be seen again, because of `error`: the query must not wait for it.
+    pub fn abandon(&self, error: Error) {
+        let mut state = lock(&self.shared.state);
+        state.outcome.get_or_insert(Err(error));
+        state.gone = true;
+        drop(state);
+        self.shared.changed.notify_all();
     }
 }
 
@@ -168,7 +215,7 @@ impl fmt::Debug for Outlet {
 impl Drop for Outlet {
     fn drop(&mut self) {
         // In this order: whoever waits for the thread may write next.
-        *lock(&self.writing) = None;
+        self.claim = None;
         lock(&self.shared.state).gone = true;
         self.shared.changed.notify_all();
     }
@@ -177,6 +224,8 @@ impl Drop for Outlet {
 struct HandedSink {
     taker: Arc<dyn EmissionTaker>,
     stage: Stage,
+    /// Until this is dropped no other query writes.
+    _claim: Arc<Claim>,
 }
 
 enum Stage {
@@ -212,6 +261,7 @@ impl Open {
     }
 
     fn wait_until_done(&self) -> Result<()> {
+        let begun = Instant::now();
         let mut state = lock(&self.shared.state);
         loop {
             if let Some(outcome) = state.outcome.take() {
@@ -223,26 +273,37 @@ impl Open {
                     "the thread of the stream sink has ended before the query",
                 ));
             }
-            let left = state.interrupted_at.map(|at| GRACE.saturating_sub(at.elapsed()));
-            if left.is_some_and(|left| left.is_zero()) {
+            let grace_left = state.grace_left(begun);
+            if grace_left.is_some_and(|left| left.is_zero()) {
                 state.left = true;
                 return Err(Error::new(ErrorCode::Cancelled, "the query was stopped while its sink took rows")
                     .with_hint("the rows were not committed, whatever the sink made of them"));
             }
-            // Without an interrupt there is no hurry: whoever interrupts wakes this wait.
-            let waited = self.shared.changed.wait_timeout(state, left.unwrap_or(Duration::from_secs(60)));
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = self.shared.wait(state, grace_left);
         }
     }
 
     fn close(&self) -> Result<()> {
+        let begun = Instant::now();
         let mut state = lock(&self.shared.state);
         state.closed = true;
         self.shared.changed.notify_all();
         while !state.left && !state.gone {
-            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let grace_left = state.grace_left(begun);
+            state.left = grace_left.is_some_and(|left| left.is_zero());
+            if !state.left {
+                state = self.shared.wait(state, grace_left);
+            }
         }
         state.outcome.take().unwrap_or(Ok(()))
+    }
+
+    /// Says that nothing more will come, and does not wait.
+    fn leave(&self) {
+        let mut state = lock(&self.shared.state);
+        (state.closed, state.left) = (true, true);
+        drop(state);
+        self.shared.changed.notify_all();
     }
 }
 
@@ -283,6 +344,15 @@ impl StreamSink for HandedSink {
         match std::mem::replace(&mut self.stage, Stage::Closed) {
             Stage::Open(open) => open.close(),
             Stage::New(_) | Stage::Closed => Ok(()),
+        }
+    }
+}
+
+impl Drop for HandedSink {
+    fn drop(&mut self) {
+        // After a panic nobody has closed it.
+        if let Stage::Open(open) = &self.stage {
+            open.leave();
         }
     }
 }
@@ -350,6 +420,8 @@ mod tests {
         writer.prepare(8).unwrap();
         writer.close().unwrap();
         assert!(emissions.try_recv().is_err(), "nothing was emitted without rows");
+        assert!(sink.writer().is_err(), "a late interrupt would reach another writer");
+        drop(writer);
         opened(&sink).close().unwrap();
     }
 
@@ -375,10 +447,96 @@ mod tests {
         sink.interrupt();
         assert_eq!(writer.prepare(1).unwrap_err().code(), ErrorCode::Cancelled);
         writer.close().unwrap();
+        drop(writer);
         assert!(sink.writer().is_err(), "the call still has the sink");
         release.send(()).unwrap();
         while sink.writer().is_err() {
             thread::yield_now();
         }
+    }
+
+    /// Holds what it takes emissions from, and takes none.
+    #[derive(Clone, Default)]
+    struct Asleep(Arc<Mutex<Option<Outlet>>>);
+
+    impl fmt::Debug for Asleep {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Asleep")
+        }
+    }
+
+    impl EmissionTaker for Asleep {
+        fn start(&self, outlet: Outlet) -> Result<()> {
+            *self.0.lock().unwrap() = Some(outlet);
+            Ok(())
+        }
+    }
+
+    impl Asleep {
+        fn wake(&self) -> Outlet {
+            self.0.lock().unwrap().take().unwrap()
+        }
+
+        fn abandon(&self) {
+            self.0.lock().unwrap().as_ref().unwrap().abandon(gone());
+        }
+    }
+
+    fn gone() -> Error {
+        Error::new(ErrorCode::Cancelled, "gone for ever")
+    }
+
+    #[test]
+    fn an_end_that_does_not_come_does_not_keep_a_query_that_is_stopped() {
+        for before in [true, false] {
+            let taker = Asleep::default();
+            let sink = HandedSinkTable::new(taker.clone());
+            let mut writer = opened(&sink);
+            if before {
+                sink.interrupt();
+            }
+            let closing = thread::spawn(move || writer.close());
+            if !before {
+                // The writer has said that it closes, and waits.
+                let outlet = taker.wake();
+                while !matches!(outlet.take(Duration::from_secs(1)), Taken::Closed) {}
+                *taker.0.lock().unwrap() = Some(outlet);
+                sink.interrupt();
+            }
+            closing.join().unwrap().unwrap();
+            let outlet = taker.wake();
+            assert!(!outlet.done(Err(gone())), "nobody is told");
+            assert!(sink.writer().is_err(), "the thread still has the sink");
+            drop(outlet);
+            assert!(sink.writer().is_ok());
+        }
+    }
+
+    #[test]
+    fn a_thread_that_is_never_seen_again_keeps_nobody() {
+        let taker = Asleep::default();
+        let sink = HandedSinkTable::new(taker.clone());
+        let mut writer = opened(&sink);
+        let closing = thread::spawn(move || writer.close());
+        taker.abandon();
+        assert_eq!(closing.join().unwrap().unwrap_err().message(), "gone for ever");
+
+        let mut writer = opened(&HandedSinkTable::new(taker.clone()));
+        taker.abandon();
+        writer.write(1, &int_batch(0..1)).unwrap();
+        assert_eq!(writer.prepare(1).unwrap_err().message(), "gone for ever");
+        writer.close().unwrap();
+    }
+
+    #[test]
+    fn a_writer_that_nobody_closed_says_that_it_is_gone() {
+        let taker = Asleep::default();
+        let sink = HandedSinkTable::new(taker.clone());
+        drop(opened(&sink));
+        let outlet = taker.wake();
+        assert!(matches!(outlet.take(Duration::from_secs(60)), Taken::Closed));
+        assert!(!outlet.done(Err(gone())), "nobody is told");
+        drop(outlet);
+        assert!(sink.writer().is_ok());
     }
 }

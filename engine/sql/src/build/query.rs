@@ -420,7 +420,7 @@ mod tests {
             ),
             (distinct(), "SELECT DISTINCT * FROM self"),
             (
-                aggregate(&[column("k")], &[sum.clone()], Some(&more)),
+                aggregate(&[column("k")], std::slice::from_ref(&sum), Some(&more)),
                 "SELECT k, sum(x) AS \"sum_x\" FROM self GROUP BY k HAVING a > 1",
             ),
             (order(&[descending, column("b").into()]), "SELECT * FROM self ORDER BY a DESC, b"),

@@ -1,11 +1,11 @@
 //! The life of a query: what is called in which order, and how it ends.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use velaria_connector::Pulling;
-use velaria_contract::ErrorCode;
+use velaria_connector::{EmissionTaker, HandedSinkTable, Outlet, Pulling, Taken};
+use velaria_contract::{ErrorCode, Result};
 use velaria_stream::{DeliveryMode, Environment, NodeKind, StreamOptions, StreamingQuery, Watched};
 
 use crate::doubles::{Act, Recorder, Script, batch, plan};
@@ -301,4 +301,30 @@ fn a_stop_reaches_a_sink_that_waits_for_room() {
         let progress = query.progress();
         assert_eq!((progress.status.as_str(), progress.batches_processed), ("stopped", 1));
     });
+}
+
+/// A thread of a sink that takes nothing and never ends.
+#[derive(Debug, Clone, Default)]
+struct Stuck(Arc<Mutex<Option<Outlet>>>);
+
+impl EmissionTaker for Stuck {
+    fn start(&self, outlet: Outlet) -> Result<()> {
+        *self.0.lock().unwrap() = Some(outlet);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_stop_reaches_a_sink_that_does_not_close() {
+    let (source, stuck) = (Script::new(Vec::new()), Stuck::default());
+    let sink = Arc::new(HandedSinkTable::new(stuck.clone()));
+    let query = StreamingQuery::new(plan(&source, Vec::new()), sink, options(), Environment::default()).unwrap();
+    query.start().unwrap();
+    // The source has ended, and the query waits for the sink.
+    let is_closing = || matches!(stuck.0.lock().unwrap().as_ref().unwrap().take(Duration::ZERO), Taken::Closed);
+    while !is_closing() {
+        thread::yield_now();
+    }
+    query.stop();
+    assert_eq!(query.progress().status, "stopped");
 }

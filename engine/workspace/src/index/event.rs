@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use velaria_contract::Result;
 
 use super::{required, text};
+use crate::Object;
 use crate::failure::invalid;
-use crate::{Object, exact};
 
 /// One change, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,10 +56,9 @@ impl Event {
     pub(super) fn run(run: &Object, at: String) -> Result<Self> {
         required(run, "run_id")?;
         for key in RUN_KEYS {
-            match key {
-                "cli_args" | "details" => shape(run, key, Value::is_object, "an object")?,
-                "tags" => shape(run, key, texts, "a list of text")?,
-                _ => text(run, key).map(drop)?,
+            // Arguments, details and tags are whatever their writer means by them.
+            if !matches!(key, "cli_args" | "details" | "tags") {
+                text(run, key)?;
             }
         }
         let mut row = picked(run, &RUN_KEYS);
@@ -70,10 +69,7 @@ impl Event {
     /// The row of `artifact`, which is of the moment `at` unless it says another.
     pub(super) fn artifact(artifact: &Object, at: String) -> Result<Self> {
         ["artifact_id", "run_id", "uri", "format"].into_iter().try_for_each(|key| required(artifact, key).map(drop))?;
-        shape(artifact, "row_count", |value| value.as_i64().is_some_and(|count| count >= 0), "a number of rows")?;
-        shape(artifact, "schema_json", |value| value.is_array() || value.is_object(), "a list of names")?;
-        shape(artifact, "preview_json", Value::is_object, "an object")?;
-        shape(artifact, "tags_json", texts, "a list of text")?;
+        row_count(artifact)?;
         let mut row = picked(artifact, &ARTIFACT_KEYS);
         let created_at = text(artifact, "created_at")?.unwrap_or(at);
         let kind = text(artifact, "type")?.unwrap_or_else(|| "file".to_owned());
@@ -107,16 +103,17 @@ impl Event {
         Value::Object(event).to_string()
     }
 
-    /// The event in `line`, unless it was cut or is of another make.
-    pub(super) fn parse(line: &str) -> Option<Self> {
-        let event = exact::object(line)?;
+    /// The event that the line `event` says, unless it is of another make. What it is about stands in the line itself, or
+    /// in an object in it.
+    pub(super) fn parse(event: Object) -> Option<Self> {
+        let event = flat(event);
         let at = text(&event, "at").ok()?.unwrap_or_default();
         match event.get("kind")?.as_str()? {
             "run_upsert" => Self::run(&event, at).ok(),
             "artifact_upsert" => Self::artifact(&event, at).ok(),
             "artifact_preview" => Some(Self::Preview {
                 artifact_id: required(&event, "artifact_id").ok()?,
-                preview: event.get("preview_json")?.as_object()?.clone(),
+                preview: event.get("preview_json").or_else(|| event.get("preview"))?.as_object()?.clone(),
             }),
             "run_delete" => Some(Self::Delete { run_id: required(&event, "run_id").ok()? }),
             _ => None,
@@ -124,18 +121,26 @@ impl Event {
     }
 }
 
+/// `event` with the fields of the object in it that says what it is about.
+fn flat(mut event: Object) -> Object {
+    for key in ["run", "artifact", "meta"] {
+        if let Some(Value::Object(about)) = event.shift_remove(key) {
+            event.extend(about.into_iter().filter(|(key, _)| key != "kind"));
+        }
+    }
+    event
+}
+
 /// The values of `keys` in `object`, null where there is none.
 fn picked(object: &Object, keys: &[&str]) -> Object {
     keys.iter().map(|key| ((*key).to_owned(), object.get(*key).cloned().unwrap_or(Value::Null))).collect()
 }
 
-fn shape(object: &Object, key: &str, fits: impl Fn(&Value) -> bool, what: &str) -> Result<()> {
-    match object.get(key) {
-        Some(value) if !value.is_null() && !fits(value) => Err(invalid(format!("{key} is {what}, not {value}"))),
+fn row_count(artifact: &Object) -> Result<()> {
+    match artifact.get("row_count") {
+        Some(value) if !value.is_null() && value.as_i64().is_none_or(|count| count < 0) => {
+            Err(invalid(format!("row_count is a number of rows, not {value}")))
+        }
         _ => Ok(()),
     }
-}
-
-fn texts(value: &Value) -> bool {
-    value.as_array().is_some_and(|items| items.iter().all(Value::is_string))
 }

@@ -1,11 +1,12 @@
 //! The index as a file of events, one on each line: where SQLite cannot be used. Its state is what the events say, read
 //! anew by every call.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use velaria_contract::Result;
@@ -14,7 +15,7 @@ use super::event::{Event, RUN_KEYS};
 use super::row::tagged;
 use super::{Selection, Store, Visit};
 use crate::failure::refused;
-use crate::{Object, file};
+use crate::{Object, exact, file};
 
 #[derive(Debug)]
 pub(super) struct Jsonl {
@@ -38,25 +39,48 @@ impl Jsonl {
         file::touch(&self.path)
     }
 
-    /// Gives all events to `take` and removes the file; nothing that is written meanwhile is lost.
-    pub(super) fn drain(&self, take: impl FnOnce(&[Event]) -> Result<()>) -> Result<()> {
-        if !self.path.exists() {
-            return Ok(());
-        }
-        let mut file = self.locked().map_err(|source| refused("cannot read", &self.path, source))?;
-        let events = events(&mut file).map_err(|source| refused("cannot read", &self.path, source))?;
+    /// Gives all events to `take` and removes the file; nothing that is written meanwhile is lost. A file with a line that
+    /// is not understood stays under another name, which has `suffix`.
+    pub(super) fn drain(&self, suffix: &str, take: impl FnOnce(&[Event]) -> Result<()>) -> Result<()> {
+        let mut file = match self.locked() {
+            Ok(file) => file,
+            // There is none, or somebody else was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(refused("cannot read", &self.path, source)),
+        };
+        let (events, understood) = events(&mut file).map_err(|source| refused("cannot read", &self.path, source))?;
         if !events.is_empty() {
             take(&events)?;
         }
-        fs::remove_file(&self.path).map_err(|source| refused("cannot remove", &self.path, source))
+        if understood {
+            fs::remove_file(&self.path).map_err(|source| refused("cannot remove", &self.path, source))
+        } else {
+            fs::rename(&self.path, self.imported(suffix)).map_err(|source| refused("cannot rename", &self.path, source))
+        }
+    }
+
+    /// A name beside the file that nothing has; only who holds the file looks for one.
+    fn imported(&self, suffix: &str) -> PathBuf {
+        let named = |end: &str| {
+            let mut name = self.path.as_os_str().to_owned();
+            name.push(format!(".imported-{suffix}{end}"));
+            PathBuf::from(name)
+        };
+        let mut target = named("");
+        let mut number = 2_u64;
+        while target.symlink_metadata().is_ok() {
+            target = named(&format!("-{number}"));
+            number += 1;
+        }
+        target
     }
 
     /// The file, held against every other writer. One that was drained while we waited is not the file any more.
     fn locked(&self) -> io::Result<File> {
         loop {
-            let file = file::open_append(&self.path)?;
+            let file = file::open_existing(&self.path)?;
             file.lock()?;
-            if still_there(&file)? {
+            if still_there(&file, &self.path)? {
                 return Ok(file);
             }
         }
@@ -65,7 +89,8 @@ impl Jsonl {
     fn state(&self) -> Result<State> {
         let mut state = State::default();
         let text = file::read(&self.path)?.unwrap_or_default();
-        for (number, event) in text.lines().filter_map(Event::parse).enumerate() {
+        let events = text.lines().filter_map(exact::object).filter_map(Event::parse);
+        for (number, event) in events.enumerate() {
             state.apply(number, event);
         }
         Ok(state)
@@ -73,6 +98,7 @@ impl Jsonl {
 }
 
 impl Store for Jsonl {
+    /// A file that is not there is not made: whoever moved its events into SQLite has to be followed.
     fn write(&self, events: &[Event]) -> Result<()> {
         let lines: Vec<String> = events.iter().map(Event::line).collect();
         let written = || -> io::Result<()> {
@@ -181,19 +207,35 @@ fn text(row: &Object, key: &str) -> String {
     row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-fn events(file: &mut File) -> io::Result<Vec<Event>> {
+/// The events of `file`, and whether they say all that stands in it.
+fn events(file: &mut File) -> io::Result<(Vec<Event>, bool)> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).lines().filter_map(Event::parse).collect())
+    let text = String::from_utf8_lossy(&bytes);
+    let mut understood = matches!(text, Cow::Borrowed(_));
+    let mut events = Vec::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        match exact::object(line).and_then(Event::parse) {
+            Some(event) => events.push(event),
+            None => understood = false,
+        }
+    }
+    Ok((events, understood))
 }
 
+/// Whether `file` is what stands at `path`.
 #[cfg(unix)]
-fn still_there(file: &File) -> io::Result<bool> {
+fn still_there(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
-    Ok(file.metadata()?.nlink() > 0)
+    let ours = file.metadata()?;
+    match path.symlink_metadata() {
+        Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(not(unix))]
-fn still_there(_file: &File) -> io::Result<bool> {
-    Ok(true)
+fn still_there(_file: &File, path: &Path) -> io::Result<bool> {
+    path.try_exists()
 }

@@ -135,7 +135,7 @@ impl Sqlite {
     /// A connection to an index that is ready.
     fn connect(&self) -> Result<Connection> {
         // Made here for its mode; SQLite gives the same one to the files beside it.
-        file::touch(&self.path)?;
+        file::create_unopened(&self.path)?;
         let flags =
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let opened = Connection::open_with_flags(&self.path, flags).and_then(|connection| {
@@ -146,6 +146,10 @@ impl Sqlite {
             Ok((connection, version))
         });
         let (mut connection, version) = opened.map_err(|source| self.failed(source))?;
+        // What SQLite opens for reading alone takes no row.
+        if connection.is_readonly("main").map_err(|source| self.failed(source))? {
+            return Err(Error::new(ErrorCode::Io, format!("cannot write the index {}", self.path.display())));
+        }
         if version > VERSION {
             let message = format!("the index {} is of a later version of Velaria", self.path.display());
             return Err(Error::new(ErrorCode::Unsupported, message));

@@ -59,6 +59,85 @@ fn an_event_that_a_crash_has_cut_is_passed_over() {
     assert_eq!(texts(&index.list_runs(&RunFilter::default()).unwrap(), "run_id"), ["run-b", "run-a"]);
 }
 
+/// The events of a fallback in the form of `lines`, moved into SQLite.
+fn moved(lines: &[&str]) -> (TestHome, ArtifactIndex) {
+    let test = TestHome::new();
+    test.home.ensure_dirs().unwrap();
+    fs::write(test.home.index_dir().join("artifacts.jsonl"), lines.join("\n")).unwrap();
+    let index = test.index();
+    assert_eq!(index.backend(), Backend::Sqlite);
+    assert!(!index.fallback_path().exists());
+    (test, index)
+}
+
+fn kept(test: &TestHome) -> Vec<String> {
+    let names = fs::read_dir(test.home.index_dir()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    names.retain(|name| name.contains(".jsonl"));
+    names.sort();
+    names
+}
+
+const RUN: &str = r#"{"kind":"run_upsert","run_id":"run-a","status":"failed"}"#;
+
+#[test]
+fn a_fallback_that_is_not_understood_is_kept() {
+    let lines = [RUN, "", r#"{"kind":"from_the_future","x":1}"#, r#"{"kind":"run_ups"#];
+    let (test, index) = moved(&lines);
+    assert_eq!(texts(&index.list_runs(&RunFilter::default()).unwrap(), "run_id"), ["run-a"]);
+    assert_eq!(kept(&test), ["artifacts.jsonl.imported-20261121T073807Z"]);
+    // A second one at the same moment does not replace the first.
+    fs::write(index.fallback_path(), "?").unwrap();
+    drop(test.index());
+    assert_eq!(
+        kept(&test),
+        ["artifacts.jsonl.imported-20261121T073807Z", "artifacts.jsonl.imported-20261121T073807Z-2"]
+    );
+    let first = fs::read_to_string(test.home.index_dir().join(&kept(&test)[0])).unwrap();
+    assert_eq!(first, lines.join("\n"));
+    let (test, _) = moved(&[RUN, " ", RUN]);
+    assert!(kept(&test).is_empty());
+}
+
+#[test]
+fn what_an_event_is_about_may_stand_in_an_object() {
+    let (test, index) = moved(&[
+        r#"{"kind":"run_upsert","run":{"run_id":"run-a","status":"failed","cli_args":{"a":1}}}"#,
+        r#"{"kind":"run_upsert","meta":{"run_id":"run-b","status":"succeeded"}}"#,
+        r#"{"kind":"artifact_upsert","artifact":{"artifact_id":"artifact_1","run_id":"run-a","uri":"/a","format":"csv"}}"#,
+        r#"{"kind":"artifact_upsert","meta":{"artifact_id":"artifact_2","run_id":"run-b","uri":"/b","format":"csv"}}"#,
+        r#"{"kind":"artifact_preview","artifact_id":"artifact_1","preview":{"rows":[]}}"#,
+    ]);
+    assert!(kept(&test).is_empty());
+    assert_eq!(index.run("run-a").unwrap().unwrap()["cli_args"]["a"], 1);
+    assert_eq!(index.run("run-b").unwrap().unwrap()["status"], "succeeded");
+    assert!(index.artifact("artifact_1").unwrap().unwrap()["preview_json"]["rows"].is_array());
+    assert_eq!(index.artifact("artifact_2").unwrap().unwrap()["uri"], "/b");
+}
+
+#[test]
+fn an_index_of_events_follows_them_into_sqlite() {
+    let test = TestHome::new();
+    test.home.ensure_dirs().unwrap();
+    let sqlite = test.home.index_dir().join("artifacts.sqlite");
+    fs::create_dir(&sqlite).unwrap();
+    let long_lived = test.index();
+    assert_eq!(long_lived.backend(), Backend::Jsonl);
+    let new = artifact(&test.home, "run-a", &["t"]);
+    let id = new["artifact_id"].as_str().unwrap();
+    long_lived.insert_artifact(&new).unwrap();
+    long_lived.upsert_run(&run_row("run-a", "2026-01-01T00:00:00Z", "failed")).unwrap();
+    fs::remove_dir(&sqlite).unwrap();
+    let moved = test.index();
+    assert_eq!(moved.backend(), Backend::Sqlite);
+    assert!(long_lived.artifact(id).unwrap().is_some());
+    assert_eq!(long_lived.list_artifacts(&ArtifactFilter::default()).unwrap().len(), 1);
+    assert_eq!(long_lived.run("run-a").unwrap().unwrap()["status"], "failed");
+    long_lived.upsert_run(&run_row("run-b", "2026-01-02T00:00:00Z", "failed")).unwrap();
+    assert_eq!(texts(&moved.list_runs(&RunFilter::default()).unwrap(), "run_id"), ["run-b", "run-a"]);
+    assert!(!moved.fallback_path().exists());
+}
+
 #[test]
 fn a_locked_index_is_an_error_and_not_a_second_index() {
     let test = TestHome::new();

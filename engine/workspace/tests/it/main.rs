@@ -1,4 +1,5 @@
 //! The tests of the workspace.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic is the failure of the test")]
 
 mod cleanup;
 mod concurrent;

@@ -170,6 +170,46 @@ fn progress_is_one_line_for_each_snapshot() {
 }
 
 #[test]
+fn progress_without_its_secrets_is_still_json() {
+    let mut test = TestHome::new();
+    let secrets = ["running\"}".to_owned(), "\":\"running".to_owned(), "12345678".to_owned(), "succeeded".to_owned()];
+    test.home = test.home.with_redactor(Redactor::default().with_values(secrets));
+    let run = test.run();
+    let whole = r#"{"status": "running", "rows": 12345678, "x": 1.50}"#;
+    run.append_progress_snapshot(whole).unwrap();
+    run.append_progress_snapshot(r#"{"status": "succeeded", "error": "a 12345678", "token": "t", "x": 0.1}"#).unwrap();
+    let progress = fs::read_to_string(run.progress_path()).unwrap();
+    let redacted = r#"{"status":"succeeded","error":"a ***","token":"***","x":0.1}"#;
+    assert_eq!(progress.lines().collect::<Vec<_>>(), [whole, redacted]);
+}
+
+#[test]
+fn a_secret_with_the_text_of_a_status_leaves_the_record_whole() {
+    let mut test = TestHome::new();
+    let secrets = ["succeeded", "20261121", "2026-11-21T07:38:07Z", "csv-sql-", "artifact_"].map(str::to_owned);
+    test.home = test.home.with_redactor(Redactor::default().with_values(secrets));
+    let run = Run::create(&test.home, &new_run("csv-sql-1")).unwrap();
+    let details = object(json!({"explain_artifact_id": "artifact_1"}));
+    let ended = run.finalize(&Outcome { details: Some(details), ..Outcome::of(RunStatus::Succeeded) }).unwrap();
+    assert_eq!(
+        (&ended["status"], &ended["finished_at"], &ended["details"]["explain_artifact_id"]),
+        (&json!("succeeded"), &json!("2026-11-21T07:38:07Z"), &json!("artifact_1"))
+    );
+    test.index().upsert_run(&ended).unwrap();
+    let row = test.index().run(run.id().as_str()).unwrap().unwrap();
+    for key in ["run_id", "created_at", "finished_at", "status", "action", "run_dir"] {
+        assert_eq!(row[key], ended[key], "{key}");
+    }
+}
+
+#[test]
+fn a_version_that_is_not_known_is_null() {
+    let test = TestHome::new();
+    let run = Run::create(&test.home, &NewRun { velaria_version: String::new(), ..new_run("csv-sql") }).unwrap();
+    assert_eq!(run.record().unwrap()["velaria_version"], Value::Null);
+}
+
+#[test]
 fn a_line_that_a_crash_has_cut_is_passed_over() {
     let test = TestHome::new();
     let run = test.run();

@@ -58,14 +58,14 @@ def get_run_file(run_id: str) -> Path:
 def create_run(
     action: str,
     args: Mapping[str, Any],
-    velaria_version: str,
+    velaria_version: Optional[str],
     run_name: Optional[str] = None,
     description: Optional[str] = None,
     tags: Optional[Sequence[str]] = None,
 ) -> Tuple[str, Path]:
     """Makes the directory of a new run with the status ``running``; the result is its id and its directory.
 
-    Secrets among ``args`` are not written down.
+    Secrets among ``args`` are not written down. A version of ``None`` is one that is not known.
 
     >>> from velaria.workspace import create_run, read_run
     >>> run_id, run_dir = create_run("csv-sql", {"csv": "a.csv", "token": "t"}, "0.1.0", tags=["daily"])
@@ -137,7 +137,7 @@ def write_explain(run_id: str, explain: Mapping[str, Any]) -> Path:
     return Workspace().write_explain(run_id, dict(explain))
 
 
-def append_progress_snapshot(run_id: str, snapshot_json: str) -> Path:
+def append_progress_snapshot(run_id: str, json_text: str) -> Path:
     """Appends one snapshot, a JSON document, as a line of ``progress.jsonl``.
 
     >>> from velaria.workspace import append_progress_snapshot, create_run
@@ -145,7 +145,7 @@ def append_progress_snapshot(run_id: str, snapshot_json: str) -> Path:
     >>> append_progress_snapshot(run_id, '{"status": "running"}').read_text()
     '{"status": "running"}\\n'
     """
-    return Workspace().append_progress_snapshot(run_id, snapshot_json)
+    return Workspace().append_progress_snapshot(run_id, json_text)
 
 
 def append_stdout(run_id: str, text: str) -> Path:
