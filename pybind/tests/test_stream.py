@@ -611,7 +611,7 @@ def test_a_realtime_source_feeds_a_query_in_another_thread(session: velaria.Sess
     assert counts == [3]
     assert drained(sink) == [("a", 1), ("b", None), (None, 4), ("a", 3), ("b", 8), ("a", 19)]
     assert sink.closed()
-    assert sink.poll() is None and sink.poll_arrow() is None
+    assert sink.poll() is None
 
 
 def test_polled_rows_are_a_table(session: velaria.Session, two_batches: velaria.StreamingDataFrame) -> None:
@@ -621,6 +621,9 @@ def test_polled_rows_are_a_table(session: velaria.Session, two_batches: velaria.
     table = sink.poll_arrow()
     assert isinstance(table, pa.Table)
     assert table.to_pydict() == TWO_BATCHES[0]
+    rest = sink.poll_arrow()
+    assert rest is not None and rest.to_pydict() == TWO_BATCHES[1]
+    assert sink.poll_arrow() is None
 
 
 def test_columns_of_a_realtime_source_come_from_arrow_too(session: velaria.Session) -> None:
