@@ -53,7 +53,10 @@ pub(crate) fn join_condition(
     match (on, left_on, right_on) {
         (None, None, None) => Ok(JoinCondition::None),
         (Some(on), None, None) if on.is_instance_of::<Expression>() => condition(on).map(JoinCondition::On),
-        (Some(on), None, None) => one_or_more("on", on).map(JoinCondition::Using),
+        (Some(on), None, None) => match one_or_more("on", on)? {
+            names if names.is_empty() => Err(usage(py, "join needs at least one column", "how='cross' needs none")),
+            names => Ok(JoinCondition::Using(names)),
+        },
         (None, Some(left), Some(right)) => {
             let (left, right) = (one_or_more("left_on", left)?, one_or_more("right_on", right)?);
             if left.len() != right.len() {

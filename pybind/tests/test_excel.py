@@ -131,6 +131,9 @@ def test_options_of_pandas_mean_the_same(session: velaria.Session, book: pathlib
     for options, text in (
         ({"usecols": ["c", "x", 3]}, "usecols names no columns of the sheet: x, 3"),
         ({"usecols": 2}, "usecols cannot be 2"),
+        ({"usecols": "1"}, "usecols cannot be '1'"),
+        ({"usecols": "A,C"}, "usecols cannot be 'A,C'"),
+        ({"usecols": "A", "range": "A1:B2"}, "usecols cannot be 'A'"),
         ({"dtype": int}, "dtype of a workbook can be str only"),
         ({"nrows": -1}, "a number of rows cannot be -1"),
     ):

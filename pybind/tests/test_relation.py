@@ -239,6 +239,7 @@ def test_joins_are_those_of_sql(session: velaria.Session, table: velaria.DataFra
         lambda: table.join(other, "b", "cross"),
         lambda: table.join([1], "b"),  # type: ignore[arg-type]
         lambda: table.join(other, "nothing"),
+        lambda: table.join(other, []),
     ]:
         with pytest.raises(errors.Error):
             mistake()

@@ -290,3 +290,9 @@ def test_the_package_does_not_load_it(home: pathlib.Path) -> None:
     loaded = run_code("import sys, velaria.workspace; print(*sys.modules)").split()
     assert not {"sqlite3", "pyarrow", "pandas"}.intersection(loaded)
     assert os.environ["VELARIA_HOME"] == str(home)
+
+
+def test_one_text_is_one_tag(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VELARIA_HOME", str(tmp_path))
+    run_id, _ = workspace.create_run("csv-sql", {}, "0.1.0", tags="daily")
+    assert workspace.read_run(run_id)["tags"] == ["daily"]

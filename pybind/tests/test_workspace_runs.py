@@ -223,6 +223,21 @@ def test_failure_is_kept_with_why(home: Path, tmp_path: Path) -> None:
     assert document["error"] in (Path(document["run_dir"]) / "stderr.log").read_text()
 
 
+def test_a_stream_waits_for_the_first_file(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    action = ["stream-sql-once", "--source-csv-dir", str(folder), "--sink-schema", "k STRING", "--query"]
+    statement = "INSERT INTO output_sink SELECT k FROM input_stream"
+    code, document = call("run", "start", "--timeout-ms", "1500", "--", *action, statement)
+    assert (code, document["status"]) == (1, "timed_out")
+    later = tmp_path / "k.csv"
+    later.write_text("k\na\n")
+    timer = threading.Timer(1.0, later.rename, (folder / "k.csv",))
+    timer.start()
+    code, document = call("run", "start", "--timeout-ms", "60000", "--", *action, statement)
+    assert (code, document["result"]["rows"]) == (0, [{"k": "a"}])
+
+
 def test_time_limit_ends_the_action(home: Path, scores: str) -> None:
     code, document = call("run", "start", "--timeout-ms", "300", "--", "csv-sql", "--csv", scores, "--query", ENDLESS)
     assert (code, document["status"], document["error"]) == (1, "timed_out", "run timed out after 300 ms")

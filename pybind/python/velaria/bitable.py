@@ -16,7 +16,8 @@ from datetime import timedelta
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from velaria._velaria import BitableConnection, BitablePages, BitableTable, DataFrame, Session, StreamingDataFrame
-from velaria.errors import BitableClientError, Warning
+from velaria._failure import failure
+from velaria.errors import ArgumentTypeError, BitableClientError, Warning
 
 __all__ = [
     "BitableClient",
@@ -439,11 +440,17 @@ def _query(
     return json.dumps(
         {
             "page_size": page_size,
-            "columns": list(columns or ()),
+            "columns": _names("columns", columns or ()),
             "filter": filter,
             "sort": None if sort is None else list(sort),
             "max_rows": max_rows,
             "flat": flat,
-            "json_columns": list(json_columns),
+            "json_columns": _names("json_columns", json_columns),
         }
     )
+
+
+def _names(argument: str, names: Sequence[str]) -> List[str]:
+    if isinstance(names, str):
+        raise failure(ArgumentTypeError, argument + " must be a sequence of names, not a text", "VEL-7001", "pass a list")
+    return list(names)

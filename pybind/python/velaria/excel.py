@@ -3,6 +3,7 @@
 ``Session.read_excel`` is the reader below it: it keeps dates and times as such and has more options.
 """
 
+import re
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Union
 
 from velaria._velaria import Session
@@ -12,6 +13,9 @@ __all__ = ["read_excel"]
 
 # What pandas calls options that are the same.
 _NAMES = {"skiprows": "skip_rows", "names": "columns", "usecols": "range"}
+
+
+_LETTERS = re.compile("[A-Za-z]+(:[A-Za-z]+)?")
 
 
 class _Part(NamedTuple):
@@ -64,8 +68,14 @@ def read_excel(
 
 def _part(options: Dict[str, Any]) -> _Part:
     """Takes what is done after reading out of ``options``."""
-    # Letters of columns are a range of cells, which the reader knows.
-    columns = None if isinstance(options.get("usecols"), str) else options.pop("usecols", None)
+    columns = options.get("usecols")
+    if isinstance(columns, str):
+        # Letters of columns are a range of cells, which the reader knows.
+        if _LETTERS.fullmatch(columns) is None or "range" in options:
+            raise _usage("usecols cannot be {!r}".format(columns), "pass letters such as B:D and no range, or a list of names")
+        columns = None
+    else:
+        options.pop("usecols", None)
     if not (columns is None or isinstance(columns, Iterable)):
         hint = "pass letters such as B:D, or a list of names, or of places from 0 on"
         raise _usage("usecols cannot be {!r}".format(columns), hint)

@@ -48,9 +48,10 @@ impl StreamingQuery {
         // This starts a query that nobody has started; its callbacks are told from then on.
         let begun = enter(py, |_| self.query.wait(max_batches, Some(Duration::ZERO)));
         self.reports.tell(py, &self.query)?;
-        let waited = match begun? {
-            Some(batches) => Ok(batches),
-            None => enter(py, |check| wait(&self.query, max_batches, timeout, check)),
+        let waited = match begun {
+            Ok(Some(batches)) => Ok(batches),
+            Err(failed) => Err(failed),
+            Ok(None) => enter(py, |check| wait(&self.query, max_batches, timeout, check)),
         };
         enter(py, |check| self.settle(check))?;
         waited

@@ -1,8 +1,8 @@
 //! `stream-sql-once`: a query over the CSV files of a directory, for some micro-batches.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, io, thread};
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use serde_json::{Map, Value};
@@ -49,11 +49,36 @@ fn is_insert(query: &str) -> bool {
     is("INSERT") && is("INTO")
 }
 
+/// The files of `folder`. Their columns are those of the first file, which is waited for.
+fn source(
+    session: &Session,
+    folder: &Path,
+    reader: &ReadOptions,
+    check: Check<'_>,
+) -> Result<velaria::StreamingDataFrame> {
+    loop {
+        match session.read_stream_csv_dir(&folder.display().to_string(), reader) {
+            Err(_) if has_no_entry(folder) => {
+                check()?;
+                thread::sleep(TICK);
+            }
+            read => return read,
+        }
+    }
+}
+
+fn has_no_entry(folder: &Path) -> bool {
+    match fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
 /// The query, not started; what it will do is a file of the run.
 fn begin(action: &StreamSqlOnceAction, sink: &Path, run: &Run, check: Check<'_>) -> Result<StreamingQuery> {
     let session = Session::new(action.limits.config())?;
     let reader = ReadOptions::new().with("delimiter", &action.source_delimiter);
-    let source = session.read_stream_csv_dir(&action.source_csv_dir.display().to_string(), &reader)?;
+    let source = source(&session, &action.source_csv_dir, &reader, &mut *check)?;
     session.create_stream_view(&action.source_table, &source)?;
     let create = format!(
         "CREATE SINK TABLE {} ({}) USING csv OPTIONS (path: {}, delimiter: {})",

@@ -46,7 +46,14 @@ fn aggregates(index: usize, column: Column, field: &Field) -> [Expr; PER_COLUMN]
     [
         name(if ordered { text(min(value())) } else { no_text() }, 0),
         name(if ordered { text(max(value())) } else { no_text() }, 1),
-        name(count_distinct(if data_type.is_nested() { text(value()) } else { value() }), 2),
+        name(
+            match data_type.is_nested() {
+                false => count_distinct(value()),
+                true if has_text(data_type) => count_distinct(text(value())),
+                true => no_number(),
+            },
+            2,
+        ),
         name(if data_type.is_numeric() { avg(number()) } else { no_number() }, 3),
         name(if data_type.is_numeric() { stddev(number()) } else { no_number() }, 4),
         name(quantile(0.25), 5),
@@ -54,6 +61,14 @@ fn aggregates(index: usize, column: Column, field: &Field) -> [Expr; PER_COLUMN]
         name(quantile(0.75), 7),
         name(count(value()), 8),
     ]
+}
+
+/// Whether values of a type can be told apart by their text.
+fn has_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::List(item) | DataType::LargeList(item) => has_text(item.data_type()),
+        other => !other.is_nested(),
+    }
 }
 
 fn percentile(value: Expr, part: f64) -> Expr {

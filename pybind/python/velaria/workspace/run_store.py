@@ -72,7 +72,8 @@ def create_run(
     >>> read_run(run_id)["cli_args"]
     {'csv': 'a.csv', 'token': '***'}
     """
-    labels: Optional[List[str]] = None if tags is None else list(tags)
+    # One text is one tag, and not its letters.
+    labels: Optional[List[str]] = [tags] if isinstance(tags, str) else None if tags is None else list(tags)
     return Workspace().create_run(action, dict(args), velaria_version, run_name, description, labels)
 
 
