@@ -17,7 +17,7 @@ use velaria::{Error, ErrorCode, ErrorKind, Result};
 use crate::dataframe::DataFrame;
 use crate::error::{say, to_py, to_py_as, wrong_type};
 use crate::exit::visit;
-use crate::runtime::wait;
+use crate::runtime::{shutting_down, wait};
 use crate::seconds::seconds;
 use crate::session::Session;
 use crate::stream::StreamingDataFrame;
@@ -200,7 +200,7 @@ impl TextTransport for OwnTransport {
                 Error::new(ErrorCode::ServiceAnswer, message).with_source(exception)
             })
         });
-        called.unwrap_or_else(|| Err(Error::new(ErrorCode::Cancelled, "the interpreter is shutting down")))
+        called.unwrap_or_else(|| Err(shutting_down()))
     }
 }
 

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use velaria::{Error, ErrorCode, Result};
+use velaria::Result;
 
 use crate::error::to_engine;
 use crate::exit::{self, Visit};
+use crate::runtime::shutting_down;
 
 /// How long a wait goes on before it looks whether the interpreter exits.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
@@ -38,11 +39,6 @@ pub(crate) fn start<'py>(
 pub(crate) fn wait<T: Send>(py: Python<'_>, look: impl FnMut() -> Option<T> + Send, leave: impl FnOnce() + Send) -> T {
     let (found, _way_back) = py.detach(|| look_until(look, leave));
     found
-}
-
-/// Why nothing more comes from a thread that stays away.
-pub(crate) fn shutting_down() -> Error {
-    Error::new(ErrorCode::Cancelled, "the interpreter is shutting down")
 }
 
 /// What was found, and the leave to go back to the interpreter with it.

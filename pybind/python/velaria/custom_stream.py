@@ -17,6 +17,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Callable, Iterable, Iterator, List, Optional, Union
 
+from velaria._failure import failure
 from velaria._velaria import Session
 from velaria.errors import DataError
 
@@ -133,9 +134,8 @@ class CustomArrowStreamSource:
         try:
             return _alike(self.to_arrow_batches(rows))
         except pyarrow.ArrowException as error:
-            message, code, hint = "rows have values of no common type: {}".format(error), "VEL-5006", "pass schema"
-            text = "{} [{}]\nhint: {}".format(message, code, hint)
-            raise DataError(text, message=message, code=code, hint=hint) from error
+            message = "rows have values of no common type: {}".format(error)
+            raise failure(DataError, message, "VEL-5006", "pass schema") from error
 
     def _table(self, rows: List[RowType]) -> Any:
         pyarrow = import_module("pyarrow")

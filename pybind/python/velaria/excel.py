@@ -6,6 +6,7 @@
 import re
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Union
 
+from velaria._failure import failure
 from velaria._velaria import Session
 from velaria.errors import UsageError
 
@@ -111,8 +112,7 @@ def _chosen(names: Sequence[str], wanted: Sequence[Union[int, str]]) -> List[str
 
 
 def _usage(message: str, hint: str) -> UsageError:
-    code = "VEL-7001"
-    return UsageError("{} [{}]\nhint: {}".format(message, code, hint), message=message, code=code, hint=hint)
+    return failure(UsageError, message, "VEL-7001", hint)
 
 
 def _read(session: Any, path: Any, sheet: Union[int, str], options: Dict[str, Any], part: _Part) -> Any:

@@ -12,6 +12,7 @@ use velaria::stream::{self, EmissionTaker, HandedSinkTable, SinkTable, Taken};
 
 use super::{Emission, RealtimeStreamSink};
 use crate::error::{to_engine, wrong_type};
+use crate::runtime::shutting_down;
 use crate::threads::{self, TICK};
 
 thread_local! {
@@ -87,7 +88,7 @@ impl Outlet {
                     taken => Some(taken),
                 }
             };
-            threads::wait(py, look, || outlet.abandon(threads::shutting_down()))
+            threads::wait(py, look, || outlet.abandon(shutting_down()))
         });
         match taken {
             Taken::Emission(emission) => {

@@ -16,6 +16,7 @@ use velaria::{Error, ErrorCode};
 use super::rows::{RowColumns, Unknown, inferred};
 use crate::arrow_in;
 use crate::error::{to_engine, to_py, wrong_type};
+use crate::runtime::shutting_down;
 use crate::threads::{self, TICK};
 
 const SOURCE: &str = "stream source";
@@ -281,7 +282,7 @@ impl Inlet {
                 Offered::Full(back) => piece = back,
             }
             let leave = || {
-                inlet.end(Err(threads::shutting_down()));
+                inlet.end(Err(shutting_down()));
             };
             threads::wait(py, || inlet.wait_for_room(TICK).then_some(()), leave);
         }
