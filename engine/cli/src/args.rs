@@ -1,6 +1,12 @@
 //! The arguments of every command, declared once for parsing and help.
 
+mod completions;
+mod describe;
+mod functions;
+mod index;
 mod run;
+mod shell;
+mod ui;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,11 +17,18 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
 use velaria::{Error, ErrorCode, SessionConfig};
 
+pub(crate) use self::completions::CompletionsArgs;
+pub(crate) use self::describe::DescribeArgs;
+pub(crate) use self::functions::FunctionsArgs;
+pub(crate) use self::index::IndexCommand;
 pub(crate) use self::run::{
-    Action, ArtifactsCommand, ArtifactsListArgs, ArtifactsPreviewArgs, CsvSqlAction, FileSqlAction, ResultArgs,
-    RunCleanupArgs, RunCommand, RunIdArgs, RunListArgs, RunStartArgs, RunStatusArgs, StreamSqlOnceAction,
-    VectorSearchAction,
+    Action, ArtifactsCommand, ArtifactsExportArgs, ArtifactsListArgs, ArtifactsOpenArgs, ArtifactsPreviewArgs,
+    CsvSqlAction, FileSqlAction, ResultArgs, RunCancelArgs, RunCleanupArgs, RunCommand, RunDiffArgs, RunIdArgs,
+    RunListArgs, RunOpenArgs, RunReportArgs, RunRerunArgs, RunResumeArgs, RunStartArgs, RunStatusArgs, RunWatchArgs,
+    StreamSqlOnceAction, VectorSearchAction,
 };
+pub(crate) use self::shell::ShellArgs;
+pub(crate) use self::ui::UiArgs;
 use crate::failure::Failure;
 use crate::output::Format;
 
@@ -61,12 +74,35 @@ pub(crate) enum Command {
     /// Say what a file is and how to read it
     #[command(after_help = "Example:\n  velaria-cli sniff scores.csv --option encoding=gbk -o json")]
     Sniff(SniffArgs),
+    /// Describe the columns of a file: types, counts, and how values are spread
+    #[command(after_help = "Example:\n  velaria-cli describe scores.csv")]
+    Describe(DescribeArgs),
+    /// List the functions of SQL
+    #[command(after_help = "Example:\n  velaria-cli functions date -o table")]
+    Functions(FunctionsArgs),
+    /// Type statements and see their results
+    #[command(after_help = "Example:\n  velaria-cli shell")]
+    Shell(ShellArgs),
     /// Start tracked runs, and look at them
     #[command(subcommand)]
     Run(RunCommand),
     /// Look at what tracked runs have made
     #[command(subcommand)]
     Artifacts(ArtifactsCommand),
+    /// Look after the index of runs and artifacts
+    #[command(subcommand)]
+    Index(IndexCommand),
+    /// Look at runs in a browser
+    #[command(after_help = "Example:\n  velaria-cli ui --port 8017")]
+    Ui(UiArgs),
+    /// Print what makes a shell complete commands
+    #[command(
+        after_help = "Example:\n  velaria-cli completions bash > ~/.local/share/bash-completion/completions/velaria-cli"
+    )]
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    #[command(after_help = "Example:\n  velaria-cli man > velaria-cli.1")]
+    Man,
     /// Do the work of one run; its parent writes it to standard input
     #[command(name = "__worker", hide = true)]
     Worker,
@@ -372,7 +408,10 @@ impl Command {
             Self::FileSql(args) => &args.output,
             Self::VectorSearch(args) => &args.output,
             Self::Sniff(args) => return args.format() == ReportFormat::Text,
-            Self::Run(_) | Self::Artifacts(_) => return false,
+            Self::Describe(args) => &args.output,
+            Self::Functions(args) => &args.output,
+            Self::Run(_) | Self::Artifacts(_) | Self::Index(_) => return false,
+            Self::Shell(_) | Self::Ui(_) | Self::Completions(_) | Self::Man => return true,
             // What it says goes into the log of its run.
             Self::Worker => return true,
         };
@@ -386,7 +425,10 @@ impl Command {
             Self::FileSql(args) => args.output.terminal = terminal,
             Self::VectorSearch(args) => args.output.terminal = terminal,
             Self::Sniff(args) => args.terminal = terminal,
-            Self::Run(_) | Self::Artifacts(_) | Self::Worker => {}
+            Self::Describe(args) => args.output.terminal = terminal,
+            Self::Functions(args) => args.output.terminal = terminal,
+            Self::Shell(_) | Self::Run(_) | Self::Artifacts(_) | Self::Index(_) => {}
+            Self::Ui(_) | Self::Completions(_) | Self::Man | Self::Worker => {}
         }
     }
 }
@@ -562,11 +604,11 @@ mod tests {
         assert_eq!(
             message(&["nosuch"]),
             "argument command: invalid choice: 'nosuch' (choose from 'csv-sql', 'file-sql', 'sql', 'vector-search', \
-             'sniff', 'run', 'artifacts')"
+             'sniff', 'describe', 'functions', 'shell', 'run', 'artifacts', 'index', 'ui', 'completions', 'man')"
         );
         assert_eq!(
             message(&["artifacts", "nosuch"]),
-            "argument command: invalid choice: 'nosuch' (choose from 'list', 'preview')"
+            "argument command: invalid choice: 'nosuch' (choose from 'list', 'preview', 'export', 'open')"
         );
         assert_eq!(message(&["run"]), "the following arguments are required: command");
         assert_eq!(message(&["run", "show"]), "the following arguments are required: --run-id");

@@ -1,11 +1,18 @@
 //! The commands, one file each, and what they share.
 
 pub(crate) mod artifacts;
+pub(crate) mod completions;
 pub(crate) mod csv_sql;
+pub(crate) mod describe;
 pub(crate) mod file_sql;
+pub(crate) mod functions;
+pub(crate) mod index;
+pub(crate) mod man;
 pub(crate) mod run;
+pub(crate) mod shell;
 pub(crate) mod sniff;
 pub(crate) mod sql;
+pub(crate) mod ui;
 pub(crate) mod vector_search;
 
 use velaria::arrow::array::RecordBatch;

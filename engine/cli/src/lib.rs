@@ -81,8 +81,15 @@ fn execute(command: Command, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Fa
         Command::FileSql(args) => command::file_sql::run(&args, io, check),
         Command::VectorSearch(args) => command::vector_search::run(&args, io, check),
         Command::Sniff(args) => command::sniff::run(&args, io, check),
+        Command::Describe(args) => command::describe::run(&args, io, check),
+        Command::Functions(args) => command::functions::run(&args, io, check),
+        Command::Shell(args) => command::shell::run(&args, io, check),
         Command::Run(run) => command::run::run(run, io, check),
         Command::Artifacts(artifacts) => command::artifacts::run(artifacts, io, check),
+        Command::Index(index) => command::index::run(index, io),
+        Command::Ui(args) => command::ui::run(&args, io, check),
+        Command::Completions(args) => command::completions::run(&args, io, check),
+        Command::Man => command::man::run(io),
         Command::Worker => tracked::run_order(io, check),
     }
 }

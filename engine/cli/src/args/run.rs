@@ -15,14 +15,28 @@ pub(crate) enum RunCommand {
         after_help = "Actions: csv-sql, file-sql, vector-search, stream-sql-once\n\nExample:\n  velaria-cli run start --run-name totals -- csv-sql --csv scores.csv --query 'SELECT name, SUM(score) AS total FROM input_table GROUP BY name'"
     )]
     Start(RunStartArgs),
+    /// Go on with a stream that was stopped, from its checkpoint, in the same run
+    Resume(RunResumeArgs),
+    /// Start a new run that does what another one did
+    Rerun(RunRerunArgs),
+    /// Stop a run, and wait until it has ended
+    Cancel(RunCancelArgs),
     /// Show a run and its artifacts
     Show(RunIdArgs),
     /// Show how far a run is
     Status(RunStatusArgs),
+    /// Follow a run until it ends
+    Watch(RunWatchArgs),
     /// List runs, the newest first
     List(RunListArgs),
     /// Show the result of a run
     Result(RunIdArgs),
+    /// Show how two runs and their results differ
+    Diff(RunDiffArgs),
+    /// Write a report of a run: one HTML file that needs nothing else
+    Report(RunReportArgs),
+    /// Open the report of a run in a browser
+    Open(RunOpenArgs),
     /// Forget runs that have ended
     Cleanup(RunCleanupArgs),
 }
@@ -34,6 +48,10 @@ pub(crate) enum ArtifactsCommand {
     List(ArtifactsListArgs),
     /// Show the first rows of an artifact
     Preview(ArtifactsPreviewArgs),
+    /// Write an artifact as a file of any format
+    Export(ArtifactsExportArgs),
+    /// Open an artifact with the program that the system has for it
+    Open(ArtifactsOpenArgs),
 }
 
 /// `run start`.
@@ -130,6 +148,90 @@ fn days(text: &str) -> Result<f64, String> {
         Ok(days) if (0.0..=f64::MAX).contains(&days) => Ok(days),
         _ => Err("a number of days is zero or more".to_owned()),
     }
+}
+
+/// `run resume`.
+#[derive(Debug, Args)]
+pub(crate) struct RunResumeArgs {
+    /// The id of the run
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: String,
+}
+
+/// `run rerun`.
+#[derive(Debug, Args)]
+pub(crate) struct RunRerunArgs {
+    /// The id of the run
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: String,
+}
+
+/// `run cancel`.
+#[derive(Debug, Args)]
+pub(crate) struct RunCancelArgs {
+    /// The id of the run
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: String,
+}
+
+/// `run watch`.
+#[derive(Debug, Args)]
+pub(crate) struct RunWatchArgs {
+    /// The id of the run
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: String,
+}
+
+/// `run diff`.
+#[derive(Debug, Args)]
+pub(crate) struct RunDiffArgs {
+    /// The id of the run
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: String,
+    /// The id of the run to compare it with
+    #[arg(long, value_name = "ID")]
+    pub(crate) other_run_id: String,
+    /// The most rows of each result
+    #[arg(long, value_name = "N", default_value_t = 50, allow_negative_numbers = true)]
+    pub(crate) limit: u32,
+}
+
+/// `run report`.
+#[derive(Debug, Args)]
+pub(crate) struct RunReportArgs {
+    /// The id of the run
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: String,
+    /// The file of the report [default: report.html in the run's directory]
+    #[arg(short = 'o', long = "output", value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// `run open`.
+#[derive(Debug, Args)]
+pub(crate) struct RunOpenArgs {
+    /// The id of the run
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: String,
+}
+
+/// `artifacts export`.
+#[derive(Debug, Args)]
+pub(crate) struct ArtifactsExportArgs {
+    /// The id of the artifact
+    #[arg(long, value_name = "ID")]
+    pub(crate) artifact_id: String,
+    /// The file to write; its ending is the format
+    #[arg(short = 'o', long = "output", value_name = "PATH")]
+    pub(crate) output: PathBuf,
+}
+
+/// `artifacts open`.
+#[derive(Debug, Args)]
+pub(crate) struct ArtifactsOpenArgs {
+    /// The id of the artifact
+    #[arg(long, value_name = "ID")]
+    pub(crate) artifact_id: String,
 }
 
 /// `artifacts list`.

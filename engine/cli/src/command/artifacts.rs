@@ -1,5 +1,8 @@
 //! `artifacts`: what tracked runs have made.
 
+mod export;
+mod open;
+
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -17,6 +20,8 @@ pub(crate) fn run(command: ArtifactsCommand, io: &mut Io<'_>, check: Check<'_>) 
     match command {
         ArtifactsCommand::List(args) => write_json(&listed(&args)?, io),
         ArtifactsCommand::Preview(args) => write_json(&previewed(&args, check)?, io),
+        ArtifactsCommand::Export(args) => export::run(&args, io, check),
+        ArtifactsCommand::Open(args) => open::run(&args, io, check),
     }
 }
 

@@ -1,6 +1,13 @@
 //! `run`: tracked runs are started, looked at and forgotten.
 
+mod cancel;
+mod diff;
+mod open;
+mod report;
+mod rerun;
+mod resume;
 mod start;
+mod watch;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -18,10 +25,17 @@ use crate::{Check, Io};
 pub(crate) fn run(command: RunCommand, io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), Failure> {
     match command {
         RunCommand::Start(args) => start::run(&args, io, check),
+        RunCommand::Resume(args) => resume::run(&args, io, check),
+        RunCommand::Rerun(args) => rerun::run(&args, io, check),
+        RunCommand::Cancel(args) => cancel::run(&args, io, check),
         RunCommand::Show(args) => write_json(&shown(&args)?, io),
         RunCommand::Status(args) => write_json(&status(&args)?, io),
+        RunCommand::Watch(args) => watch::run(&args, io, check),
         RunCommand::List(args) => write_json(&listed(&args)?, io),
         RunCommand::Result(args) => write_json(&result(&args, check)?, io),
+        RunCommand::Diff(args) => diff::run(&args, io, check),
+        RunCommand::Report(args) => report::run(&args, io, check),
+        RunCommand::Open(args) => open::run(&args, io, check),
         RunCommand::Cleanup(args) => write_json(&cleaned(&args)?, io),
     }
 }
