@@ -11,6 +11,7 @@
 //! order to delete.
 
 mod artifact;
+mod cancel;
 mod cleanup;
 mod exact;
 mod failure;
@@ -19,8 +20,10 @@ mod home;
 mod index;
 mod owner;
 mod preview;
+mod process;
 mod rebuild;
 mod redact;
+mod reopen;
 mod run;
 mod run_id;
 mod stale;
@@ -36,6 +39,7 @@ pub use exact::parse as parse_json;
 pub use home::Home;
 pub use index::{ArtifactFilter, ArtifactIndex, Backend, RunFilter, SQLITE_SCHEMA};
 pub use preview::{PREVIEW_LIMIT_BYTES, PREVIEW_LIMIT_ROWS, PreviewLimits, preview};
+pub use process::own_session;
 pub use rebuild::Rebuilt;
 pub use redact::{REDACTED, Redactor};
 pub use run::{NewRun, Outcome, Run, RunStatus};
