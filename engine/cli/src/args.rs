@@ -6,6 +6,7 @@ mod functions;
 mod index;
 mod run;
 mod shell;
+mod stream_sql;
 mod ui;
 
 use std::ffi::OsString;
@@ -28,6 +29,7 @@ pub(crate) use self::run::{
     StreamSqlOnceAction, VectorSearchAction,
 };
 pub(crate) use self::shell::ShellArgs;
+pub(crate) use self::stream_sql::StreamSqlAction;
 pub(crate) use self::ui::UiArgs;
 use crate::failure::Failure;
 use crate::output::Format;
@@ -330,6 +332,17 @@ impl LimitArgs {
             if self.allow_path.is_empty() { self.without_paths().with_read_only() } else { self.without_paths() };
         let input = plain_part(input);
         config.with_allowed_paths(self.allow_path.iter().map(PathBuf::as_path).chain([input.as_path()]))
+    }
+
+    /// Makes every path one from the root on.
+    pub(crate) fn root(&mut self) -> velaria::Result<()> {
+        for path in self.temp_dir.iter_mut().chain(&mut self.allow_path) {
+            *path = std::path::absolute(&*path).map_err(|error| {
+                Error::new(ErrorCode::InvalidArgument, format!("not a path: {}", path.display()))
+                    .with_hint(error.to_string())
+            })?;
+        }
+        Ok(())
     }
 
     /// The limits that were given, for the record of a run.
