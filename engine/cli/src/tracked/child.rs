@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use velaria::{Error, ErrorCode, Result};
 use velaria_workspace::Run;
 
-use super::wishes::cancelled;
 use crate::Check;
 
 /// How often the process is looked at.
@@ -24,7 +23,9 @@ pub(crate) enum Ended {
     /// Because its time was over.
     TimedOut,
     /// Because somebody has cancelled its run.
-    Cancelled(Error),
+    Cancelled,
+    /// Because the command that waits for it was interrupted.
+    Interrupted(Error),
 }
 
 /// How long is waited for a worker.
@@ -72,7 +73,7 @@ pub(crate) fn run_worker(
         thread::sleep(TICK);
     }
     let _ = run.kill_worker();
-    Ok(end.map_or_else(|| Ended::Cancelled(cancelled()), |(_, reason)| reason))
+    Ok(end.map_or(Ended::Cancelled, |(_, reason)| reason))
 }
 
 /// Why the worker shall end now, if there is a reason. Whoever looks at the run sees a wish to cancel it.
@@ -80,9 +81,9 @@ fn reason(run: &Run, is_over: bool, check: Check<'_>) -> Option<(Instant, Ended)
     let reason = if let Err(interrupt) = check() {
         // The worker is ended when it cannot be asked.
         let _ = run.request_cancel();
-        Ended::Cancelled(interrupt)
+        Ended::Interrupted(interrupt)
     } else if run.cancel_requested() {
-        Ended::Cancelled(cancelled())
+        Ended::Cancelled
     } else if is_over {
         Ended::TimedOut
     } else {
