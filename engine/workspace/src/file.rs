@@ -10,14 +10,22 @@ use crate::failure::refused;
 
 /// Replaces the file at `path` by `bytes`: a reader sees the old content or the new one, also after a power cut.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace_with(path, bytes, File::sync_all)
+}
+
+/// The same without waiting for the disk, for what nobody misses: after a power cut the file may be empty.
+pub(crate) fn replace_lazily(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace_with(path, bytes, |_| Ok(()))
+}
+
+fn replace_with(path: &Path, bytes: &[u8], sync: impl Fn(&File) -> io::Result<()>) -> Result<()> {
     let written = || -> io::Result<()> {
         let dir = path.parent().unwrap_or(Path::new("."));
         // Created with mode 0600.
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
         file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        sync_dir(dir)
+        sync(file.as_file())?;
+        file.persist(path).map(drop).map_err(|error| error.error)
     };
     written().map_err(|source| refused("cannot write", path, source))
 }
@@ -127,9 +135,9 @@ pub(crate) fn open_existing(path: &Path) -> io::Result<File> {
     no_links(options.append(true).read(true)).open(path)
 }
 
-/// Makes the entries of `dir` durable.
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
+/// Waits until the entries of `dir` are on the disk.
+pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|source| refused("cannot write", dir, source))
 }
 
 #[cfg(unix)]

@@ -242,6 +242,22 @@ impl ArtifactIndex {
         self.write(&[event])
     }
 
+    /// Inserts or updates the run `run` together with `artifacts`: all of them, or nothing.
+    ///
+    /// # Errors
+    /// Those of [`ArtifactIndex::upsert_run`] and [`ArtifactIndex::insert_artifact`].
+    pub fn upsert_run_with(&self, run: &Object, artifacts: &[Object]) -> Result<()> {
+        let mut events = vec![Event::run(&self.home.redactor().object(run), self.now())?];
+        for artifact in artifacts {
+            let event = Event::artifact(artifact, self.now())?;
+            if let Event::Artifact(row) = &event {
+                self.remember(row)?;
+            }
+            events.push(event);
+        }
+        self.write(&events)
+    }
+
     /// Stores `preview` as the preview of the artifact `id`.
     ///
     /// # Errors

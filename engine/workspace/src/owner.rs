@@ -27,13 +27,14 @@ struct Owner {
 
 /// Writes this process down as the owner of the run in `dir`.
 pub(crate) fn write(dir: &Path) -> Result<()> {
-    file::replace(&dir.join(FILE), json::to_pretty(&Owner::this_process())?.as_bytes())
+    file::replace_lazily(&dir.join(FILE), json::to_pretty(&Owner::this_process())?.as_bytes())
 }
 
 /// Whether the run in `dir` has an owner that is certainly gone.
 pub(crate) fn gone(dir: &Path) -> bool {
     let Ok(Some(text)) = file::read(&dir.join(FILE)) else { return false };
-    serde_json::from_str::<Owner>(&text).is_ok_and(|owner| owner.gone(&Owner::this_process()))
+    // Only a power cut leaves an empty file behind, and no process.
+    text.is_empty() || serde_json::from_str::<Owner>(&text).is_ok_and(|owner| owner.gone(&Owner::this_process()))
 }
 
 impl Owner {

@@ -221,6 +221,7 @@ impl Run {
             }
         }
         self.write("run.json", &record)?;
+        file::sync_dir(&self.dir)?;
         Ok(record)
     }
 
@@ -246,7 +247,7 @@ impl Run {
     /// # Errors
     /// `VEL-6003` when the file system refuses.
     pub fn write_inputs(&self, inputs: &Object) -> Result<PathBuf> {
-        self.write("inputs.json", &self.home.redactor().object(inputs))
+        self.write_lazily("inputs.json", &self.home.redactor().object(inputs))
     }
 
     /// Writes `explain.json`.
@@ -254,7 +255,7 @@ impl Run {
     /// # Errors
     /// `VEL-6003` when the file system refuses.
     pub fn write_explain(&self, explain: &Object) -> Result<PathBuf> {
-        self.write("explain.json", &self.home.redactor().object(explain))
+        self.write_lazily("explain.json", &self.home.redactor().object(explain))
     }
 
     /// Appends one snapshot, a JSON document, as a line of `progress.jsonl`.
@@ -333,12 +334,12 @@ impl Run {
         set("run_dir", json!(self.dir.to_string_lossy()));
         set("status", json!(RunStatus::Running.as_str()));
         set("finished_at", Value::Null);
-        set("run_name", json!(new.run_name));
+        set("run_name", json!(new.run_name.as_deref().map(|name| redactor.text(name))));
         if let Some(description) = &new.description {
             set("description", json!(redactor.text(description)));
         }
         if !new.tags.is_empty() {
-            set("tags", json!(new.tags));
+            set("tags", json!(new.tags.iter().map(|tag| redactor.text(tag)).collect::<Vec<_>>()));
         }
         set("error", Value::Null);
         set("details", json!({}));
@@ -384,6 +385,13 @@ impl Run {
     fn write(&self, name: &str, object: &Object) -> Result<PathBuf> {
         let path = self.dir.join(name);
         file::replace(&path, canonical::to_pretty(object)?.as_bytes()).map_err(|error| self.gone(error))?;
+        Ok(path)
+    }
+
+    /// The same for a file that a run can do without.
+    fn write_lazily(&self, name: &str, object: &Object) -> Result<PathBuf> {
+        let path = self.dir.join(name);
+        file::replace_lazily(&path, canonical::to_pretty(object)?.as_bytes()).map_err(|error| self.gone(error))?;
         Ok(path)
     }
 

@@ -13,8 +13,9 @@ use velaria_workspace::Run;
 
 use crate::Check;
 
-/// How often the process is looked at.
+/// The longest time between two looks at the process, and the shortest: one that ends at once is not waited for long.
 const TICK: Duration = Duration::from_millis(10);
+const TICK_MIN: Duration = Duration::from_micros(500);
 
 /// How a worker ended.
 pub(crate) enum Ended {
@@ -45,7 +46,7 @@ pub(crate) fn run_worker(
         if timeout.is_some_and(|timeout| began.elapsed() >= timeout) {
             return Ok(Ended::TimedOut);
         }
-        thread::sleep(TICK);
+        thread::sleep((began.elapsed() / 16).clamp(TICK_MIN, TICK));
     }
 }
 

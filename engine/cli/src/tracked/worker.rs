@@ -141,9 +141,7 @@ fn succeed(action: &Action, run: &Run, done: &Done<'_>) -> Result<()> {
         done.artifacts.iter().map(|artifact| artifact.record(&home, run.id())).collect::<Result<Vec<Object>>>()?;
     let details = details(&records);
     let record = run.finalize(&Outcome { details, ..Outcome::of(RunStatus::Succeeded) })?;
-    let index = ArtifactIndex::open(&home)?;
-    index.upsert_run(&record)?;
-    records.iter().try_for_each(|record| index.insert_artifact(record))?;
+    ArtifactIndex::open(&home)?.upsert_run_with(&record, &records)?;
     let document = SuccessJson {
         ok: true,
         run_id: run.id().as_str(),
@@ -171,7 +169,8 @@ fn fail(run: &Run, error: Error) -> Failure {
     written.err().unwrap_or_else(|| failure.into_error()).into()
 }
 
-/// Writes `_action_result.json`, which is there when it is whole.
+/// Writes `_action_result.json`, which is there when it is whole. It is for the command that waits, and for nobody after it:
+/// the disk may take its time.
 fn write_document(run: &Run, document: &impl Serialize) -> Result<()> {
     let path = run.action_result_path();
     let part = path.with_extension("part");
@@ -179,7 +178,7 @@ fn write_document(run: &Run, document: &impl Serialize) -> Result<()> {
         let mut out = BufWriter::new(file);
         serde_json::to_writer_pretty(&mut out, document)?;
         out.write_all(b"\n")?;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        out.flush()?;
         fs::rename(&part, &path)
     });
     written.map_err(|error| match error.kind() {
