@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
-use super::attempt::{Attempt, name};
 use super::Place;
+use super::attempt::{Attempt, name};
 use crate::{Error, Result};
 
 /// A run that is said to run after all processes have been gone for so long is said so for ever.

@@ -249,11 +249,12 @@ impl ArtifactIndex {
     pub fn upsert_run_with(&self, run: &Object, artifacts: &[Object]) -> Result<()> {
         let mut events = vec![Event::run(&self.home.redactor().object(run), self.now())?];
         for artifact in artifacts {
-            let event = Event::artifact(artifact, self.now())?;
-            if let Event::Artifact(row) = &event {
+            events.push(Event::artifact(artifact, self.now())?);
+        }
+        for event in &events {
+            if let Event::Artifact(row) = event {
                 self.remember(row)?;
             }
-            events.push(event);
         }
         self.write(&events)
     }

@@ -3,6 +3,7 @@
 
 mod cleanup;
 mod concurrent;
+mod disk;
 mod fallback;
 mod home;
 mod index;
