@@ -98,10 +98,15 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>> {
 }
 
 fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let mut options = OpenOptions::new();
     let mut bytes = Vec::new();
-    no_links(options.read(true)).open(path)?.read_to_end(&mut bytes)?;
+    open_to_read(path)?.read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// The file at `path`, which is there, open to read.
+pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    no_links(options.read(true)).open(path)
 }
 
 /// Holds the directory `dir` against every other writer until the result is dropped.

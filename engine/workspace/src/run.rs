@@ -11,7 +11,7 @@ use velaria_contract::{Error, ErrorCode, Result, json as canonical};
 use crate::failure::{damaged, invalid, refused, run_not_found};
 use crate::home::{Home, create_new_private_dir, create_private_dir};
 use crate::run_id::RunId;
-use crate::{Object, exact, file, owner, stale};
+use crate::{Object, exact, file, owner, progress, stale};
 
 /// What a run is asked to do.
 #[derive(Debug, Clone, Default)]
@@ -150,6 +150,12 @@ impl Run {
         if there && run.file().is_file() { Ok(run) } else { Err(run_not_found(id)) }
     }
 
+    /// The home that it is in.
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
     /// The id.
     #[must_use]
     pub fn id(&self) -> &RunId {
@@ -274,13 +280,20 @@ impl Run {
         Ok(path)
     }
 
-    /// The last whole line of `progress.jsonl`.
+    /// The last whole line of `progress.jsonl`. See [`ProgressTail`](crate::ProgressTail) for those that come.
     ///
     /// # Errors
     /// `VEL-6003` when the file system refuses.
     pub fn latest_progress(&self) -> Result<Option<Value>> {
-        let text = file::read(&self.progress_path())?.unwrap_or_default();
-        Ok(text.lines().rev().filter(|line| !line.trim().is_empty()).find_map(|line| exact::parse(line).ok()))
+        progress::latest(&self.progress_path())
+    }
+
+    /// What `inputs.json` says, where the run has one.
+    ///
+    /// # Errors
+    /// `VEL-5008` when the file is not a JSON object.
+    pub fn inputs(&self) -> Result<Option<Object>> {
+        object(&self.dir.join("inputs.json"))
     }
 
     /// Appends `text` to `stdout.log`.
@@ -372,13 +385,7 @@ impl Run {
     }
 
     fn read(&self) -> Result<Object> {
-        let path = self.file();
-        let text = file::read(&path)?.ok_or_else(|| run_not_found(self.id.as_str()))?;
-        match exact::parse(&text) {
-            Ok(Value::Object(record)) => Ok(record),
-            Ok(_) => Err(damaged(&path, "it holds no object")),
-            Err(source) => Err(damaged(&path, source)),
-        }
+        object(&self.file())?.ok_or_else(|| run_not_found(self.id.as_str()))
     }
 
     fn write(&self, name: &str, object: &Object) -> Result<PathBuf> {
@@ -395,5 +402,15 @@ impl Run {
     /// A file that cannot be found in a run's directory means that the directory is not there any more.
     fn gone(&self, error: Error) -> Error {
         if error.code() == ErrorCode::FileNotFound { run_not_found(self.id.as_str()) } else { error }
+    }
+}
+
+/// The object in the file at `path`, where there is a file.
+fn object(path: &Path) -> Result<Option<Object>> {
+    let Some(text) = file::read(path)? else { return Ok(None) };
+    match exact::parse(&text) {
+        Ok(Value::Object(object)) => Ok(Some(object)),
+        Ok(_) => Err(damaged(path, "it holds no object")),
+        Err(source) => Err(damaged(path, source)),
     }
 }
