@@ -98,15 +98,10 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>> {
 }
 
 fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open_to_read(path)?.read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// The file at `path`, which is there, open to read.
-pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    no_links(options.read(true)).open(path)
+    let mut bytes = Vec::new();
+    no_links(options.read(true)).open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Holds the directory `dir` against every other writer until the result is dropped.

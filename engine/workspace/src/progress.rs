@@ -1,6 +1,7 @@
 //! Progress as it is read while it is written: only lines that are whole, and only what is new.
 //!
 //! The file of a stream that runs for weeks is large, so neither its last line nor its next ones need the whole of it.
+//! What a report draws of all of it is the affair of `snapshots.rs`.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -11,7 +12,7 @@ use velaria_contract::Result;
 
 use crate::failure::refused;
 use crate::run::Run;
-use crate::{exact, file};
+use crate::{exact, portion};
 
 /// What is read of the file at a time, as long as no line is larger.
 const WINDOW_BYTES: u64 = 64 * 1024;
@@ -41,8 +42,7 @@ impl ProgressTail {
     }
 
     fn read(&mut self) -> io::Result<Vec<String>> {
-        let Some(mut file) = opened(&self.path)? else { return Ok(Vec::new()) };
-        let end = file.metadata()?.len();
+        let Some((mut file, end)) = opened(&self.path)? else { return Ok(Vec::new()) };
         if end < self.place {
             // It is another file than before.
             self.place = 0;
@@ -73,8 +73,7 @@ pub(crate) fn latest(path: &Path) -> Result<Option<Value>> {
 }
 
 fn last(path: &Path) -> io::Result<Option<Value>> {
-    let Some(mut file) = opened(path)? else { return Ok(None) };
-    let end = file.metadata()?.len();
+    let Some((mut file, end)) = opened(path)? else { return Ok(None) };
     let mut window = WINDOW_BYTES;
     loop {
         let start = end.saturating_sub(window);
@@ -91,9 +90,10 @@ fn last(path: &Path) -> io::Result<Option<Value>> {
     }
 }
 
-fn opened(path: &Path) -> io::Result<Option<File>> {
-    match file::open_to_read(path) {
-        Ok(file) => Ok(Some(file)),
+/// The file at `path`, and its length; a run may not have one.
+fn opened(path: &Path) -> io::Result<Option<(File, u64)>> {
+    match portion::open(path) {
+        Ok(opened) => Ok(Some(opened)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

@@ -1,9 +1,11 @@
 //! `run open`: the report of a run is opened in a browser.
 
-use serde::Serialize;
-use velaria_workspace::{Home, Run};
+use std::path::Path;
 
-use crate::args::RunOpenArgs;
+use serde::Serialize;
+
+use super::report::report;
+use crate::args::{RunOpenArgs, RunReportArgs};
 use crate::command::opener;
 use crate::failure::Failure;
 use crate::output::write_json;
@@ -19,10 +21,10 @@ struct OpenedJson<'a> {
 }
 
 pub(super) fn run(args: &RunOpenArgs, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Failure> {
-    let run = Run::open(&Home::from_env()?, &args.run_id)?;
-    let path = run.dir().join("report.html");
+    // It is made anew: a run goes on, and a report does not.
+    let report = report(&RunReportArgs { run_id: args.run_id.clone(), output: None, force: false }, &mut *check)?;
     if !args.print {
-        opener::open(&path, check)?;
+        opener::open(Path::new(&report.path), check)?;
     }
-    write_json(&OpenedJson { ok: true, run_id: &args.run_id, path: &path.to_string_lossy(), opened: !args.print }, io)
+    write_json(&OpenedJson { ok: true, run_id: &args.run_id, path: &report.path, opened: !args.print }, io)
 }

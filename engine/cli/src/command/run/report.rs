@@ -21,10 +21,10 @@ const HEAD_BYTES: u64 = 1024;
 
 /// The document of `run report`.
 #[derive(Serialize)]
-struct ReportJson {
+pub(super) struct ReportJson {
     ok: bool,
     run_id: String,
-    path: String,
+    pub(super) path: String,
     bytes: usize,
 }
 
@@ -32,7 +32,8 @@ pub(super) fn run(args: &RunReportArgs, io: &mut Io<'_>, check: Check<'_>) -> st
     write_json(&report(args, check)?, io)
 }
 
-fn report(args: &RunReportArgs, check: Check<'_>) -> Result<ReportJson> {
+/// Writes the report of a run.
+pub(super) fn report(args: &RunReportArgs, check: Check<'_>) -> Result<ReportJson> {
     let home = Home::from_env()?;
     let run = Run::open(&home, &args.run_id)?;
     let path = match &args.output {
