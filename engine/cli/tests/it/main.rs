@@ -2,4 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failure of the test")]
 
+mod broken_output;
 mod runs;
+#[cfg(target_os = "linux")]
+mod signals;
