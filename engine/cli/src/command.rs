@@ -8,6 +8,7 @@ pub(crate) mod file_sql;
 pub(crate) mod functions;
 pub(crate) mod index;
 pub(crate) mod man;
+pub(crate) mod opener;
 pub(crate) mod run;
 pub(crate) mod shell;
 pub(crate) mod sniff;

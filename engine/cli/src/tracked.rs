@@ -17,7 +17,7 @@ mod worker;
 
 // For the commands of this crate.
 pub(crate) use self::action::{Order, inputs};
-pub(crate) use self::artifact::{check_previewed, read_preview};
+pub(crate) use self::artifact::{check_previewed, read_preview, read_rows};
 pub(crate) use self::child::{Ended, run_worker};
 pub(crate) use self::failed::RunFailure;
 pub(crate) use self::worker::{act, run as run_order};

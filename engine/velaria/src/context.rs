@@ -110,7 +110,7 @@ impl Context {
             catalog,
             access,
             memory_limit_bytes: config.memory_limit_bytes,
-            running: Arc::new(Running::new(config.statement_timeout)),
+            running: Arc::new(Running::new(config.statement_timeout, config.progress_listener.clone())),
             notices: Arc::default(),
             console: Arc::new(Mutex::new(Arc::new(StandardOutput))),
             plans: PlanCache::default(),

@@ -367,7 +367,10 @@ impl DataFrame {
         stop.check()?;
         let head = self.head(physical.as_ref());
         let physical = match &stop.reading {
-            Some(reading) => counted(physical, reading).map_err(|error| self.translate(&error))?,
+            Some(reading) => {
+                reading.reads(self.plan()?);
+                counted(physical, reading).map_err(|error| self.translate(&error))?
+            }
             None => physical,
         };
         let physical = cooperative(physical, &stop).map_err(|error| self.translate(&error))?;

@@ -30,6 +30,7 @@ mod dataframe;
 mod error;
 mod excel;
 mod explain;
+mod files_read;
 mod fit;
 mod foreign;
 mod function;

@@ -135,6 +135,12 @@ pub(crate) fn open_existing(path: &Path) -> io::Result<File> {
     no_links(options.append(true).read(true)).open(path)
 }
 
+/// The file at `path`, open to read; what is not a file does not make its reader wait.
+pub(crate) fn open_read(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    no_links_no_wait(options.read(true)).open(path)
+}
+
 /// Waits until the entries of `dir` are on the disk.
 pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(|source| refused("cannot write", dir, source))
@@ -150,6 +156,17 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 fn no_links(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
     options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+}
+
+#[cfg(unix)]
+fn no_links_no_wait(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed())
+}
+
+#[cfg(not(unix))]
+fn no_links_no_wait(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
 }
 
 #[cfg(not(unix))]

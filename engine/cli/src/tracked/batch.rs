@@ -1,7 +1,7 @@
 //! The actions that read a file and end: a query, and a search for vectors.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 use velaria::{DataFrame, Error, ErrorCode, Result, wait};
@@ -53,11 +53,22 @@ pub(super) fn vector_search<'a>(action: &'a VectorSearchAction, run: &Run, check
 
 /// Where the result goes. A path that cannot be is refused before anything runs.
 fn result_path(result: &ResultArgs, run: &Run) -> Result<PathBuf> {
-    let path = match &result.output_path {
-        Some(path) => absolute(path)?,
-        None => run.artifacts_dir().join("result.parquet"),
+    let path = match (&result.output_path, &result.output_name) {
+        (Some(path), _) => absolute(path)?,
+        (None, Some(name)) => run.artifacts_dir().join(plain_name(name)?),
+        (None, None) => run.artifacts_dir().join("result.parquet"),
     };
     format_of(&path).map(|_| path)
+}
+
+/// `name`, which names a file in a directory and nothing else.
+fn plain_name(name: &str) -> Result<&str> {
+    let mut parts = Path::new(name).components();
+    match (parts.next(), parts.next()) {
+        (Some(Component::Normal(part)), None) if part == name => Ok(name),
+        _ => Err(Error::new(ErrorCode::InvalidArgument, format!("not the name of a file: {name}"))
+            .with_hint("--output-path puts the result into another directory")),
+    }
 }
 
 /// Runs a query to its end: its explanation and its rows become files of the run.
@@ -82,4 +93,17 @@ fn strategy(planned: &str) -> String {
 pub(super) fn sections(logical: String, physical: String, strategy: String) -> Object {
     let sections = [("logical", logical), ("physical", physical), ("strategy", strategy)];
     sections.into_iter().map(|(name, text)| (name.to_owned(), Value::String(text))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_does_not_lead_elsewhere() {
+        assert_eq!(plain_name("r.csv").unwrap(), "r.csv");
+        for name in ["", ".", "..", "/r.csv", "../r.csv", "a/r.csv", "r.csv/", "./r.csv"] {
+            assert!(plain_name(name).is_err(), "{name}");
+        }
+    }
 }

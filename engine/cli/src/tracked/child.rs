@@ -62,6 +62,8 @@ impl Worker {
         };
         let mut command = Command::new(program);
         command.args(args).arg("__worker").stdin(Stdio::piped());
+        // The worker may work in another directory, where a relative path would be another home.
+        command.env("VELARIA_HOME", run.home().root());
         command.stdout(log(&run.stdout_path())?).stderr(log(&run.stderr_path())?);
         own_group(&mut command);
         let child = command.spawn().map_err(|error| {

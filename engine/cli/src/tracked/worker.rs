@@ -1,5 +1,6 @@
 //! The worker: does the action of one run, and says in a document what came of it.
 
+use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
@@ -11,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 use velaria::rows::Objects;
 use velaria::stream::StreamingQueryProgress;
 use velaria::{Error, ErrorCode, Result, json};
@@ -100,12 +102,13 @@ pub(crate) fn run(io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), 
     let order = read_order(io)?;
     let run = Run::open(&Home::from_env()?, &order.run_id)?;
     run.adopt()?;
+    let entered = enter(order.working_dir.as_deref());
     let orphaned = watch_parent();
     let mut check = || if orphaned.load(Ordering::SeqCst) { Err(abandoned()) } else { check() };
     let ParsedAction::Action(action) = parse_action(order.action.into_iter().map(Into::into).collect())? else {
         return Err(invalid_order("it asks for help").into());
     };
-    let done = perform(&action, &run, &mut check).and_then(|done| succeed(&action, &run, &done).map(|()| done));
+    let done = entered.and_then(|()| perform(&action, &run, &mut check)).and_then(|done| succeed(&action, &run, &done).map(|()| done));
     match done {
         Ok(done) => {
             let notices = done.payload.notices();
@@ -125,6 +128,16 @@ fn invalid_order(reason: &str) -> Error {
     Error::new(ErrorCode::InvalidArgument, "a worker reads its order from standard input").with_hint(reason)
 }
 
+/// Goes to the directory that the paths in the order are relative to.
+fn enter(dir: Option<&Path>) -> Result<()> {
+    dir.map_or(Ok(()), |dir| {
+        env::set_current_dir(dir).map_err(|error| {
+            Error::new(ErrorCode::FileNotFound, format!("cannot work in the directory {}", dir.display()))
+                .with_hint(error.to_string())
+        })
+    })
+}
+
 fn perform<'a>(action: &'a Action, run: &Run, check: Check<'_>) -> Result<Done<'a>> {
     match action {
         Action::CsvSql(action) => batch::csv_sql(action, run, check),
@@ -139,9 +152,12 @@ fn succeed(action: &Action, run: &Run, done: &Done<'_>) -> Result<()> {
     let home = Home::from_env()?;
     let records =
         done.artifacts.iter().map(|artifact| artifact.record(&home, run.id())).collect::<Result<Vec<Object>>>()?;
-    let details = details(&records);
+    let index = ArtifactIndex::open(&home)?;
+    // Before the run has ended: a worker that is killed in between leaves no run behind that succeeded without a result.
+    index.insert_artifacts(&records)?;
+    let details = details(run.record()?, &records);
     let record = run.finalize(&Outcome { details, ..Outcome::of(RunStatus::Succeeded) })?;
-    ArtifactIndex::open(&home)?.upsert_run_with(&record, &records)?;
+    index.upsert_run(&record)?;
     let document = SuccessJson {
         ok: true,
         run_id: run.id().as_str(),
@@ -154,11 +170,13 @@ fn succeed(action: &Action, run: &Run, done: &Done<'_>) -> Result<()> {
     write_document(run, &document)
 }
 
-/// What `run.json` says of an explanation that is a file.
-fn details(records: &[Object]) -> Option<Object> {
+/// The details of `run.json`, with what there is to say of an explanation that is a file.
+fn details(mut run: Object, records: &[Object]) -> Option<Object> {
     let explain = records.iter().find(|record| record["tags_json"][0] == "explain")?;
+    let Some(Value::Object(mut details)) = run.shift_remove("details") else { return None };
     let pairs = [("explain_artifact_id", &explain["artifact_id"]), ("explain_artifact_uri", &explain["uri"])];
-    Some(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect())
+    details.extend(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.clone())));
+    Some(details)
 }
 
 /// Writes down why the action did not work. What cannot be written down is for the log.

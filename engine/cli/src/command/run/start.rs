@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use velaria::{Error, ErrorCode, Result, json};
-use velaria_workspace::{ArtifactIndex, Home, NewRun, Run, RunStatus};
+use velaria_workspace::{ArtifactIndex, Home, NewRun, Object, Run, RunStatus};
 
 use crate::args::{Action, ParsedAction, RunStartArgs, parse_action};
 use crate::failure::Failure;
@@ -24,6 +24,7 @@ pub(super) fn run(args: &RunStartArgs, io: &mut Io<'_>, check: Check<'_>) -> std
     let home = Home::from_env()?;
     let run = create(&home, args, &action)?;
     run.id().as_str().clone_into(&mut order.run_id);
+    order.working_dir = args.again.as_ref().and_then(|again| again.working_dir.clone());
     let ended = work(&home, &run, args, &action, &order, io.program(), check);
     if run.action_result_path().is_file() {
         return print_document(&run, io);
@@ -49,7 +50,17 @@ fn create(home: &Home, args: &RunStartArgs, action: &Action) -> Result<Run> {
         description: args.description.clone(),
         tags: args.tags(),
     };
-    Run::create(home, &new)
+    let run = Run::create(home, &new)?;
+    if let Some(again) = &args.again {
+        run.update(&rerun_of(&again.run_id))?;
+    }
+    Ok(run)
+}
+
+/// What the details of a run say of the one that it repeats.
+fn rerun_of(run_id: &str) -> Object {
+    let details = Object::from_iter([("rerun_of".to_owned(), run_id.into())]);
+    Object::from_iter([("details".to_owned(), details.into())])
 }
 
 /// Writes the inputs down, and lets a worker do the action.
