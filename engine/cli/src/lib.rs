@@ -10,6 +10,7 @@ mod failure;
 mod io;
 mod output;
 mod parameters;
+mod report;
 mod tracked;
 
 use std::ffi::OsString;

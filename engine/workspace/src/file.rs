@@ -127,6 +127,12 @@ pub(crate) fn open_existing(path: &Path) -> io::Result<File> {
     no_links(options.append(true).read(true)).open(path)
 }
 
+/// The file at `path`, open to read; what is not a file does not make its reader wait.
+pub(crate) fn open_read(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    no_links_no_wait(options.read(true)).open(path)
+}
+
 /// Makes the entries of `dir` durable.
 pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
@@ -142,6 +148,17 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 fn no_links(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
     options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+}
+
+#[cfg(unix)]
+fn no_links_no_wait(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed())
+}
+
+#[cfg(not(unix))]
+fn no_links_no_wait(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
 }
 
 #[cfg(not(unix))]

@@ -34,6 +34,7 @@ pub(crate) enum RunCommand {
     /// Show how two runs and their results differ
     Diff(RunDiffArgs),
     /// Write a report of a run: one HTML file that needs nothing else
+    #[command(after_help = "Example:\n  velaria-cli run report --run-id 20261121T073807Z_41f61f86 -o report.html")]
     Report(RunReportArgs),
     /// Open the report of a run in a browser
     Open(RunOpenArgs),
@@ -205,6 +206,9 @@ pub(crate) struct RunReportArgs {
     /// The file of the report [default: report.html in the run's directory]
     #[arg(short = 'o', long = "output", value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
+    /// Replace a file that is not a report
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// `run open`.

@@ -106,7 +106,7 @@ fn cut(mut preview: Object, limit: usize) -> Object {
 /// The path of an artifact that may be read: a file inside of the home, or the one that its run was told to write.
 ///
 /// An index can be changed by whoever can write to it; that does not make other files readable.
-fn readable(home: &Home, uri: &str, run_id: &str) -> Result<PathBuf> {
+pub(crate) fn readable(home: &Home, uri: &str, run_id: &str) -> Result<PathBuf> {
     let path = file_path(uri)?;
     if home.contains(&path) || !path.exists() || is_output_of(home, run_id, &path) {
         return Ok(path);
