@@ -11,6 +11,7 @@
 //! order to delete.
 
 mod artifact;
+mod cancel;
 mod cleanup;
 mod exact;
 mod failure;
@@ -20,8 +21,10 @@ mod index;
 mod owner;
 mod portion;
 mod preview;
+mod process;
 mod rebuild;
 mod redact;
+mod reopen;
 mod run;
 mod run_id;
 mod snapshots;
@@ -39,6 +42,7 @@ pub use home::Home;
 pub use index::{ArtifactFilter, ArtifactIndex, Backend, RunFilter, SQLITE_SCHEMA};
 pub use portion::{Portion, read_head, read_tail};
 pub use preview::{PREVIEW_LIMIT_BYTES, PREVIEW_LIMIT_ROWS, PreviewLimits, preview};
+pub use process::own_session;
 pub use rebuild::Rebuilt;
 pub use redact::{REDACTED, Redactor};
 pub use run::{NewRun, Outcome, Run, RunStatus};

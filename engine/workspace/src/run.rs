@@ -133,7 +133,7 @@ impl Run {
         create_private_dir(&run.artifacts_dir())?;
         [run.progress_path(), run.stdout_path(), run.stderr_path()].iter().try_for_each(|path| file::touch(path))?;
         // Before run.json: a run that can be seen can be told from an abandoned one.
-        owner::write(&run.dir)?;
+        owner::write(&run.dir, false)?;
         run.write("run.json", &run.first_record(new))?;
         Ok(run)
     }
@@ -148,6 +148,12 @@ impl Run {
         // The directory itself, not what a link leads to.
         let there = run.dir.symlink_metadata().is_ok_and(|meta| meta.is_dir());
         if there && run.file().is_file() { Ok(run) } else { Err(run_not_found(id)) }
+    }
+
+    /// The home that it is in.
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        &self.home
     }
 
     /// The id.
@@ -304,7 +310,15 @@ impl Run {
     /// # Errors
     /// `VEL-6003` when the file system refuses.
     pub fn adopt(&self) -> Result<()> {
-        owner::write(&self.dir)
+        owner::write(&self.dir, false)
+    }
+
+    /// Makes this process the one of the run, which does nothing else: who cancels the run may end it.
+    ///
+    /// # Errors
+    /// `VEL-6003` when the file system refuses.
+    pub fn adopt_as_worker(&self) -> Result<()> {
+        owner::write(&self.dir, true)
     }
 
     /// The directory of an id that nobody else has.
@@ -367,11 +381,11 @@ impl Run {
         Ok(record)
     }
 
-    fn lock(&self) -> Result<std::fs::File> {
+    pub(crate) fn lock(&self) -> Result<std::fs::File> {
         file::lock_dir(&self.dir).map_err(|error| self.gone(error))
     }
 
-    fn read(&self) -> Result<Object> {
+    pub(crate) fn read(&self) -> Result<Object> {
         let path = self.file();
         let text = file::read(&path)?.ok_or_else(|| run_not_found(self.id.as_str()))?;
         match exact::parse(&text) {
@@ -381,7 +395,7 @@ impl Run {
         }
     }
 
-    fn write(&self, name: &str, object: &Object) -> Result<PathBuf> {
+    pub(crate) fn write(&self, name: &str, object: &Object) -> Result<PathBuf> {
         let path = self.dir.join(name);
         file::replace(&path, canonical::to_pretty(object)?.as_bytes()).map_err(|error| self.gone(error))?;
         Ok(path)

@@ -1,6 +1,7 @@
 //! The tests of the workspace.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic is the failure of the test")]
 
+mod cancel;
 mod cleanup;
 mod concurrent;
 mod fallback;
