@@ -12,6 +12,7 @@ mod output;
 mod parameters;
 mod report;
 mod tracked;
+mod ui;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};

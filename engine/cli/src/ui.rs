@@ -3,13 +3,14 @@
 //! A request passes [`guard`] first, whatever it asks for. What it asks for is a [`route::Route`]; its page is made on a
 //! thread that may wait, under a check that ends when the browser goes away.
 //!
-//! Invariant: nothing here changes a run, except for the one button that has to be asked for on the command line; and no
-//! file outside of the home is read, except for those that were named there.
+//! Invariant: nothing here changes a run, except for the one button that has to be asked for on the command line; and SQL
+//! and pages of rows read no file outside of the home, except for those that were named there.
 
 mod artifact;
 mod asset;
 mod cell;
 mod connection;
+mod file;
 mod guard;
 mod job;
 mod live;
@@ -22,6 +23,7 @@ mod runs;
 mod secret;
 mod server;
 mod sql;
+mod table;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -86,5 +88,23 @@ impl Site {
             return Err(Error::new(ErrorCode::Cancelled, "the server ends"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A site of a home that is not there.
+    pub(crate) fn site(port: u16) -> Site {
+        let options = Options {
+            cancel: false,
+            sql: true,
+            allowed_paths: Vec::new(),
+            timeout: Duration::from_secs(30),
+            rows_max: 10,
+            memory_limit_bytes: None,
+        };
+        Site::new(Home::at("/nowhere").unwrap(), port, options).unwrap()
     }
 }

@@ -9,13 +9,15 @@ use maud::{Markup, html};
 use velaria::{Error, ErrorCode, Result, wait};
 use velaria_workspace::{ArtifactFilter, ArtifactIndex, Object};
 
-use super::cell::{field, tags, text};
+use super::cell::{field, line, tags};
 use super::file::{Cells, RowFile, format_of, name_of, path_of, rows_of, session};
 use super::query::{Fields, address, encoded};
 use super::table::table;
 use super::{Site, page, reply};
 use crate::Check;
 use crate::command::{Table, collect};
+use crate::report::number::{Unit, real};
+use crate::report::text::visible;
 
 /// Artifacts of a list.
 const ARTIFACTS_MAX: usize = 200;
@@ -34,43 +36,40 @@ pub(super) fn list(site: &Site, fields: &Fields) -> Result<Response> {
         ..ArtifactFilter::default()
     };
     let artifacts = ArtifactIndex::open(&site.home)?.list_artifacts(&filter)?;
-    let body = html! {
+    let body = html! { main {
         h1 { "Artifacts" }
         form class="filter" action="/artifacts" {
             label { "Run" input name="run" value=[fields.text("run")] size="26"; }
             label { "Tag" input name="tag" value=[fields.text("tag")] placeholder="result"; }
             button { "Filter" }
         }
-        (listed(&artifacts, true))
+        (listed(&artifacts))
         @if artifacts.len() == ARTIFACTS_MAX { p class="faint" { "These are the newest " (ARTIFACTS_MAX) "." } }
-    };
+    } };
     Ok(reply::html(StatusCode::OK, page::whole(site, "Artifacts", &body)))
 }
 
-/// `artifacts` in a table; with the run of each where they are of several.
-pub(super) fn listed(artifacts: &[Object], with_runs: bool) -> Markup {
+fn listed(artifacts: &[Object]) -> Markup {
     if artifacts.is_empty() {
         return html! { p class="empty" { "There are no artifacts." } };
     }
     html! {
-        div class="wide" {
+        div class="scroll" {
             table class="list" {
                 thead { tr {
-                    th { "File" } @if with_runs { th { "Run" } } th { "Format" } th class="number" { "Rows" }
+                    th { "File" } th { "Run" } th { "Format" } th class="number" { "Rows" }
                     th { "Created" } th { "Tags" }
                 } }
                 tbody { @for artifact in artifacts {
                     tr {
                         td {
-                            a href={ "/artifact/" (encoded(field(artifact, "artifact_id"))) } { (text(&name_of(artifact))) }
-                            div class="faint" { (text(field(artifact, "artifact_id"))) }
+                            a href={ "/artifact/" (encoded(field(artifact, "artifact_id"))) } { (line(&name_of(artifact))) }
+                            div class="faint" { (line(field(artifact, "artifact_id"))) }
                         }
-                        @if with_runs {
-                            td { a href={ "/run/" (encoded(field(artifact, "run_id"))) } { (text(field(artifact, "run_id"))) } }
-                        }
-                        td { (text(field(artifact, "format"))) }
-                        td class="number" { @if let Some(rows) = rows_of(artifact) { (rows) } }
-                        td class="nowrap" { (text(field(artifact, "created_at"))) }
+                        td { a href={ "/run/" (encoded(field(artifact, "run_id"))) } { (line(field(artifact, "run_id"))) } }
+                        td { (line(field(artifact, "format"))) }
+                        td class="number" { @if let Some(rows) = rows_of(artifact) { (Unit::Count.text(real(rows))) } }
+                        td class="nowrap" { (line(field(artifact, "created_at"))) }
                         td { (tags(artifact.get("tags_json"))) }
                     }
                 } }
@@ -108,20 +107,20 @@ pub(super) fn page(site: &Site, id: &str, fields: &Fields, check: Check<'_>) -> 
         Some(_) => rows(site, &artifact, id, &Window::of(fields), check),
         None => shown_text(site, &artifact),
     };
-    let body = html! {
-        h1 { (text(&name)) }
+    let body = html! { main {
+        h1 { (line(&name)) }
         p class="faint" {
-            (text(field(&artifact, "format"))) " · "
-            @if let Some(rows) = rows_of(&artifact) { (rows) " rows · " }
-            "made " (text(field(&artifact, "created_at"))) " by "
-            a href={ "/run/" (encoded(field(&artifact, "run_id"))) } { (text(field(&artifact, "run_id"))) }
+            (line(field(&artifact, "format"))) " · "
+            @if let Some(rows) = rows_of(&artifact) { (Unit::Count.text(real(rows))) " rows · " }
+            "made " (line(field(&artifact, "created_at"))) " by "
+            a href={ "/run/" (encoded(field(&artifact, "run_id"))) } { (line(field(&artifact, "run_id"))) }
             " " (tags(artifact.get("tags_json")))
         }
         @if site.options.sql && format_of(&artifact).is_some() {
             p { a href=(address("/sql", &[("run", Some(field(&artifact, "run_id"))), ("table", Some(id))])) { "Query it" } }
         }
         @match &content { Ok(content) => { (content) }, Err(error) => { (page::error(error)) } }
-    };
+    } };
     let status = content.as_ref().err().map_or(StatusCode::OK, reply::status_of);
     Ok(reply::html(status, page::whole(site, &name, &body)))
 }
@@ -185,7 +184,7 @@ fn shown_text(site: &Site, artifact: &Object) -> Result<Markup> {
     let mut bytes = Vec::new();
     file.take(TEXT_MAX_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(html! {
-        pre { (text(&String::from_utf8_lossy(&bytes))) }
+        pre { (visible(&String::from_utf8_lossy(&bytes))) }
         @if size > TEXT_MAX_BYTES { p class="faint" { "The first " (TEXT_MAX_BYTES) " of " (size) " bytes are shown." } }
     })
 }

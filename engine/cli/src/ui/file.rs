@@ -11,6 +11,7 @@ use super::Options;
 use super::cell::field;
 
 /// A file with rows.
+#[derive(Debug, Clone)]
 pub(super) struct RowFile {
     /// The path without links.
     pub(super) path: PathBuf,

@@ -18,7 +18,7 @@ pub(super) async fn run(
     site: &Arc<Site>,
     work: impl FnOnce(&Site, Check<'_>) -> Result<Response> + Send + 'static,
 ) -> Response {
-    done(site, Box::new(work)).await.unwrap_or_else(|error| reply::failed(&error))
+    done(site, Box::new(work)).await.unwrap_or_else(|error| reply::failed(site, &error))
 }
 
 /// Does `work`. Its check is an error when nobody waits for it any more: a browser that goes away drops this future.

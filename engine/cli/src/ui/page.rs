@@ -1,10 +1,11 @@
 //! What is around every page.
 
 use maud::{DOCTYPE, Markup, html};
-use velaria::Error;
+use velaria::{Error, Position};
 
 use super::Site;
-use super::cell::text;
+use super::cell::line;
+use crate::report::text::{plain, visible};
 
 /// A page with the way to the others.
 pub(super) fn whole(site: &Site, title: &str, body: &Markup) -> Markup {
@@ -17,9 +18,9 @@ pub(super) fn whole(site: &Site, title: &str, body: &Markup) -> Markup {
                 a href="/artifacts" { "Artifacts" }
                 @if site.options.sql { a href="/sql" { "SQL" } }
             }
-            span class="faint" title="The home of these runs" { (text(&site.home.root().display().to_string())) }
+            span class="faint" title="The home of these runs" { (line(&site.home.root().display().to_string())) }
         }
-        main { (body) }
+        (body)
     };
     bare(title, &head, &body)
 }
@@ -33,7 +34,7 @@ pub(super) fn bare(title: &str, head: &Markup, body: &Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (text(title)) " · Velaria" }
+                title { (plain(title)) " · Velaria" }
                 link rel="icon" href="data:,";
                 link rel="stylesheet" href="/ui.css";
                 (head)
@@ -48,16 +49,25 @@ pub(super) fn error(error: &Error) -> Markup {
     let report = error.report();
     html! {
         div class="error" role="alert" {
-            p { strong { (report.code) } " " (text(&report.message)) }
-            @if let Some(position) = &report.position {
-                pre { (text(&position.text)) "\n" (caret(position.column, position.length)) }
-            }
-            @if let Some(hint) = &report.hint { p class="hint" { (text(hint)) } }
+            p { strong { (report.code) } " " (visible(&report.message)) }
+            @if let Some(position) = &report.position { (place(position)) }
+            @if let Some(hint) = &report.hint { p class="hint" { (visible(hint)) } }
         }
     }
 }
 
-/// Marks `length` characters from the one with the number `column`, which starts at 1.
-fn caret(column: usize, length: usize) -> String {
-    format!("{}{}", " ".repeat(column.saturating_sub(1)), "^".repeat(length.max(1)))
+/// The line of the error, with its place marked.
+fn place(position: &Position) -> Markup {
+    let letters: Vec<char> = position.text.chars().collect();
+    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let from = number(position.column.saturating_sub(1)).min(letters.len());
+    let to = from.saturating_add(number(position.length)).min(letters.len());
+    let part = |range: &[char]| visible(&range.iter().collect::<String>());
+    html! {
+        pre {
+            (part(&letters[..from]))
+            mark { @if from == to { " " } (part(&letters[from..to])) }
+            (part(&letters[to..]))
+        }
+    }
 }

@@ -109,8 +109,9 @@ fn plain(status: StatusCode, message: &'static str) -> Response {
 }
 
 /// The page of an error.
-pub(super) fn failed(error: &Error) -> Response {
-    html(status_of(error), page::whole("Error", None, &page::error(error)))
+pub(super) fn failed(site: &Site, error: &Error) -> Response {
+    let body = html! { main { h1 { "This did not work" } (page::error(error)) } };
+    html(status_of(error), page::whole(site, "Error", &body))
 }
 
 /// The status that says the same as the code of `error`.

@@ -7,11 +7,12 @@ use serde_json::Value;
 use velaria::Result;
 use velaria_workspace::{ArtifactIndex, Home, Object, RunFilter, RunStatus};
 
-use super::cell::{duration, field, status, tags, text};
+use super::cell::{duration, field, line, tags};
 use super::live::{Part, Source, Stamp, stamp_of};
-use super::query::{Fields, address};
+use super::query::{Fields, address, encoded};
 use super::{Site, page, reply};
 use crate::Check;
+use crate::report::body::badge;
 
 /// Runs on the first page, and the most that a page can have.
 const RUNS: usize = 100;
@@ -68,11 +69,13 @@ impl Choice {
 pub(super) fn page(site: &Site, fields: &Fields) -> Result<Response> {
     let choice = Choice::of(fields);
     let body = html! {
-        h1 { "Runs" }
-        (form(&choice))
-        div data-live=(choice.address("/live", choice.limit)) { (list(&choice, &choice.runs(&site.home)?)) }
+        main {
+            h1 { "Runs" }
+            (form(&choice))
+            div data-live=(choice.address("/live", choice.limit)) { (list(&choice, &choice.runs(&site.home)?)) }
+        }
     };
-    Ok(reply::html(StatusCode::OK, page::whole("Runs", Some(site), &body)))
+    Ok(reply::html(StatusCode::OK, page::whole(site, "Runs", &body)))
 }
 
 /// The list, again and again.
@@ -125,7 +128,7 @@ fn list(choice: &Choice, runs: &[Object]) -> Markup {
             @if shown.is_empty() {
                 p class="empty" { "There are no such runs. " code { "velaria-cli run start" } " makes one." }
             } @else {
-                div class="wide" {
+                div class="scroll" {
                     table class="list" {
                         thead { tr {
                             th { "Status" } th { "Run" } th { "Action" } th { "Created" }
@@ -146,15 +149,15 @@ fn row(run: &Object) -> Markup {
     let (id, name, error) = (field(run, "run_id"), field(run, "run_name"), field(run, "error"));
     html! {
         tr {
-            td { (status(field(run, "status"))) }
+            td { (badge(field(run, "status"))) }
             td {
-                a href={ "/run/" (id) } { @if name.is_empty() { (id) } @else { (text(name)) } }
-                @if !name.is_empty() { div class="faint" { (id) } }
-                @if !error.is_empty() { div class="error-line" { (text(error)) } }
+                a href={ "/run/" (encoded(id)) } { @if name.is_empty() { (line(id)) } @else { (line(name)) } }
+                @if !name.is_empty() { div class="faint" { (line(id)) } }
+                @if !error.is_empty() { div class="error-line" { (line(error)) } }
             }
-            td { (text(field(run, "action"))) }
-            td class="nowrap" { (field(run, "created_at")) }
-            td class="number" { (duration(run.get("duration_ms").and_then(Value::as_f64))) }
+            td { (line(field(run, "action"))) }
+            td class="nowrap" { (line(field(run, "created_at"))) }
+            td class="number" { (duration(run.get("duration_ms"))) }
             td class="number" { (run.get("artifact_count").and_then(Value::as_u64).unwrap_or_default()) }
             td { (tags(run.get("tags"))) }
         }

@@ -14,13 +14,14 @@ use velaria::{Error, ErrorCode, Result, wait};
 use velaria_workspace::{ArtifactFilter, ArtifactIndex, Object, Run};
 
 use self::names::{Named, mentioned, named};
-use super::cell::text;
+use super::cell::line;
 use super::file::{Cells, session};
 use super::query::{Fields, encoded};
 use super::table::table;
 use super::{Site, page, reply};
 use crate::Check;
 use crate::command::{Table, collect};
+use crate::report::text::visible;
 
 /// Artifacts that a query can name.
 const NAMED_MAX: usize = 200;
@@ -106,17 +107,17 @@ fn shown(rows: &Table, rows_max: usize, elapsed: Duration) -> Result<Markup> {
             @if seen > rows_max { "The first " (rows_max) " rows" } @else { (seen) " " (noun) }
             " in " (elapsed.as_millis()) " ms"
         }
-        @for notice in &rows.notices { p class="hint" { (text(notice)) } }
+        @for notice in &rows.notices { p class="hint" { (visible(notice)) } }
         (table(rows, 1, rows_max)?)
     })
 }
 
 fn whole(run: Option<&str>, query: &str, tables: &[Named], result: &Markup) -> Markup {
-    html! {
+    html! { main {
         h1 { "SQL" }
         @if let Some(run) = run {
             p class="faint" {
-                "Over the artifacts of " a href={ "/run/" (encoded(run)) } { (text(run)) } ", or "
+                "Over the artifacts of " a href={ "/run/" (encoded(run)) } { (line(run)) } ", or "
                 a href="/sql" { "those of all runs" } "."
             }
         }
@@ -133,9 +134,9 @@ fn whole(run: Option<&str>, query: &str, tables: &[Named], result: &Markup) -> M
             summary { "Tables" }
             @if tables.is_empty() { p class="empty" { "There are no artifacts with rows." } }
             ul { @for table in tables.iter().take(SHOWN_MAX) {
-                li { code { (text(&table.quoted())) } " " span class="faint" { (text(&table.about)) } }
+                li { code { (line(&table.quoted())) } " " span class="faint" { (line(&table.about)) } }
             } }
             @if tables.len() > SHOWN_MAX { p class="faint" { "The newest " (SHOWN_MAX) " are shown; all ids are names." } }
         }
-    }
+    } }
 }

@@ -9,20 +9,21 @@ use crate::ui::cell::field;
 use crate::ui::file::{RowFile, name_of, rows_of};
 
 /// An artifact with rows, and what a query can call it.
-pub(crate) struct Named {
-    pub(crate) names: Vec<String>,
-    pub(crate) about: String,
-    pub(crate) file: RowFile,
+#[derive(Debug, Clone)]
+pub(super) struct Named {
+    pub(super) names: Vec<String>,
+    pub(super) about: String,
+    pub(super) file: RowFile,
 }
 
 impl Named {
     /// Whether `name` is one of its names.
-    pub(crate) fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.names.iter().any(|own| own == name)
     }
 
     /// The name to show, as it stands in a query.
-    pub(crate) fn quoted(&self) -> String {
+    pub(super) fn quoted(&self) -> String {
         let name = self.names.first().map(String::as_str).unwrap_or_default();
         if is_word(name) { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
     }
@@ -46,9 +47,9 @@ pub(super) fn named(home: &Home, artifacts: &[Object], by_file: bool) -> Vec<Nam
 }
 
 /// Those of `tables` that `query` may mean: the files of others need not be opened.
-pub(super) fn mentioned(tables: Vec<Named>, query: &str) -> Vec<Named> {
+pub(super) fn mentioned(tables: &[Named], query: &str) -> Vec<Named> {
     let query = query.to_lowercase();
-    tables.into_iter().filter(|table| table.names.iter().any(|name| query.contains(&name.to_lowercase()))).collect()
+    tables.iter().filter(|table| table.names.iter().any(|name| query.contains(&name.to_lowercase()))).cloned().collect()
 }
 
 /// The name of a file as a word, without its ending.
@@ -105,7 +106,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path()).unwrap();
         let artifacts = artifacts(&home, &["left.csv", "right.csv"]);
-        let used = |query: &str| mentioned(named(&home, &artifacts, true), query).len();
+        let used = |query: &str| mentioned(&named(&home, &artifacts, true), query).len();
         assert_eq!((used("SELECT 1"), used("SELECT * FROM LEFT"), used("FROM left, \"artifact_1\"")), (0, 1, 2));
     }
 
