@@ -8,6 +8,7 @@
 
 mod artifact;
 mod asset;
+mod browser;
 mod cell;
 mod connection;
 mod file;
@@ -35,6 +36,7 @@ use velaria::{Error, ErrorCode, Result};
 use velaria_workspace::Home;
 
 use self::secret::Secrets;
+pub(crate) use self::browser::open_page;
 pub(crate) use self::server::Server;
 
 /// Pages that are made at the same time.

@@ -10,7 +10,7 @@ use velaria_workspace::Home;
 use crate::args::UiArgs;
 use crate::failure::Failure;
 use crate::output::write_json;
-use crate::ui::{Options, Server};
+use crate::ui::{Options, Server, open_page};
 use crate::{Check, Io};
 
 /// How long an interrupt may go unseen.
@@ -27,7 +27,10 @@ pub(crate) fn run(args: &UiArgs, io: &mut Io<'_>, check: Check<'_>) -> Result<()
     let server = Server::start(Home::from_env()?, args.port, options(args))?;
     announce(&server, io)?;
     if args.open {
-        open(&server, io)?;
+        // Where there is no browser, the printed address still leads to the pages.
+        if let Err(error) = open_page(&server.ticket_url()?) {
+            io.complain(&format!("warning: {}\n", error.message()))?;
+        }
     }
     loop {
         match check() {

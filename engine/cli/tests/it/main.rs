@@ -3,3 +3,4 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failure of the test")]
 
 mod runs;
+mod ui;
