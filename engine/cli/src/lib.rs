@@ -14,6 +14,7 @@ mod parameters;
 mod report;
 mod signals;
 mod tracked;
+mod ui;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -8,3 +8,5 @@ mod runs;
 mod secret;
 #[cfg(target_os = "linux")]
 mod signals;
+mod report;
+mod ui;
