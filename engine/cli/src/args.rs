@@ -1,5 +1,6 @@
 //! The arguments of every command, declared once for parsing and help.
 
+mod again;
 mod completions;
 mod describe;
 mod functions;
@@ -18,13 +19,14 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
 use velaria::{Error, ErrorCode, SessionConfig};
 
+pub(crate) use self::again::arguments_of;
 pub(crate) use self::completions::CompletionsArgs;
 pub(crate) use self::describe::DescribeArgs;
 pub(crate) use self::functions::FunctionsArgs;
 pub(crate) use self::index::IndexCommand;
 pub(crate) use self::run::{
-    Action, ArtifactsCommand, ArtifactsExportArgs, ArtifactsListArgs, ArtifactsOpenArgs, ArtifactsPreviewArgs,
-    CsvSqlAction, FileSqlAction, ResultArgs, RunCancelArgs, RunCleanupArgs, RunCommand, RunDiffArgs, RunIdArgs,
+    Action, Again, ArtifactsCommand, ArtifactsExportArgs, ArtifactsListArgs, ArtifactsOpenArgs, ArtifactsPreviewArgs,
+    CsvSqlAction, ExportFormat, FileSqlAction, ResultArgs, RunCancelArgs, RunCleanupArgs, RunCommand, RunDiffArgs, RunIdArgs,
     RunListArgs, RunOpenArgs, RunReportArgs, RunRerunArgs, RunResumeArgs, RunStartArgs, RunStatusArgs, RunWatchArgs,
     StreamSqlOnceAction, VectorSearchAction,
 };
@@ -378,7 +380,7 @@ impl LimitArgs {
 }
 
 /// A path, or the directories of a pattern before its first character that is not itself.
-fn plain_part(path: &Path) -> PathBuf {
+pub(crate) fn plain_part(path: &Path) -> PathBuf {
     let is_plain = |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
     if path.exists() || path.components().all(|part| is_plain(&part)) {
         return path.to_owned();

@@ -1,8 +1,11 @@
 //! The streams of a command: the only way in or out.
 
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Stderr, Stdin, Stdout, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Stderr, Stdout, Write};
 use std::path::PathBuf;
+
+use crate::input::Input;
+use crate::signals::Signals;
 
 /// What a command reads from and writes to.
 pub struct Io<'a> {
@@ -11,6 +14,7 @@ pub struct Io<'a> {
     stderr: &'a mut dyn Write,
     stdout_is_terminal: bool,
     program: Vec<OsString>,
+    signals: Signals,
 }
 
 impl<'a> Io<'a> {
@@ -21,7 +25,7 @@ impl<'a> Io<'a> {
         stderr: &'a mut dyn Write,
         stdout_is_terminal: bool,
     ) -> Self {
-        Self { stdin, stdout, stderr, stdout_is_terminal, program: Vec::new() }
+        Self { stdin, stdout, stderr, stdout_is_terminal, program: Vec::new(), signals: Signals::default() }
     }
 
     /// The same streams with the program, and its first arguments, that runs this command line again in a process of its
@@ -30,6 +34,19 @@ impl<'a> Io<'a> {
     pub fn with_program(mut self, program: Vec<OsString>) -> Self {
         self.program = program;
         self
+    }
+
+    /// The same streams with the signals that end a command: they give it its exit code.
+    #[must_use]
+    pub fn with_signals(mut self, signals: Signals) -> Self {
+        self.signals = signals;
+        self
+    }
+
+    /// The signals that end a command.
+    #[must_use]
+    pub fn signals(&self) -> Signals {
+        self.signals.clone()
     }
 
     pub(crate) fn program(&self) -> &[OsString] {
@@ -63,25 +80,28 @@ impl<'a> Io<'a> {
     }
 }
 
-/// The standard streams of the process, owned so that an [`Io`] can borrow them.
+/// The standard streams of a process that does nothing but run one command, owned so that an [`Io`] can borrow them.
 pub struct Streams {
-    stdin: BufReader<Stdin>,
+    stdin: BufReader<Input>,
     stdout: BufWriter<Stdout>,
     stderr: Stderr,
     stdout_is_terminal: bool,
+    signals: Signals,
 }
 
 impl Streams {
-    /// The standard streams of the process.
+    /// The standard streams of the process, whose signals are taken from now on.
     #[must_use]
     pub fn standard() -> Self {
+        let signals = Signals::listen();
         let stdout = io::stdout();
         let stdout_is_terminal = stdout.is_terminal();
         Self {
-            stdin: BufReader::new(io::stdin()),
+            stdin: BufReader::new(Input::new(signals.clone())),
             stdout: BufWriter::new(stdout),
             stderr: io::stderr(),
             stdout_is_terminal,
+            signals,
         }
     }
 
@@ -89,7 +109,8 @@ impl Streams {
     pub fn io(&mut self) -> Io<'_> {
         // Without a program there are no runs, and the error of starting one says so.
         let program = std::env::current_exe().ok().map(PathBuf::into_os_string);
-        let io = Io::new(&mut self.stdin, &mut self.stdout, &mut self.stderr, self.stdout_is_terminal);
-        io.with_program(program.into_iter().collect())
+        Io::new(&mut self.stdin, &mut self.stdout, &mut self.stderr, self.stdout_is_terminal)
+            .with_program(program.into_iter().collect())
+            .with_signals(self.signals.clone())
     }
 }

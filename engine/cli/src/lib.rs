@@ -7,10 +7,14 @@
 mod args;
 mod command;
 mod failure;
+mod input;
 mod io;
 mod output;
 mod parameters;
+mod report;
+mod signals;
 mod tracked;
+mod ui;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,6 +27,7 @@ use crate::args::{Command, Parsed};
 use crate::failure::Failure;
 // The public interface.
 pub use crate::io::{Io, Streams};
+pub use crate::signals::Signals;
 
 /// Asked every few milliseconds while a query runs; an error stops the query and is reported.
 pub type Check<'a> = &'a mut dyn FnMut() -> Result<()>;
@@ -60,8 +65,15 @@ pub fn act(run_id: &str, action: Vec<OsString>, check: Check<'_>) -> Result<Stri
 
 /// Runs one command line, `args` without the program name, and returns the exit code.
 ///
-/// An error is one JSON document on standard output, or text on standard error where a person reads a table.
+/// An error is one JSON document on standard output, or text on standard error where a person reads a table. After a
+/// signal the code is the one that a shell has for it.
 pub fn run(args: Vec<OsString>, io: &mut Io<'_>, check: Check<'_>) -> u8 {
+    let signals = io.signals();
+    let code = answer(args, io, &mut || signals.check().and_then(|()| check()));
+    if code == EXIT_ERROR { signals.exit_code().unwrap_or(code) } else { code }
+}
+
+fn answer(args: Vec<OsString>, io: &mut Io<'_>, check: Check<'_>) -> u8 {
     let parsed = match args::parse(args, io.stdout_is_terminal()) {
         Ok(Parsed::Command(command)) => command,
         Ok(Parsed::Text(text)) => return finish(io.print(&text), EXIT_OK),

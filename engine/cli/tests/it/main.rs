@@ -2,5 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failure of the test")]
 
+mod broken_output;
+mod outcome;
 mod runs;
+mod secret;
+#[cfg(target_os = "linux")]
+mod signals;
 mod streams;
+mod report;
+mod ui;

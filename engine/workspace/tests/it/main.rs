@@ -4,6 +4,7 @@
 mod cancel;
 mod cleanup;
 mod concurrent;
+mod disk;
 mod fallback;
 mod home;
 mod index;
