@@ -25,9 +25,9 @@ pub(crate) use self::functions::FunctionsArgs;
 pub(crate) use self::index::IndexCommand;
 pub(crate) use self::run::{
     Action, Again, ArtifactsCommand, ArtifactsExportArgs, ArtifactsListArgs, ArtifactsOpenArgs, ArtifactsPreviewArgs,
-    CsvSqlAction, ExportFormat, FileSqlAction, ResultArgs, RunCancelArgs, RunCleanupArgs, RunCommand, RunDiffArgs, RunIdArgs,
-    RunListArgs, RunOpenArgs, RunReportArgs, RunRerunArgs, RunResumeArgs, RunStartArgs, RunStatusArgs, RunWatchArgs,
-    StreamSqlOnceAction, VectorSearchAction,
+    CsvSqlAction, ExportFormat, FileSqlAction, ResultArgs, RunCancelArgs, RunCleanupArgs, RunCommand, RunDiffArgs,
+    RunIdArgs, RunListArgs, RunOpenArgs, RunReportArgs, RunRerunArgs, RunResumeArgs, RunStartArgs, RunStatusArgs,
+    RunWatchArgs, StreamSqlOnceAction, VectorSearchAction,
 };
 pub(crate) use self::shell::ShellArgs;
 pub(crate) use self::ui::UiArgs;

@@ -11,6 +11,7 @@ mod input;
 mod io;
 mod output;
 mod parameters;
+mod phase;
 mod report;
 mod signals;
 mod tracked;
@@ -24,6 +25,7 @@ use velaria::{Error, ErrorCode, Result};
 
 use crate::args::{Command, Parsed};
 use crate::failure::Failure;
+use crate::phase::Place;
 // The public interface.
 pub use crate::io::{Io, Streams};
 pub use crate::signals::Signals;
@@ -76,12 +78,12 @@ fn answer(args: Vec<OsString>, io: &mut Io<'_>, check: Check<'_>) -> u8 {
     let parsed = match args::parse(args, io.stdout_is_terminal()) {
         Ok(Parsed::Command(command)) => command,
         Ok(Parsed::Text(text)) => return finish(io.print(&text), EXIT_OK),
-        Err(failure) => return fail(io, &failure, false),
+        Err(failure) => return fail(io, &failure, None, false),
     };
-    let for_person = parsed.is_for_person();
+    let (for_person, place) = (parsed.is_for_person(), Place::of(&parsed));
     match catch_unwind(AssertUnwindSafe(|| execute(*parsed, io, check))).unwrap_or_else(|_| Err(panicked())) {
         Ok(()) => finish(io.flush(), EXIT_OK),
-        Err(failure) => fail(io, &failure, for_person),
+        Err(failure) => fail(io, &failure, Some(&place), for_person),
     }
 }
 
@@ -111,15 +113,18 @@ fn panicked() -> Failure {
         .into()
 }
 
-fn fail(io: &mut Io<'_>, failure: &Failure, for_person: bool) -> u8 {
+fn fail(io: &mut Io<'_>, failure: &Failure, place: Option<&Place>, for_person: bool) -> u8 {
     if matches!(failure, Failure::Told) {
         return finish(io.flush(), EXIT_ERROR);
     }
     if let Failure::Output(error) = failure {
         return if error.kind() == std::io::ErrorKind::BrokenPipe { EXIT_PIPE } else { EXIT_OUTPUT };
     }
-    let printed =
-        if for_person { io.complain(&failure.text()) } else { io.print(&failure.json()).and_then(|()| io.flush()) };
+    let printed = if for_person {
+        io.complain(&failure.text())
+    } else {
+        io.print(&failure.json(place)).and_then(|()| io.flush())
+    };
     finish(printed, EXIT_ERROR)
 }
 

@@ -108,7 +108,9 @@ pub(crate) fn run(io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), 
     let ParsedAction::Action(action) = parse_action(order.action.into_iter().map(Into::into).collect())? else {
         return Err(invalid_order("it asks for help").into());
     };
-    let done = entered.and_then(|()| perform(&action, &run, &mut check)).and_then(|done| succeed(&action, &run, &done).map(|()| done));
+    let done = entered
+        .and_then(|()| perform(&action, &run, &mut check))
+        .and_then(|done| succeed(&action, &run, &done).map(|()| done));
     match done {
         Ok(done) => {
             let notices = done.payload.notices();

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failure of the test")]
 
 mod broken_output;
+#[cfg(unix)]
+mod kept;
 mod runs;
 #[cfg(target_os = "linux")]
 mod signals;

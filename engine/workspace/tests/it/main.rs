@@ -4,9 +4,12 @@
 mod cancel;
 mod cleanup;
 mod concurrent;
+mod escape;
 mod fallback;
 mod home;
 mod index;
+mod places;
+mod progress;
 mod rebuild;
 mod run;
 mod stale;
