@@ -6,3 +6,5 @@ mod broken_output;
 mod runs;
 #[cfg(target_os = "linux")]
 mod signals;
+#[cfg(unix)]
+mod terminal;
