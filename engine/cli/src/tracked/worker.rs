@@ -24,6 +24,7 @@ use crate::command::Table;
 use crate::command::csv_sql::ResultJson;
 use crate::command::vector_search::Found;
 use crate::failure::Failure;
+use crate::progress::recorder;
 use crate::{Check, Io, output};
 
 /// How long a worker that nobody waits for may take to end by itself.
@@ -105,9 +106,10 @@ pub(crate) fn run(io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), 
     let entered = enter(order.working_dir.as_deref());
     let orphaned = watch_parent();
     let mut check = || if orphaned.load(Ordering::SeqCst) { Err(abandoned()) } else { check() };
-    let ParsedAction::Action(action) = parse_action(order.action.into_iter().map(Into::into).collect())? else {
+    let ParsedAction::Action(mut action) = parse_action(order.action.into_iter().map(Into::into).collect())? else {
         return Err(invalid_order("it asks for help").into());
     };
+    action.listen(&recorder(&run));
     let done = entered
         .and_then(|()| perform(&action, &run, &mut check))
         .and_then(|done| succeed(&action, &run, &done).map(|()| done));
@@ -247,9 +249,10 @@ struct ActionJson<'a> {
 pub(crate) fn act(run_id: &str, action: Vec<OsString>, check: Check<'_>) -> std::result::Result<String, Failure> {
     let home = Home::from_env()?;
     let run = Run::open(&home, run_id)?;
-    let ParsedAction::Action(action) = parse_action(action)? else {
+    let ParsedAction::Action(mut action) = parse_action(action)? else {
         return Err(Failure::Usage("help is no action".to_owned()));
     };
+    action.listen(&recorder(&run));
     let done = perform(&action, &run, check)?;
     let records = done.artifacts.iter().map(|artifact| artifact.record(&home, run.id()));
     let mut artifacts = records.collect::<Result<Vec<Object>>>()?;

@@ -8,3 +8,5 @@ mod kept;
 mod runs;
 #[cfg(target_os = "linux")]
 mod signals;
+#[cfg(unix)]
+mod terminal;

@@ -11,6 +11,7 @@ use velaria_workspace::{ArtifactIndex, Home, NewRun, Object, Run, RunStatus};
 
 use crate::args::{Action, ParsedAction, RunStartArgs, parse_action};
 use crate::failure::Failure;
+use crate::progress::Follower;
 use crate::tracked::{Ended, Order, RunFailure, inputs, run_worker};
 use crate::{Check, Io};
 
@@ -25,7 +26,13 @@ pub(super) fn run(args: &RunStartArgs, io: &mut Io<'_>, check: Check<'_>) -> std
     let run = create(&home, args, &action)?;
     run.id().as_str().clone_into(&mut order.run_id);
     order.working_dir = args.again.as_ref().and_then(|again| again.working_dir.clone());
-    let ended = work(&home, &run, args, &action, &order, io.program(), check);
+    let mut follower = Follower::new(&run, io.bars());
+    let mut check = || {
+        follower.look();
+        check()
+    };
+    let ended = work(&home, &run, args, &action, &order, io.program(), &mut check);
+    drop(follower);
     if run.action_result_path().is_file() {
         return print_document(&run, io);
     }
