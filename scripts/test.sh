@@ -63,6 +63,7 @@ step "build" build
 step "rust tests" rust_tests
 step "lint" lint
 step "licences, bans and sources" policy
+step "browser" want_chromium
 step "python regression" regression
 step "command line smoke (binary)" smoke
 step "conformance" conformance

@@ -5,6 +5,7 @@
 mod broken_output;
 #[cfg(unix)]
 mod kept;
+mod report;
 mod runs;
 #[cfg(target_os = "linux")]
 mod signals;
