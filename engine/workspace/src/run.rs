@@ -274,6 +274,14 @@ impl Run {
         self.write("explain.json", &self.home.redactor().object(explain))
     }
 
+    /// Writes `profile.json`.
+    ///
+    /// # Errors
+    /// `VEL-6003` when the file system refuses.
+    pub fn write_profile(&self, profile: &Object) -> Result<PathBuf> {
+        self.write("profile.json", &self.home.redactor().object(profile))
+    }
+
     /// Appends one snapshot, a JSON document, as a line of `progress.jsonl`.
     ///
     /// # Errors
