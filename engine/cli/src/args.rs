@@ -4,6 +4,7 @@ mod again;
 mod completions;
 mod describe;
 mod functions;
+mod global;
 mod index;
 mod run;
 mod shell;
@@ -17,29 +18,31 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
-use velaria::{Error, ErrorCode, SessionConfig};
+use velaria::{Error, ErrorCode, ProgressListener, SessionConfig};
 
 pub(crate) use self::again::arguments_of;
 pub(crate) use self::completions::CompletionsArgs;
 pub(crate) use self::describe::DescribeArgs;
 pub(crate) use self::functions::FunctionsArgs;
+pub(crate) use self::global::GlobalArgs;
 pub(crate) use self::index::IndexCommand;
 pub(crate) use self::run::{
     Action, Again, ArtifactsCommand, ArtifactsExportArgs, ArtifactsListArgs, ArtifactsOpenArgs, ArtifactsPreviewArgs,
-    CsvSqlAction, ExportFormat, FileSqlAction, ResultArgs, RunCancelArgs, RunCleanupArgs, RunCommand, RunDiffArgs, RunIdArgs,
-    RunListArgs, RunOpenArgs, RunReportArgs, RunRerunArgs, RunResumeArgs, RunStartArgs, RunStatusArgs, RunWatchArgs,
-    StreamSqlOnceAction, VectorSearchAction,
+    CsvSqlAction, ExportFormat, FileSqlAction, ResultArgs, RunCancelArgs, RunCleanupArgs, RunCommand, RunDiffArgs,
+    RunIdArgs, RunListArgs, RunOpenArgs, RunReportArgs, RunRerunArgs, RunResumeArgs, RunStartArgs, RunStatusArgs,
+    RunWatchArgs, StreamSqlOnceAction, VectorSearchAction,
 };
 pub(crate) use self::shell::ShellArgs;
 pub(crate) use self::stream_sql::StreamSqlAction;
 pub(crate) use self::ui::UiArgs;
+use crate::color::Colors;
 use crate::failure::Failure;
 use crate::output::Format;
 
 /// What a command line asks for.
 pub(crate) enum Parsed {
     /// A command to run.
-    Command(Box<Command>),
+    Command(Box<Command>, GlobalArgs),
     /// Help or the version, to print.
     Text(String),
 }
@@ -50,6 +53,8 @@ pub(crate) enum Parsed {
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    globals: GlobalArgs,
 }
 
 /// The commands.
@@ -312,6 +317,9 @@ pub(crate) struct LimitArgs {
     /// Open only this file, or files beneath this directory; may be repeated
     #[arg(long, value_name = "PATH")]
     allow_path: Vec<PathBuf>,
+    /// Who is told how far the statements are.
+    #[arg(skip)]
+    listener: Option<ProgressListener>,
 }
 
 fn seconds(text: &str) -> velaria::Result<Duration> {
@@ -375,7 +383,14 @@ impl LimitArgs {
         if let Some(timeout) = self.timeout {
             config = config.with_statement_timeout(timeout);
         }
+        if let Some(listener) = &self.listener {
+            config = config.with_progress_listener(listener.clone());
+        }
         if self.read_only { config.with_read_only() } else { config }
+    }
+
+    fn listen(&mut self, listener: Option<&ProgressListener>) {
+        self.listener = listener.cloned();
     }
 }
 
@@ -433,6 +448,20 @@ impl Command {
         !matches!(output.format(), Format::Json | Format::Ndjson)
     }
 
+    /// Says who is told how far the command is, where that is of interest.
+    pub(crate) fn listen(&mut self, listener: Option<&ProgressListener>) {
+        match self {
+            Self::CsvSql(args) => args.limits.listen(listener),
+            Self::FileSql(args) => args.limits.listen(listener),
+            Self::Sql(args) => args.limits.listen(listener),
+            Self::VectorSearch(args) => args.limits.listen(listener),
+            Self::Describe(args) => args.limits.listen(listener),
+            Self::Shell(args) => args.limits.listen(listener),
+            Self::Sniff(_) | Self::Functions(_) | Self::Run(_) | Self::Artifacts(_) | Self::Index(_) => {}
+            Self::Ui(_) | Self::Completions(_) | Self::Man | Self::Worker => {}
+        }
+    }
+
     fn set_terminal(&mut self, terminal: bool) {
         match self {
             Self::CsvSql(args) => args.output.terminal = terminal,
@@ -448,6 +477,18 @@ impl Command {
     }
 }
 
+impl Action {
+    /// Says who is told how far the action is. A stream says so itself.
+    pub(crate) fn listen(&mut self, listener: &ProgressListener) {
+        match self {
+            Self::CsvSql(action) => action.limits.listen(Some(listener)),
+            Self::FileSql(action) => action.limits.listen(Some(listener)),
+            Self::VectorSearch(action) => action.limits.listen(Some(listener)),
+            Self::StreamSqlOnce(_) | Self::StreamSql(_) => {}
+        }
+    }
+}
+
 /// What a parser gives: a command, or help or the version to print.
 enum Read<T> {
     Line(T),
@@ -455,11 +496,11 @@ enum Read<T> {
 }
 
 /// Reads a command line, without the program name.
-pub(crate) fn parse(args: Vec<OsString>, terminal: bool) -> Result<Parsed, Failure> {
-    Ok(match read::<CommandLine>("velaria-cli", args)? {
+pub(crate) fn parse(args: Vec<OsString>, terminal: bool, colors: Colors) -> Result<Parsed, Failure> {
+    Ok(match read::<CommandLine>("velaria-cli", &args, colors)? {
         Read::Line(mut line) => {
             line.command.set_terminal(terminal);
-            Parsed::Command(Box::new(line.command))
+            Parsed::Command(Box::new(line.command), line.globals)
         }
         Read::Text(text) => Parsed::Text(text),
     })
@@ -489,7 +530,7 @@ pub(crate) fn parse_action(args: Vec<OsString>) -> Result<ParsedAction, Failure>
     if !ActionLine::command().get_subcommands().any(|action| action.get_name() == name) {
         return Err(invalid(&format!("unsupported run action: {name}")));
     }
-    Ok(match read::<ActionLine>("velaria-cli run start --", args)? {
+    Ok(match read::<ActionLine>("velaria-cli run start --", &args, Colors::None)? {
         Read::Line(line) => ParsedAction::Action(Box::new(line.action)),
         Read::Text(text) => ParsedAction::Text(text),
     })
@@ -502,19 +543,23 @@ fn invalid(message: &str) -> Failure {
     Error::new(ErrorCode::InvalidArgument, message).with_hint(hint).into()
 }
 
-fn read<T: CommandFactory + FromArgMatches>(program: &str, args: Vec<OsString>) -> Result<Read<T>, Failure> {
-    let group = args.first().cloned();
-    let argv = std::iter::once(OsString::from(program)).chain(args);
+fn read<T: CommandFactory + FromArgMatches>(
+    program: &str,
+    args: &[OsString],
+    colors: Colors,
+) -> Result<Read<T>, Failure> {
     let command = T::command().bin_name(program);
+    // Options of every command may stand before it.
+    let group = args.iter().find_map(|name| command.find_subcommand(name));
+    let group = group.filter(|group| group.has_subcommands()).unwrap_or(&command);
+    let argv = std::iter::once(OsString::from(program)).chain(args.iter().cloned());
     match command.clone().try_get_matches_from(argv).and_then(|found| T::from_arg_matches(&found)) {
         Ok(line) => Ok(Read::Line(line)),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            Ok(Read::Text(error.render().to_string()))
+            let text = error.render();
+            Ok(Read::Text(if colors == Colors::Some { text.ansi().to_string() } else { text.to_string() }))
         }
-        Err(error) => {
-            let group = group.and_then(|name| command.find_subcommand(name)).filter(|group| group.has_subcommands());
-            Err(Failure::Usage(usage_message(&error, group.unwrap_or(&command))))
-        }
+        Err(error) => Err(Failure::Usage(usage_message(&error, group))),
     }
 }
 
@@ -580,7 +625,7 @@ mod tests {
     use super::*;
 
     fn message(args: &[&str]) -> String {
-        match parse(args.iter().map(OsString::from).collect(), false) {
+        match parse(args.iter().map(OsString::from).collect(), false, Colors::None) {
             Err(Failure::Usage(message)) => message,
             _ => panic!("not a usage error: {args:?}"),
         }
@@ -603,12 +648,24 @@ mod tests {
     #[test]
     fn tags_are_split_and_stand_once() {
         let args = ["run", "start", "--tag", "a, b,", "--tag", "b,c", "--", "csv-sql", "--csv", "-"];
-        let Ok(Parsed::Command(command)) = parse(args.iter().map(OsString::from).collect(), false) else {
+        let Ok(Parsed::Command(command, _)) = parse(args.iter().map(OsString::from).collect(), false, Colors::None)
+        else {
             panic!("no command")
         };
         let Command::Run(RunCommand::Start(start)) = *command else { panic!("no run") };
         assert_eq!(start.tags(), ["a", "b", "c"]);
         assert_eq!(start.action, ["csv-sql", "--csv", "-"]);
+    }
+
+    #[test]
+    fn options_of_every_command_stand_before_it_or_behind_it() {
+        for args in [["-vv", "--log-format=json", "run", "list"], ["run", "list", "-v", "-v"]] {
+            let Ok(Parsed::Command(_, globals)) = parse(args.iter().map(OsString::from).collect(), false, Colors::None)
+            else {
+                panic!("no command: {args:?}")
+            };
+            assert_eq!(globals.of_log().iter().filter(|arg| *arg == "-v").count(), 2, "{args:?}");
+        }
     }
 
     #[test]
@@ -625,6 +682,7 @@ mod tests {
             message(&["artifacts", "nosuch"]),
             "argument command: invalid choice: 'nosuch' (choose from 'list', 'preview', 'export', 'open')"
         );
+        assert_eq!(message(&["-v", "artifacts", "nosuch"]), message(&["artifacts", "nosuch"]));
         assert_eq!(message(&["run"]), "the following arguments are required: command");
         assert_eq!(message(&["run", "show"]), "the following arguments are required: --run-id");
         assert_eq!(message(&["sql", "--nosuch"]), "unrecognized arguments: --nosuch");

@@ -2,6 +2,7 @@
 //!
 //! `run.json` is replaced as a whole under the lock of the directory, so that no update is lost, whoever writes.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -130,12 +131,22 @@ impl Run {
         }
         home.ensure_dirs()?;
         let run = Self::claim(home)?;
-        create_private_dir(&run.artifacts_dir())?;
-        [run.progress_path(), run.stdout_path(), run.stderr_path()].iter().try_for_each(|path| file::touch(path))?;
+        match run.furnish(new) {
+            Ok(()) => Ok(run),
+            Err(error) => {
+                // Half a run is none, and nobody would look for it.
+                let _ = fs::remove_dir_all(&run.dir);
+                Err(error)
+            }
+        }
+    }
+
+    fn furnish(&self, new: &NewRun) -> Result<()> {
+        create_private_dir(&self.artifacts_dir())?;
+        [self.progress_path(), self.stdout_path(), self.stderr_path()].iter().try_for_each(|path| file::touch(path))?;
         // Before run.json: a run that can be seen can be told from an abandoned one.
-        owner::write(&run.dir, false)?;
-        run.write("run.json", &run.first_record(new))?;
-        Ok(run)
+        owner::write(&self.dir, false)?;
+        self.write("run.json", &self.first_record(new)).map(drop)
     }
 
     /// The run with the id `id`.
@@ -403,7 +414,7 @@ impl Run {
         Ok(record)
     }
 
-    pub(crate) fn lock(&self) -> Result<std::fs::File> {
+    pub(crate) fn lock(&self) -> Result<fs::File> {
         file::lock_dir(&self.dir).map_err(|error| self.gone(error))
     }
 

@@ -13,10 +13,7 @@ use crate::failure::Failure;
 ///
 /// # Errors
 /// `VEL-7001` for an action or an argument that this version does not have.
-pub(crate) fn arguments_of(
-    action: &str,
-    recorded: &Map<String, Value>,
-) -> std::result::Result<Vec<OsString>, Failure> {
+pub(crate) fn arguments_of(action: &str, recorded: &Map<String, Value>) -> std::result::Result<Vec<OsString>, Failure> {
     let line = ActionLine::command();
     let Some(command) = line.find_subcommand(action) else {
         return Err(invalid(&format!("unsupported run action: {action}")));
@@ -33,8 +30,11 @@ pub(crate) fn arguments_of(
 fn unknown(name: &str, value: &Value) -> Result<Vec<OsString>> {
     match value {
         Value::Null => Ok(Vec::new()),
-        _ => Err(Error::new(ErrorCode::InvalidArgument, format!("the run has an argument that is not known here: {name}"))
-            .with_hint("another version of Velaria may know it")),
+        _ => Err(Error::new(
+            ErrorCode::InvalidArgument,
+            format!("the run has an argument that is not known here: {name}"),
+        )
+        .with_hint("another version of Velaria may know it")),
     }
 }
 

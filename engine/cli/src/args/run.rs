@@ -52,6 +52,24 @@ pub(crate) enum RunCommand {
     Cleanup(RunCleanupArgs),
 }
 
+impl RunCommand {
+    /// The run that it is about, where it is about one.
+    pub(crate) fn run_id(&self) -> Option<&str> {
+        match self {
+            Self::Resume(args) => Some(&args.run_id),
+            Self::Rerun(args) => Some(&args.run_id),
+            Self::Cancel(args) => Some(&args.run_id),
+            Self::Show(args) | Self::Result(args) => Some(&args.run_id),
+            Self::Status(args) => Some(&args.run_id),
+            Self::Watch(args) => Some(&args.run_id),
+            Self::Diff(args) => Some(&args.run_id),
+            Self::Report(args) => Some(&args.run_id),
+            Self::Open(args) => Some(&args.run_id),
+            Self::Start(_) | Self::List(_) | Self::Cleanup(_) => None,
+        }
+    }
+}
+
 /// `artifacts`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ArtifactsCommand {

@@ -19,9 +19,8 @@ const PROGRAM: &str = if cfg!(target_os = "macos") {
 };
 
 /// The endings of files that are looked at. A desktop runs others, such as `.desktop`.
-const ENDINGS: [&str; 13] = [
-    "html", "csv", "tsv", "txt", "json", "jsonl", "ndjson", "parquet", "pq", "arrow", "feather", "xlsx", "log",
-];
+const ENDINGS: [&str; 13] =
+    ["html", "csv", "tsv", "txt", "json", "jsonl", "ndjson", "parquet", "pq", "arrow", "feather", "xlsx", "log"];
 
 /// How long the program may take to say that it cannot open the file; one that is still there shows it.
 const PATIENCE: Duration = Duration::from_secs(3);

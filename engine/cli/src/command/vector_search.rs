@@ -102,7 +102,7 @@ impl<'a> NarrowedJson<'a> {
 }
 
 /// Whether the rows themselves are asked for.
-fn is_hybrid(args: &VectorSearchInput) -> bool {
+pub(crate) fn is_hybrid(args: &VectorSearchInput) -> bool {
     args.where_column.is_some() || args.score_threshold.is_some()
 }
 

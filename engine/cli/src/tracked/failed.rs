@@ -1,10 +1,11 @@
 //! A run that ended without a result, and how that is said.
 
 use serde::{Serialize, Serializer};
-use velaria::{Error, ErrorReport, Position, Result, json};
+use velaria::{Error, ErrorCode, ErrorReport, Position, Result, json};
 use velaria_workspace::{ArtifactIndex, Object, Outcome, Redactor, Run, RunStatus};
 
 use crate::failure::ErrorBody;
+use crate::phase::{self, Task};
 
 /// Why a run has no result. What is a secret to the record of the run stands nowhere in it.
 pub(crate) struct RunFailure {
@@ -13,6 +14,7 @@ pub(crate) struct RunFailure {
     status: RunStatus,
     error: Error,
     artifacts: Vec<Object>,
+    phase: Option<&'static str>,
 }
 
 /// The document of such a run.
@@ -26,13 +28,22 @@ struct FailureJson<'a> {
     error: ErrorBody<'a>,
     #[serde(skip_serializing_if = "<[Object]>::is_empty")]
     artifacts: &'a [Object],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase: Option<&'static str>,
 }
 
 impl RunFailure {
     /// `run` ended as `status`, because of `error`.
     pub(crate) fn new(run: &Run, status: RunStatus, error: &Error) -> Self {
         let (run_id, run_dir) = (run.id().as_str().to_owned(), run.dir().to_string_lossy().into_owned());
-        Self { run_id, run_dir, status, error: without_secrets(error), artifacts: Vec::new() }
+        Self {
+            run_id,
+            run_dir,
+            status,
+            error: without_secrets(error),
+            artifacts: Vec::new(),
+            phase: phase(run, status, error),
+        }
     }
 
     /// The same with what the run left behind nevertheless.
@@ -71,8 +82,18 @@ impl Serialize for RunFailure {
             status: self.status.as_str(),
             error: ErrorBody::engine(&report),
             artifacts: &self.artifacts,
+            phase: self.phase,
         };
         document.serialize(serializer)
+    }
+}
+
+/// Where the action was.
+fn phase(run: &Run, status: RunStatus, error: &Error) -> Option<&'static str> {
+    match (status, error.code()) {
+        (RunStatus::TimedOut, _) => Some(phase::RUN_TIMEOUT),
+        (_, ErrorCode::Internal) => Some(phase::RUN_PROCESS),
+        _ => run.record().ok().and_then(|record| Task::of_run(&record).phase(error)),
     }
 }
 

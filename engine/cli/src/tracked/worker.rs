@@ -22,6 +22,7 @@ use crate::command::Table;
 use crate::command::csv_sql::ResultJson;
 use crate::command::vector_search::Found;
 use crate::failure::Failure;
+use crate::progress::recorder;
 use crate::{Check, Io, output};
 
 /// What an action did.
@@ -125,9 +126,10 @@ pub(crate) fn run(io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), 
     run.adopt_as_worker()?;
     let entered = enter(order.working_dir.as_deref());
     let args = order.action.iter().map(OsString::from).collect();
-    let ParsedAction::Action(action) = parse_action(args)? else {
+    let ParsedAction::Action(mut action) = parse_action(args)? else {
         return Err(invalid_order("it asks for help").into());
     };
+    action.listen(&recorder(&run));
     let wishes = Wishes::watch(&run, &order, grace(action.name()));
     let mut check = || wishes.check().and_then(|()| check());
     let done = entered.and_then(|()| perform(&action, &run, &mut check));
@@ -277,9 +279,10 @@ struct ActionJson<'a> {
 pub(crate) fn act(run_id: &str, action: Vec<OsString>, check: Check<'_>) -> std::result::Result<String, Failure> {
     let home = Home::from_env()?;
     let run = Run::open(&home, run_id)?;
-    let ParsedAction::Action(action) = parse_action(action)? else {
+    let ParsedAction::Action(mut action) = parse_action(action)? else {
         return Err(Failure::Usage("help is no action".to_owned()));
     };
+    action.listen(&recorder(&run));
     let mut check = || if run.cancel_requested() { Err(cancelled()) } else { check() };
     let done = perform(&action, &run, &mut check)?;
     if let Some(error) = done.stopped {

@@ -3,11 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failure of the test")]
 
 mod broken_output;
+#[cfg(unix)]
+mod kept;
 mod outcome;
+mod report;
 mod runs;
 mod secret;
 #[cfg(target_os = "linux")]
 mod signals;
 mod streams;
-mod report;
+#[cfg(unix)]
+mod terminal;
 mod ui;

@@ -40,11 +40,7 @@ struct ExportedJson<'a> {
     bytes: u64,
 }
 
-pub(super) fn run(
-    args: &ArtifactsExportArgs,
-    io: &mut Io<'_>,
-    check: Check<'_>,
-) -> std::result::Result<(), Failure> {
+pub(super) fn run(args: &ArtifactsExportArgs, io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), Failure> {
     write_json(&exported(args, check)?, io)
 }
 
@@ -136,9 +132,7 @@ fn is_same(kind: &str, format: ExportFormat) -> bool {
 
 fn copy(from: &Path, to: &Path, existing: Existing) -> Result<()> {
     let mut source = File::open(from).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            Error::new(ErrorCode::FileNotFound, format!("file not found: {}", from.display()))
-        }
+        io::ErrorKind::NotFound => Error::new(ErrorCode::FileNotFound, format!("file not found: {}", from.display())),
         _ => Error::new(ErrorCode::Io, format!("cannot read file: {}", from.display())).with_hint(error.to_string()),
     })?;
     let mut file = NewFile::create(to, existing)?;
@@ -182,13 +176,7 @@ fn read_options(reader: FileFormat, format: ExportFormat, args: &ArtifactsExport
 }
 
 /// Writes the rows, and tells how many there are.
-fn write(
-    frame: DataFrame,
-    to: &Path,
-    format: ExportFormat,
-    existing: Existing,
-    check: Check<'_>,
-) -> Result<u64> {
+fn write(frame: DataFrame, to: &Path, format: ExportFormat, existing: Existing, check: Check<'_>) -> Result<u64> {
     let path = to.to_string_lossy().into_owned();
     let rows = match format {
         ExportFormat::Arrow => {
@@ -216,9 +204,8 @@ fn write(
 /// An Arrow IPC file, which Feather readers read too.
 async fn write_arrow(frame: DataFrame, file: NewFile) -> Result<u64> {
     let mut stream = frame.execute().await?;
-    let unwritten = |error: ArrowError| {
-        Error::new(ErrorCode::Io, "cannot write the Arrow file").with_hint(error.to_string())
-    };
+    let unwritten =
+        |error: ArrowError| Error::new(ErrorCode::Io, "cannot write the Arrow file").with_hint(error.to_string());
     let mut writer = FileWriter::try_new(BufWriter::new(file), &stream.schema()).map_err(unwritten)?;
     let mut rows = 0;
     while let Some(batch) = stream.try_next().await? {

@@ -47,8 +47,12 @@ fn recorded(run_id: &str) -> Result<Object> {
 /// Whether the inputs are what was asked for: secrets were not written down, so a run with one cannot be repeated.
 fn check_whole(inputs: &Object) -> Result<()> {
     let arguments = inputs.get("action_args").and_then(Value::as_object);
-    let missing: Vec<&str> =
-        arguments.into_iter().flatten().filter(|(_, value)| is_redacted(value)).map(|(name, _)| name.as_str()).collect();
+    let missing: Vec<&str> = arguments
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| is_redacted(value))
+        .map(|(name, _)| name.as_str())
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -88,7 +92,9 @@ fn check_input(action: &Action, working_dir: Option<&Path>) -> Result<()> {
         Error::new(ErrorCode::FileNotFound, format!("{what} of the run is missing: {}", path.display()))
     };
     if let Some(dir) = working_dir.filter(|dir| !dir.is_dir()) {
-        return Err(missing(dir, "the directory").with_hint("the run was started in it, and its paths are relative to it"));
+        return Err(
+            missing(dir, "the directory").with_hint("the run was started in it, and its paths are relative to it")
+        );
     }
     let input = working_dir.map_or_else(|| action.input().to_owned(), |dir| dir.join(action.input()));
     if plain_part(&input).exists() {
