@@ -81,7 +81,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  velaria-cli functions date -o table")]
     Functions(FunctionsArgs),
     /// Type statements and see their results
-    #[command(after_help = "Example:\n  velaria-cli shell")]
+    #[command(
+        after_help = "Examples:\n  velaria-cli shell scores.csv\n  echo 'SELECT COUNT(*) FROM scores;' | velaria-cli shell scores.csv -o csv"
+    )]
     Shell(ShellArgs),
     /// Start tracked runs, and look at them
     #[command(subcommand)]
@@ -288,7 +290,7 @@ impl SniffArgs {
 }
 
 /// What the session of a command may use.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct LimitArgs {
     /// The most memory for what running queries keep, such as 512MB or 2GiB [default: 75 % of what there is]
     #[arg(long, value_name = "BYTES", value_parser = velaria::bytes_of)]
@@ -330,6 +332,29 @@ impl LimitArgs {
             if self.allow_path.is_empty() { self.without_paths().with_read_only() } else { self.without_paths() };
         let input = plain_part(input);
         config.with_allowed_paths(self.allow_path.iter().map(PathBuf::as_path).chain([input.as_path()]))
+    }
+
+    /// Refuses a file that the session could not read either.
+    pub(crate) fn check_read(&self, path: &Path) -> velaria::Result<()> {
+        let is_within = |allowed: &PathBuf| match (path.canonicalize(), allowed.canonicalize()) {
+            (Ok(path), Ok(allowed)) => path.starts_with(allowed),
+            _ => false,
+        };
+        if self.allow_path.is_empty() || self.allow_path.iter().any(is_within) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorCode::AccessDenied, format!("access denied: {}", path.display()))
+            .with_hint("--allow-path names the files that may be opened"))
+    }
+
+    /// Refuses to make a file that the session could not write either.
+    pub(crate) fn check_write(&self, path: &Path) -> velaria::Result<()> {
+        if self.read_only {
+            return Err(Error::new(ErrorCode::AccessDenied, "a read-only session writes no files")
+                .with_hint("start without --read-only"));
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        self.check_read(if path.exists() { path } else { folder.unwrap_or(Path::new(".")) })
     }
 
     /// The limits that were given, for the record of a run.
@@ -374,7 +399,7 @@ fn plain_part(path: &Path) -> PathBuf {
 }
 
 /// How results are printed.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct OutputArgs {
     /// The format of the result [default: table on a terminal, else json]
     #[arg(short = 'o', long = "output", value_name = "FORMAT", value_enum)]
@@ -395,6 +420,11 @@ impl OutputArgs {
     /// Whether standard output is a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         self.terminal
+    }
+
+    /// The same format for a file.
+    pub(crate) fn for_file(&self) -> Self {
+        Self { output: Some(self.format()), terminal: false, ..self.clone() }
     }
 }
 
@@ -427,7 +457,8 @@ impl Command {
             Self::Sniff(args) => args.terminal = terminal,
             Self::Describe(args) => args.output.terminal = terminal,
             Self::Functions(args) => args.output.terminal = terminal,
-            Self::Shell(_) | Self::Run(_) | Self::Artifacts(_) | Self::Index(_) => {}
+            Self::Shell(args) => args.output.terminal = terminal,
+            Self::Run(_) | Self::Artifacts(_) | Self::Index(_) => {}
             Self::Ui(_) | Self::Completions(_) | Self::Man | Self::Worker => {}
         }
     }

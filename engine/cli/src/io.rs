@@ -13,6 +13,7 @@ pub struct Io<'a> {
     stdout: &'a mut dyn Write,
     stderr: &'a mut dyn Write,
     stdout_is_terminal: bool,
+    stdin_is_terminal: bool,
     program: Vec<OsString>,
     signals: Signals,
 }
@@ -25,7 +26,23 @@ impl<'a> Io<'a> {
         stderr: &'a mut dyn Write,
         stdout_is_terminal: bool,
     ) -> Self {
-        Self { stdin, stdout, stderr, stdout_is_terminal, program: Vec::new(), signals: Signals::default() }
+        let (program, signals) = (Vec::new(), Signals::default());
+        Self { stdin, stdout, stderr, stdout_is_terminal, stdin_is_terminal: false, program, signals }
+    }
+
+    /// The same streams, where a person types what is standard input of the process.
+    #[must_use]
+    pub fn with_terminal_input(mut self) -> Self {
+        self.stdin_is_terminal = true;
+        self
+    }
+
+    /// The same streams with another standard output.
+    pub(crate) fn redirected<'b>(&'b mut self, stdout: &'b mut dyn Write) -> Io<'b> {
+        let stdout_is_terminal = self.stdout_is_terminal;
+        let stdin_is_terminal = self.stdin_is_terminal;
+        let (program, signals) = (self.program.clone(), self.signals());
+        Io { stdin: self.stdin, stdout, stderr: self.stderr, stdout_is_terminal, stdin_is_terminal, program, signals }
     }
 
     /// The same streams with the program, and its first arguments, that runs this command line again in a process of its
@@ -59,6 +76,11 @@ impl<'a> Io<'a> {
         self.stdout_is_terminal
     }
 
+    /// Whether a person types on standard input of the process.
+    pub(crate) fn stdin_is_terminal(&self) -> bool {
+        self.stdin_is_terminal
+    }
+
     pub(crate) fn stdin(&mut self) -> &mut dyn BufRead {
         self.stdin
     }
@@ -86,6 +108,7 @@ pub struct Streams {
     stdout: BufWriter<Stdout>,
     stderr: Stderr,
     stdout_is_terminal: bool,
+    stdin_is_terminal: bool,
     signals: Signals,
 }
 
@@ -101,6 +124,7 @@ impl Streams {
             stdout: BufWriter::new(stdout),
             stderr: io::stderr(),
             stdout_is_terminal,
+            stdin_is_terminal: io::stdin().is_terminal(),
             signals,
         }
     }
@@ -109,8 +133,9 @@ impl Streams {
     pub fn io(&mut self) -> Io<'_> {
         // Without a program there are no runs, and the error of starting one says so.
         let program = std::env::current_exe().ok().map(PathBuf::into_os_string);
-        Io::new(&mut self.stdin, &mut self.stdout, &mut self.stderr, self.stdout_is_terminal)
+        let io = Io::new(&mut self.stdin, &mut self.stdout, &mut self.stderr, self.stdout_is_terminal)
             .with_program(program.into_iter().collect())
-            .with_signals(self.signals.clone())
+            .with_signals(self.signals.clone());
+        if self.stdin_is_terminal { io.with_terminal_input() } else { io }
     }
 }
