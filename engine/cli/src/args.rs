@@ -90,7 +90,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  velaria-cli functions date -o table")]
     Functions(FunctionsArgs),
     /// Type statements and see their results
-    #[command(after_help = "Example:\n  velaria-cli shell")]
+    #[command(
+        after_help = "Examples:\n  velaria-cli shell scores.csv\n  echo 'SELECT COUNT(*) FROM scores;' | velaria-cli shell scores.csv -o csv"
+    )]
     Shell(ShellArgs),
     /// Start tracked runs, and look at them
     #[command(subcommand)]
@@ -297,7 +299,7 @@ impl SniffArgs {
 }
 
 /// What the session of a command may use.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct LimitArgs {
     /// The most memory for what running queries keep, such as 512MB or 2GiB [default: 75 % of what there is]
     #[arg(long, value_name = "BYTES", value_parser = velaria::bytes_of)]
@@ -355,6 +357,29 @@ impl LimitArgs {
         Ok(())
     }
 
+    /// Refuses a file that the session could not read either.
+    pub(crate) fn check_read(&self, path: &Path) -> velaria::Result<()> {
+        let is_within = |allowed: &PathBuf| match (path.canonicalize(), allowed.canonicalize()) {
+            (Ok(path), Ok(allowed)) => path.starts_with(allowed),
+            _ => false,
+        };
+        if self.allow_path.is_empty() || self.allow_path.iter().any(is_within) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorCode::AccessDenied, format!("access denied: {}", path.display()))
+            .with_hint("--allow-path names the files that may be opened"))
+    }
+
+    /// Refuses to make a file that the session could not write either.
+    pub(crate) fn check_write(&self, path: &Path) -> velaria::Result<()> {
+        if self.read_only {
+            return Err(Error::new(ErrorCode::AccessDenied, "a read-only session writes no files")
+                .with_hint("start without --read-only"));
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        self.check_read(if path.exists() { path } else { folder.unwrap_or(Path::new(".")) })
+    }
+
     /// The limits that were given, for the record of a run.
     pub(crate) fn given(&self) -> Map<String, Value> {
         let paths: Vec<String> = self.allow_path.iter().map(|path| path.display().to_string()).collect();
@@ -404,7 +429,7 @@ pub(crate) fn plain_part(path: &Path) -> PathBuf {
 }
 
 /// How results are printed.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct OutputArgs {
     /// The format of the result [default: table on a terminal, else json]
     #[arg(short = 'o', long = "output", value_name = "FORMAT", value_enum)]
@@ -425,6 +450,11 @@ impl OutputArgs {
     /// Whether standard output is a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         self.terminal
+    }
+
+    /// The same format for a file.
+    pub(crate) fn for_file(&self) -> Self {
+        Self { output: Some(self.format()), terminal: false, ..self.clone() }
     }
 }
 
@@ -471,7 +501,8 @@ impl Command {
             Self::Sniff(args) => args.terminal = terminal,
             Self::Describe(args) => args.output.terminal = terminal,
             Self::Functions(args) => args.output.terminal = terminal,
-            Self::Shell(_) | Self::Run(_) | Self::Artifacts(_) | Self::Index(_) => {}
+            Self::Shell(args) => args.output.terminal = terminal,
+            Self::Run(_) | Self::Artifacts(_) | Self::Index(_) => {}
             Self::Ui(_) | Self::Completions(_) | Self::Man | Self::Worker => {}
         }
     }

@@ -1,5 +1,7 @@
 //! Secrets are not written down: neither what stands under the name of a secret nor the values of known ones.
 
+mod statement;
+
 use std::env;
 
 use serde_json::Value;
