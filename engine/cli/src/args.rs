@@ -1,6 +1,5 @@
 //! The arguments of every command, declared once for parsing and help.
 
-mod again;
 mod completions;
 mod describe;
 mod functions;
@@ -8,6 +7,7 @@ mod global;
 mod index;
 mod run;
 mod shell;
+mod stream_sql;
 mod ui;
 
 use std::ffi::OsString;
@@ -19,7 +19,6 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
 use velaria::{Error, ErrorCode, ProgressListener, SessionConfig};
 
-pub(crate) use self::again::arguments_of;
 pub(crate) use self::completions::CompletionsArgs;
 pub(crate) use self::describe::DescribeArgs;
 pub(crate) use self::functions::FunctionsArgs;
@@ -32,6 +31,7 @@ pub(crate) use self::run::{
     RunWatchArgs, StreamSqlOnceAction, VectorSearchAction,
 };
 pub(crate) use self::shell::ShellArgs;
+pub(crate) use self::stream_sql::StreamSqlAction;
 pub(crate) use self::ui::UiArgs;
 use crate::color::Colors;
 use crate::failure::Failure;
@@ -342,6 +342,17 @@ impl LimitArgs {
         config.with_allowed_paths(self.allow_path.iter().map(PathBuf::as_path).chain([input.as_path()]))
     }
 
+    /// Makes every path one from the root on.
+    pub(crate) fn root(&mut self) -> velaria::Result<()> {
+        for path in self.temp_dir.iter_mut().chain(&mut self.allow_path) {
+            *path = std::path::absolute(&*path).map_err(|error| {
+                Error::new(ErrorCode::InvalidArgument, format!("not a path: {}", path.display()))
+                    .with_hint(error.to_string())
+            })?;
+        }
+        Ok(())
+    }
+
     /// The limits that were given, for the record of a run.
     pub(crate) fn given(&self) -> Map<String, Value> {
         let paths: Vec<String> = self.allow_path.iter().map(|path| path.display().to_string()).collect();
@@ -471,7 +482,7 @@ impl Action {
             Self::CsvSql(action) => action.limits.listen(Some(listener)),
             Self::FileSql(action) => action.limits.listen(Some(listener)),
             Self::VectorSearch(action) => action.limits.listen(Some(listener)),
-            Self::StreamSqlOnce(_) => {}
+            Self::StreamSqlOnce(_) | Self::StreamSql(_) => {}
         }
     }
 }

@@ -347,6 +347,12 @@ impl Run {
         owner::write(&self.dir, true)
     }
 
+    /// Whether the process `pid` has made the run its own as its worker.
+    #[must_use]
+    pub fn has_worker(&self, pid: u32) -> bool {
+        owner::is_worker(&self.dir, pid)
+    }
+
     /// The directory of an id that nobody else has.
     fn claim(home: &Home) -> Result<Self> {
         loop {

@@ -5,17 +5,18 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{CsvSqlInput, FileSqlInput, LimitArgs, VectorSearchInput};
+use super::{CsvSqlInput, FileSqlInput, LimitArgs, StreamSqlAction, VectorSearchInput};
 
 /// `run`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunCommand {
     /// Run an action in a process of its own, and keep its inputs, its logs and its result
     #[command(
-        after_help = "Actions: csv-sql, file-sql, vector-search, stream-sql-once\n\nExample:\n  velaria-cli run start --run-name totals -- csv-sql --csv scores.csv --query 'SELECT name, SUM(score) AS total FROM input_table GROUP BY name'"
+        after_help = "Actions: csv-sql, file-sql, vector-search, stream-sql-once, stream-sql\n\nExample:\n  velaria-cli run start --run-name totals -- csv-sql --csv scores.csv --query 'SELECT name, SUM(score) AS total FROM input_table GROUP BY name'"
     )]
     Start(RunStartArgs),
     /// Go on with a stream that was stopped, from its checkpoint, in the same run
+    #[command(after_help = "Example:\n  velaria-cli run resume --run-id 20261121T073807Z_41f61f86")]
     Resume(RunResumeArgs),
     /// Start a new run that does what another one did
     #[command(
@@ -23,6 +24,7 @@ pub(crate) enum RunCommand {
     )]
     Rerun(RunRerunArgs),
     /// Stop a run, and wait until it has ended
+    #[command(after_help = "Example:\n  velaria-cli run cancel --run-id 20261121T073807Z_41f61f86")]
     Cancel(RunCancelArgs),
     /// Show a run and its artifacts
     Show(RunIdArgs),
@@ -100,6 +102,9 @@ pub(crate) struct RunStartArgs {
     /// End the action after this many milliseconds [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout_ms: Option<u64>,
+    /// Do not wait: the action goes on by itself when this command has ended
+    #[arg(long)]
+    pub(crate) detach: bool,
     /// The action and its arguments
     #[arg(last = true, value_name = "ACTION")]
     pub(crate) action: Vec<OsString>,
@@ -199,6 +204,12 @@ pub(crate) struct RunResumeArgs {
     /// The id of the run
     #[arg(long, value_name = "ID")]
     pub(crate) run_id: String,
+    /// Stop the stream after this many milliseconds [default: never]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout_ms: Option<u64>,
+    /// Do not wait: the stream goes on by itself when this command has ended
+    #[arg(long)]
+    pub(crate) detach: bool,
 }
 
 /// `run rerun`.
@@ -213,6 +224,9 @@ pub(crate) struct RunRerunArgs {
     /// End the action after this many milliseconds [default: as the run]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout_ms: Option<u64>,
+    /// Do not wait: the action goes on by itself when this command has ended
+    #[arg(long)]
+    pub(crate) detach: bool,
 }
 
 /// `run cancel`.
@@ -221,6 +235,9 @@ pub(crate) struct RunCancelArgs {
     /// The id of the run
     #[arg(long, value_name = "ID")]
     pub(crate) run_id: String,
+    /// How long the run may take to end by itself before its process is ended [default: 500, and 10000 for a stream]
+    #[arg(long, value_name = "N")]
+    pub(crate) grace_ms: Option<u64>,
 }
 
 /// `run watch`.
@@ -367,6 +384,8 @@ pub(crate) enum Action {
     VectorSearch(VectorSearchAction),
     /// Run a query over the CSV files that arrive in a directory, for some micro-batches
     StreamSqlOnce(StreamSqlOnceAction),
+    /// Run a query over the files that arrive in a directory, until it is stopped; it can be resumed
+    StreamSql(StreamSqlAction),
 }
 
 /// `csv-sql` in a run.

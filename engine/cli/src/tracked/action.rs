@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use velaria::{Error, ErrorCode, Result};
-use velaria_workspace::Object;
+use velaria_workspace::{Object, RunStatus};
 
-use crate::args::{Action, LimitArgs, ResultArgs, RunStartArgs, StreamSqlOnceAction};
+use super::recorded;
+use crate::args::{Action, LimitArgs, ResultArgs, RunStartArgs, StreamSqlAction, StreamSqlOnceAction};
 
 /// What a worker is told: the first line of its standard input.
 #[derive(Debug, Serialize, Deserialize)]
@@ -22,15 +23,24 @@ pub(crate) struct Order {
     /// The directory that it works in, where it is another one than that of the command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) working_dir: Option<PathBuf>,
+    /// When the action is to end, from its start on.
+    #[serde(default)]
+    pub(crate) timeout_ms: Option<u64>,
+    /// Whether it goes on without the command that started it.
+    #[serde(default)]
+    pub(crate) detached: bool,
 }
 
 impl Order {
-    /// The order to do `action`, in a run that has no id yet.
+    /// The order to do `action`, which was written as `args`, in a run that has no id yet.
     ///
     /// # Errors
     /// `VEL-7001` for an argument that cannot be told.
-    pub(crate) fn new(action: Vec<OsString>) -> Result<Self> {
-        Ok(Self { run_id: String::new(), action: texts(action)?, working_dir: None })
+    pub(crate) fn new(action: &Action, args: Vec<OsString>) -> Result<Self> {
+        let args = texts(args)?;
+        // What may be resumed is told as it is recorded, so that it is the same query then.
+        let args = if action.is_resumable() { recorded::args(action.name(), &action.arguments()) } else { args };
+        Ok(Self { run_id: String::new(), action: args, working_dir: None, timeout_ms: None, detached: false })
     }
 }
 
@@ -71,7 +81,31 @@ impl Action {
             Self::FileSql(_) => "file-sql",
             Self::VectorSearch(_) => "vector-search",
             Self::StreamSqlOnce(_) => "stream-sql-once",
+            Self::StreamSql(_) => "stream-sql",
         }
+    }
+
+    /// Whether it can go on where it was stopped.
+    pub(crate) fn is_resumable(&self) -> bool {
+        matches!(self, Self::StreamSql(_))
+    }
+
+    /// Whether a run of it that ended as `status` has done what it was started for: a stream that goes on until it is
+    /// stopped has when it was stopped.
+    pub(crate) fn is_done(&self, status: RunStatus) -> bool {
+        status == RunStatus::Succeeded || (self.is_resumable() && status == RunStatus::Cancelled)
+    }
+
+    /// The action with its paths from the root on, where it may be resumed in another directory.
+    pub(crate) fn rooted(mut self) -> Result<Self> {
+        if let Self::StreamSql(action) = &mut self {
+            action.source_dir = rooted(&action.source_dir)?;
+            for path in [&mut action.sink_path, &mut action.checkpoint_path].into_iter().flatten() {
+                *path = rooted(path)?;
+            }
+            action.limits.root()?;
+        }
+        Ok(self)
     }
 
     /// The arguments in the order of the contract; what the original did not have stands behind, where it is given.
@@ -118,7 +152,14 @@ impl Action {
                 ];
                 arguments(contract, Some(&action.result), more, &action.limits)
             }
-            Self::StreamSqlOnce(action) => arguments(stream_arguments(action), None, [], &action.limits),
+            Self::StreamSqlOnce(action) => arguments(once_arguments(action), None, [], &action.limits),
+            Self::StreamSql(action) => {
+                let more = [
+                    given_list("source_options", &action.source_options),
+                    given_list("stream_options", &action.stream_options),
+                ];
+                arguments(stream_arguments(action), None, more, &action.limits)
+            }
         }
     }
 
@@ -129,6 +170,7 @@ impl Action {
             Self::FileSql(action) => &action.input.input_path,
             Self::VectorSearch(action) => &action.input.csv,
             Self::StreamSqlOnce(action) => &action.source_csv_dir,
+            Self::StreamSql(action) => &action.source_dir,
         }
     }
 
@@ -142,7 +184,37 @@ impl Action {
     }
 }
 
-fn stream_arguments(action: &StreamSqlOnceAction) -> Value {
+fn rooted(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|error| {
+        Error::new(ErrorCode::InvalidArgument, format!("not a path: {}", path.display())).with_hint(error.to_string())
+    })
+}
+
+fn stream_arguments(action: &StreamSqlAction) -> Value {
+    json!({
+        "source_dir": text(&action.source_dir),
+        "source_format": action.source_format,
+        "source_schema": action.source_schema,
+        "source_table": action.source_table,
+        "source_delimiter": action.source_delimiter,
+        "sink_table": action.sink_table,
+        "sink_schema": action.sink_schema,
+        "sink_format": action.sink_format,
+        "sink_path": action.sink_path.as_deref().map(text),
+        "sink_delimiter": action.sink_delimiter,
+        "query": action.query,
+        "output_mode": action.output_mode,
+        "trigger_interval_ms": action.trigger_interval_ms,
+        "checkpoint_path": action.checkpoint_path.as_deref().map(text),
+        "checkpoint_delivery_mode": action.checkpoint_delivery_mode,
+        "execution_mode": action.execution_mode,
+        "local_workers": action.local_workers,
+        "max_inflight_partitions": action.max_inflight_partitions,
+        "max_batches": action.max_batches,
+    })
+}
+
+fn once_arguments(action: &StreamSqlOnceAction) -> Value {
     json!({
         "source_csv_dir": text(&action.source_csv_dir),
         "source_table": action.source_table,

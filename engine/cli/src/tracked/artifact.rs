@@ -151,9 +151,10 @@ fn reader(format: &str) -> Result<(FileFormat, ReadOptions)> {
     match format {
         "csv" => Ok((FileFormat::Csv, ReadOptions::new().with("all_text", "true"))),
         "parquet" => Ok((FileFormat::Parquet, ReadOptions::new())),
+        "json" => Ok((FileFormat::Json, ReadOptions::new())),
         "arrow" => Ok((FileFormat::Arrow, ReadOptions::new())),
         _ => Err(Error::new(ErrorCode::InvalidArgument, format!("preview unsupported for format: {format}"))
-            .with_hint("csv, parquet and arrow have rows")),
+            .with_hint("csv, json, parquet and arrow have rows")),
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn csv_sql<'a>(action: &'a CsvSqlAction, run: &Run, check: Check<'_>)
     let frame = csv_sql::frame(&action.input, &action.limits, &mut *check)?;
     let (table, artifact) = query(frame, "csv-sql", path, run, check)?;
     let payload = Payload::Sql { name: &action.input.table, query: &action.input.query, input_type: None, rows: table };
-    Ok(Done { payload, artifacts: vec![artifact] })
+    Ok(Done::whole(payload, vec![artifact]))
 }
 
 /// Runs `file-sql`.
@@ -34,7 +34,7 @@ pub(super) fn file_sql<'a>(action: &'a FileSqlAction, run: &Run, check: Check<'_
     let (table, artifact) = query(frame, "file-sql", path, run, check)?;
     let (name, query) = (&action.input.table, &action.input.query);
     let payload = Payload::Sql { name, query, input_type: Some(input_type), rows: table };
-    Ok(Done { payload, artifacts: vec![artifact] })
+    Ok(Done::whole(payload, vec![artifact]))
 }
 
 /// Runs `vector-search`.
@@ -49,7 +49,7 @@ pub(super) fn vector_search<'a>(action: &'a VectorSearchAction, run: &Run, check
     })?;
     let tags = vec!["explain".to_owned(), "vector-search".to_owned()];
     let explain = NewArtifact { tags, ..NewArtifact::file(&path, "text")? };
-    Ok(Done { payload: Payload::Vector { input: &action.input, found }, artifacts: vec![result, explain] })
+    Ok(Done::whole(Payload::Vector { input: &action.input, found }, vec![result, explain]))
 }
 
 /// Where the result goes. A path that cannot be is refused before anything runs.

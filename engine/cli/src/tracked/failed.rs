@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 use velaria::{Error, ErrorCode, ErrorReport, Position, Result, json};
-use velaria_workspace::{ArtifactIndex, Home, Outcome, Redactor, Run, RunStatus};
+use velaria_workspace::{ArtifactIndex, Object, Outcome, Redactor, Run, RunStatus};
 
 use crate::failure::ErrorBody;
 use crate::phase::{self, Task};
@@ -14,6 +14,7 @@ pub(crate) struct RunFailure {
     status: RunStatus,
     error: Error,
     phase: Option<&'static str>,
+    artifacts: Vec<Object>,
 }
 
 /// The document of such a run.
@@ -27,20 +28,31 @@ struct FailureJson<'a> {
     error: ErrorBody<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     phase: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[Object]>::is_empty")]
+    artifacts: &'a [Object],
 }
 
 impl RunFailure {
     /// `run` ended as `status`, because of `error`.
     pub(crate) fn new(run: &Run, status: RunStatus, error: &Error) -> Self {
         let (run_id, run_dir) = (run.id().as_str().to_owned(), run.dir().to_string_lossy().into_owned());
-        Self { run_id, run_dir, status, error: without_secrets(error), phase: phase(run, status, error) }
+        let phase = phase(run, status, error);
+        Self { run_id, run_dir, status, error: without_secrets(error), phase, artifacts: Vec::new() }
+    }
+
+    /// The same with what the run left behind nevertheless.
+    #[must_use]
+    pub(crate) fn with_artifacts(self, artifacts: Vec<Object>) -> Self {
+        Self { artifacts, ..self }
     }
 
     /// Writes it down in the run and in the index.
     pub(crate) fn record(&self, run: &Run) -> Result<()> {
         let error = Some(self.error.message().to_owned());
         let record = run.finalize(&Outcome { error, ..Outcome::of(self.status) })?;
-        ArtifactIndex::open(&Home::from_env()?)?.upsert_run(&record)
+        let index = ArtifactIndex::open(run.home())?;
+        index.upsert_run(&record)?;
+        self.artifacts.iter().try_for_each(|artifact| index.insert_artifact(artifact))
     }
 
     /// The document, indented.
@@ -64,6 +76,7 @@ impl Serialize for RunFailure {
             status: self.status.as_str(),
             error: ErrorBody::engine(&report),
             phase: self.phase,
+            artifacts: &self.artifacts,
         };
         document.serialize(serializer)
     }

@@ -9,5 +9,6 @@ mod report;
 mod runs;
 #[cfg(target_os = "linux")]
 mod signals;
+mod streams;
 #[cfg(unix)]
 mod terminal;
