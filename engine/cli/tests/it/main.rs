@@ -4,5 +4,6 @@
 
 mod broken_output;
 mod runs;
+mod shell;
 #[cfg(target_os = "linux")]
 mod signals;
