@@ -1,11 +1,14 @@
 //! The arguments of every command, declared once for parsing and help.
 
+mod again;
 mod completions;
 mod describe;
 mod functions;
+mod global;
 mod index;
 mod run;
 mod shell;
+mod stream_sql;
 mod ui;
 
 use std::ffi::OsString;
@@ -15,27 +18,31 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
-use velaria::{Error, ErrorCode, SessionConfig};
+use velaria::{Error, ErrorCode, ProgressListener, SessionConfig};
 
+pub(crate) use self::again::arguments_of;
 pub(crate) use self::completions::CompletionsArgs;
 pub(crate) use self::describe::DescribeArgs;
 pub(crate) use self::functions::FunctionsArgs;
+pub(crate) use self::global::GlobalArgs;
 pub(crate) use self::index::IndexCommand;
 pub(crate) use self::run::{
-    Action, ArtifactsCommand, ArtifactsExportArgs, ArtifactsListArgs, ArtifactsOpenArgs, ArtifactsPreviewArgs,
-    CsvSqlAction, FileSqlAction, ResultArgs, RunCancelArgs, RunCleanupArgs, RunCommand, RunDiffArgs, RunIdArgs,
-    RunListArgs, RunOpenArgs, RunReportArgs, RunRerunArgs, RunResumeArgs, RunStartArgs, RunStatusArgs, RunWatchArgs,
-    StreamSqlOnceAction, VectorSearchAction,
+    Action, Again, ArtifactsCommand, ArtifactsExportArgs, ArtifactsListArgs, ArtifactsOpenArgs, ArtifactsPreviewArgs,
+    CsvSqlAction, ExportFormat, FileSqlAction, ResultArgs, RunCancelArgs, RunCleanupArgs, RunCommand, RunDiffArgs,
+    RunIdArgs, RunListArgs, RunOpenArgs, RunReportArgs, RunRerunArgs, RunResumeArgs, RunStartArgs, RunStatusArgs,
+    RunWatchArgs, StreamSqlOnceAction, VectorSearchAction,
 };
 pub(crate) use self::shell::ShellArgs;
+pub(crate) use self::stream_sql::StreamSqlAction;
 pub(crate) use self::ui::UiArgs;
+use crate::color::Colors;
 use crate::failure::Failure;
 use crate::output::Format;
 
 /// What a command line asks for.
 pub(crate) enum Parsed {
     /// A command to run.
-    Command(Box<Command>),
+    Command(Box<Command>, GlobalArgs),
     /// Help or the version, to print.
     Text(String),
 }
@@ -46,6 +53,8 @@ pub(crate) enum Parsed {
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    globals: GlobalArgs,
 }
 
 /// The commands.
@@ -310,6 +319,9 @@ pub(crate) struct LimitArgs {
     /// Open only this file, or files beneath this directory; may be repeated
     #[arg(long, value_name = "PATH")]
     allow_path: Vec<PathBuf>,
+    /// Who is told how far the statements are.
+    #[arg(skip)]
+    listener: Option<ProgressListener>,
 }
 
 fn seconds(text: &str) -> velaria::Result<Duration> {
@@ -332,6 +344,17 @@ impl LimitArgs {
             if self.allow_path.is_empty() { self.without_paths().with_read_only() } else { self.without_paths() };
         let input = plain_part(input);
         config.with_allowed_paths(self.allow_path.iter().map(PathBuf::as_path).chain([input.as_path()]))
+    }
+
+    /// Makes every path one from the root on.
+    pub(crate) fn root(&mut self) -> velaria::Result<()> {
+        for path in self.temp_dir.iter_mut().chain(&mut self.allow_path) {
+            *path = std::path::absolute(&*path).map_err(|error| {
+                Error::new(ErrorCode::InvalidArgument, format!("not a path: {}", path.display()))
+                    .with_hint(error.to_string())
+            })?;
+        }
+        Ok(())
     }
 
     /// Refuses a file that the session could not read either.
@@ -385,12 +408,19 @@ impl LimitArgs {
         if let Some(timeout) = self.timeout {
             config = config.with_statement_timeout(timeout);
         }
+        if let Some(listener) = &self.listener {
+            config = config.with_progress_listener(listener.clone());
+        }
         if self.read_only { config.with_read_only() } else { config }
+    }
+
+    fn listen(&mut self, listener: Option<&ProgressListener>) {
+        self.listener = listener.cloned();
     }
 }
 
 /// A path, or the directories of a pattern before its first character that is not itself.
-fn plain_part(path: &Path) -> PathBuf {
+pub(crate) fn plain_part(path: &Path) -> PathBuf {
     let is_plain = |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
     if path.exists() || path.components().all(|part| is_plain(&part)) {
         return path.to_owned();
@@ -448,6 +478,20 @@ impl Command {
         !matches!(output.format(), Format::Json | Format::Ndjson)
     }
 
+    /// Says who is told how far the command is, where that is of interest.
+    pub(crate) fn listen(&mut self, listener: Option<&ProgressListener>) {
+        match self {
+            Self::CsvSql(args) => args.limits.listen(listener),
+            Self::FileSql(args) => args.limits.listen(listener),
+            Self::Sql(args) => args.limits.listen(listener),
+            Self::VectorSearch(args) => args.limits.listen(listener),
+            Self::Describe(args) => args.limits.listen(listener),
+            Self::Shell(args) => args.limits.listen(listener),
+            Self::Sniff(_) | Self::Functions(_) | Self::Run(_) | Self::Artifacts(_) | Self::Index(_) => {}
+            Self::Ui(_) | Self::Completions(_) | Self::Man | Self::Worker => {}
+        }
+    }
+
     fn set_terminal(&mut self, terminal: bool) {
         match self {
             Self::CsvSql(args) => args.output.terminal = terminal,
@@ -464,6 +508,18 @@ impl Command {
     }
 }
 
+impl Action {
+    /// Says who is told how far the action is. A stream says so itself.
+    pub(crate) fn listen(&mut self, listener: &ProgressListener) {
+        match self {
+            Self::CsvSql(action) => action.limits.listen(Some(listener)),
+            Self::FileSql(action) => action.limits.listen(Some(listener)),
+            Self::VectorSearch(action) => action.limits.listen(Some(listener)),
+            Self::StreamSqlOnce(_) | Self::StreamSql(_) => {}
+        }
+    }
+}
+
 /// What a parser gives: a command, or help or the version to print.
 enum Read<T> {
     Line(T),
@@ -471,11 +527,11 @@ enum Read<T> {
 }
 
 /// Reads a command line, without the program name.
-pub(crate) fn parse(args: Vec<OsString>, terminal: bool) -> Result<Parsed, Failure> {
-    Ok(match read::<CommandLine>("velaria-cli", args)? {
+pub(crate) fn parse(args: Vec<OsString>, terminal: bool, colors: Colors) -> Result<Parsed, Failure> {
+    Ok(match read::<CommandLine>("velaria-cli", &args, colors)? {
         Read::Line(mut line) => {
             line.command.set_terminal(terminal);
-            Parsed::Command(Box::new(line.command))
+            Parsed::Command(Box::new(line.command), line.globals)
         }
         Read::Text(text) => Parsed::Text(text),
     })
@@ -505,7 +561,7 @@ pub(crate) fn parse_action(args: Vec<OsString>) -> Result<ParsedAction, Failure>
     if !ActionLine::command().get_subcommands().any(|action| action.get_name() == name) {
         return Err(invalid(&format!("unsupported run action: {name}")));
     }
-    Ok(match read::<ActionLine>("velaria-cli run start --", args)? {
+    Ok(match read::<ActionLine>("velaria-cli run start --", &args, Colors::None)? {
         Read::Line(line) => ParsedAction::Action(Box::new(line.action)),
         Read::Text(text) => ParsedAction::Text(text),
     })
@@ -518,19 +574,23 @@ fn invalid(message: &str) -> Failure {
     Error::new(ErrorCode::InvalidArgument, message).with_hint(hint).into()
 }
 
-fn read<T: CommandFactory + FromArgMatches>(program: &str, args: Vec<OsString>) -> Result<Read<T>, Failure> {
-    let group = args.first().cloned();
-    let argv = std::iter::once(OsString::from(program)).chain(args);
+fn read<T: CommandFactory + FromArgMatches>(
+    program: &str,
+    args: &[OsString],
+    colors: Colors,
+) -> Result<Read<T>, Failure> {
     let command = T::command().bin_name(program);
+    // Options of every command may stand before it.
+    let group = args.iter().find_map(|name| command.find_subcommand(name));
+    let group = group.filter(|group| group.has_subcommands()).unwrap_or(&command);
+    let argv = std::iter::once(OsString::from(program)).chain(args.iter().cloned());
     match command.clone().try_get_matches_from(argv).and_then(|found| T::from_arg_matches(&found)) {
         Ok(line) => Ok(Read::Line(line)),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            Ok(Read::Text(error.render().to_string()))
+            let text = error.render();
+            Ok(Read::Text(if colors == Colors::Some { text.ansi().to_string() } else { text.to_string() }))
         }
-        Err(error) => {
-            let group = group.and_then(|name| command.find_subcommand(name)).filter(|group| group.has_subcommands());
-            Err(Failure::Usage(usage_message(&error, group.unwrap_or(&command))))
-        }
+        Err(error) => Err(Failure::Usage(usage_message(&error, group))),
     }
 }
 
@@ -596,7 +656,7 @@ mod tests {
     use super::*;
 
     fn message(args: &[&str]) -> String {
-        match parse(args.iter().map(OsString::from).collect(), false) {
+        match parse(args.iter().map(OsString::from).collect(), false, Colors::None) {
             Err(Failure::Usage(message)) => message,
             _ => panic!("not a usage error: {args:?}"),
         }
@@ -619,12 +679,24 @@ mod tests {
     #[test]
     fn tags_are_split_and_stand_once() {
         let args = ["run", "start", "--tag", "a, b,", "--tag", "b,c", "--", "csv-sql", "--csv", "-"];
-        let Ok(Parsed::Command(command)) = parse(args.iter().map(OsString::from).collect(), false) else {
+        let Ok(Parsed::Command(command, _)) = parse(args.iter().map(OsString::from).collect(), false, Colors::None)
+        else {
             panic!("no command")
         };
         let Command::Run(RunCommand::Start(start)) = *command else { panic!("no run") };
         assert_eq!(start.tags(), ["a", "b", "c"]);
         assert_eq!(start.action, ["csv-sql", "--csv", "-"]);
+    }
+
+    #[test]
+    fn options_of_every_command_stand_before_it_or_behind_it() {
+        for args in [["-vv", "--log-format=json", "run", "list"], ["run", "list", "-v", "-v"]] {
+            let Ok(Parsed::Command(_, globals)) = parse(args.iter().map(OsString::from).collect(), false, Colors::None)
+            else {
+                panic!("no command: {args:?}")
+            };
+            assert_eq!(globals.of_log().iter().filter(|arg| *arg == "-v").count(), 2, "{args:?}");
+        }
     }
 
     #[test]
@@ -641,6 +713,7 @@ mod tests {
             message(&["artifacts", "nosuch"]),
             "argument command: invalid choice: 'nosuch' (choose from 'list', 'preview', 'export', 'open')"
         );
+        assert_eq!(message(&["-v", "artifacts", "nosuch"]), message(&["artifacts", "nosuch"]));
         assert_eq!(message(&["run"]), "the following arguments are required: command");
         assert_eq!(message(&["run", "show"]), "the following arguments are required: --run-id");
         assert_eq!(message(&["sql", "--nosuch"]), "unrecognized arguments: --nosuch");

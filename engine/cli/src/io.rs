@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Stderr, Stdout, Write};
 use std::path::PathBuf;
 
+use crate::color::Colors;
 use crate::input::Input;
+use crate::progress::Bars;
+use crate::screen;
 use crate::signals::Signals;
 
 /// What a command reads from and writes to.
@@ -16,6 +19,10 @@ pub struct Io<'a> {
     stdin_is_terminal: bool,
     program: Vec<OsString>,
     signals: Signals,
+    stdout_colors: Colors,
+    stderr_colors: Colors,
+    bars: Bars,
+    is_program: bool,
 }
 
 impl<'a> Io<'a> {
@@ -26,8 +33,19 @@ impl<'a> Io<'a> {
         stderr: &'a mut dyn Write,
         stdout_is_terminal: bool,
     ) -> Self {
-        let (program, signals) = (Vec::new(), Signals::default());
-        Self { stdin, stdout, stderr, stdout_is_terminal, stdin_is_terminal: false, program, signals }
+        Self {
+            stdin,
+            stdout,
+            stderr,
+            stdout_is_terminal,
+            stdin_is_terminal: false,
+            program: Vec::new(),
+            signals: Signals::default(),
+            stdout_colors: Colors::of(stdout_is_terminal),
+            stderr_colors: Colors::None,
+            bars: Bars::Hidden,
+            is_program: false,
+        }
     }
 
     /// The same streams, where a person types what is standard input of the process.
@@ -39,10 +57,14 @@ impl<'a> Io<'a> {
 
     /// The same streams with another standard output.
     pub(crate) fn redirected<'b>(&'b mut self, stdout: &'b mut dyn Write) -> Io<'b> {
-        let stdout_is_terminal = self.stdout_is_terminal;
-        let stdin_is_terminal = self.stdin_is_terminal;
-        let (program, signals) = (self.program.clone(), self.signals());
-        Io { stdin: self.stdin, stdout, stderr: self.stderr, stdout_is_terminal, stdin_is_terminal, program, signals }
+        Io {
+            stdin: self.stdin,
+            stdout,
+            stderr: self.stderr,
+            program: self.program.clone(),
+            signals: self.signals.clone(),
+            ..*self
+        }
     }
 
     /// The same streams with the program, and its first arguments, that runs this command line again in a process of its
@@ -50,6 +72,15 @@ impl<'a> Io<'a> {
     #[must_use]
     pub fn with_program(mut self, program: Vec<OsString>) -> Self {
         self.program = program;
+        self
+    }
+
+    /// The same streams as those of the process that is this command line: it logs, and it draws bars where standard error is a
+    /// terminal.
+    fn of_program(mut self, stderr_is_terminal: bool) -> Self {
+        self.stderr_colors = Colors::of(stderr_is_terminal);
+        self.bars = Bars::of(stderr_is_terminal);
+        self.is_program = true;
         self
     }
 
@@ -64,6 +95,38 @@ impl<'a> Io<'a> {
     #[must_use]
     pub fn signals(&self) -> Signals {
         self.signals.clone()
+    }
+
+    /// Whether the process is this command line, and its log and its terminal are its own.
+    pub(crate) fn is_program(&self) -> bool {
+        self.is_program
+    }
+
+    /// The colours of standard output.
+    pub(crate) fn stdout_colors(&self) -> Colors {
+        self.stdout_colors
+    }
+
+    /// The colours of standard error.
+    pub(crate) fn stderr_colors(&self) -> Colors {
+        self.stderr_colors
+    }
+
+    /// Whether bars are drawn.
+    pub(crate) fn bars(&self) -> Bars {
+        self.bars
+    }
+
+    /// Draws no bars.
+    pub(crate) fn hide_bars(&mut self) {
+        self.bars = Bars::Hidden;
+    }
+
+    /// Gives the program that runs this command line again more arguments.
+    pub(crate) fn add_to_program(&mut self, args: Vec<OsString>) {
+        if !self.program.is_empty() {
+            self.program.extend(args);
+        }
     }
 
     pub(crate) fn program(&self) -> &[OsString] {
@@ -94,6 +157,7 @@ impl<'a> Io<'a> {
     }
 
     pub(crate) fn complain(&mut self, text: &str) -> io::Result<()> {
+        screen::clear();
         self.stderr.write_all(text.as_bytes())
     }
 
@@ -108,6 +172,7 @@ pub struct Streams {
     stdout: BufWriter<Stdout>,
     stderr: Stderr,
     stdout_is_terminal: bool,
+    stderr_is_terminal: bool,
     stdin_is_terminal: bool,
     signals: Signals,
 }
@@ -124,6 +189,7 @@ impl Streams {
             stdout: BufWriter::new(stdout),
             stderr: io::stderr(),
             stdout_is_terminal,
+            stderr_is_terminal: io::stderr().is_terminal(),
             stdin_is_terminal: io::stdin().is_terminal(),
             signals,
         }
@@ -135,7 +201,8 @@ impl Streams {
         let program = std::env::current_exe().ok().map(PathBuf::into_os_string);
         let io = Io::new(&mut self.stdin, &mut self.stdout, &mut self.stderr, self.stdout_is_terminal)
             .with_program(program.into_iter().collect())
-            .with_signals(self.signals.clone());
+            .with_signals(self.signals.clone())
+            .of_program(self.stderr_is_terminal);
         if self.stdin_is_terminal { io.with_terminal_input() } else { io }
     }
 }

@@ -5,14 +5,21 @@
 //! Invariant: nothing here prints outside its [`Io`] or decides what a statement means.
 
 mod args;
+mod color;
 mod command;
 mod failure;
 mod input;
 mod io;
+mod logging;
 mod output;
 mod parameters;
+mod phase;
+mod progress;
+mod report;
+mod screen;
 mod signals;
 mod tracked;
+mod ui;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,10 +28,12 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use velaria::{Error, ErrorCode, Result};
 
-use crate::args::{Command, Parsed};
+use crate::args::{Command, GlobalArgs, Parsed};
 use crate::failure::Failure;
+use crate::phase::Place;
 // The public interface.
 pub use crate::io::{Io, Streams};
+pub use crate::logging::log_record;
 pub use crate::signals::Signals;
 
 /// Asked every few milliseconds while a query runs; an error stops the query and is reported.
@@ -72,16 +81,32 @@ pub fn run(args: Vec<OsString>, io: &mut Io<'_>, check: Check<'_>) -> u8 {
 }
 
 fn answer(args: Vec<OsString>, io: &mut Io<'_>, check: Check<'_>) -> u8 {
-    let parsed = match args::parse(args, io.stdout_is_terminal()) {
-        Ok(Parsed::Command(command)) => command,
-        Ok(Parsed::Text(text)) => return finish(io.print(&text), EXIT_OK),
-        Err(failure) => return fail(io, &failure, false),
+    let mut parsed = match args::parse(args, io.stdout_is_terminal(), io.stdout_colors()) {
+        Ok(Parsed::Command(command, globals)) => match prepare(io, &globals) {
+            Ok(()) => command,
+            Err(failure) => return fail(io, &failure, None, false),
+        },
+        Ok(Parsed::Text(text)) => return finish(io.print(&text).and_then(|()| io.flush()), EXIT_OK),
+        Err(failure) => return fail(io, &failure, None, false),
     };
-    let for_person = parsed.is_for_person();
+    parsed.listen(io.bars().listener().as_ref());
+    let (for_person, place) = (parsed.is_for_person(), Place::of(&parsed));
     match catch_unwind(AssertUnwindSafe(|| execute(*parsed, io, check))).unwrap_or_else(|_| Err(panicked())) {
         Ok(()) => finish(io.flush(), EXIT_OK),
-        Err(failure) => fail(io, &failure, for_person),
+        Err(failure) => fail(io, &failure, Some(&place), for_person),
     }
+}
+
+/// Begins to log, and settles what is drawn.
+fn prepare(io: &mut Io<'_>, globals: &GlobalArgs) -> Result<(), Failure> {
+    if globals.no_progress {
+        io.hide_bars();
+    }
+    if io.is_program() {
+        logging::start(globals.filter()?, globals.log_format);
+        io.add_to_program(globals.of_log());
+    }
+    Ok(())
 }
 
 fn execute(command: Command, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Failure> {
@@ -110,15 +135,18 @@ fn panicked() -> Failure {
         .into()
 }
 
-fn fail(io: &mut Io<'_>, failure: &Failure, for_person: bool) -> u8 {
+fn fail(io: &mut Io<'_>, failure: &Failure, place: Option<&Place>, for_person: bool) -> u8 {
     if matches!(failure, Failure::Told) {
         return finish(io.flush(), EXIT_ERROR);
     }
     if let Failure::Output(error) = failure {
         return if error.kind() == std::io::ErrorKind::BrokenPipe { EXIT_PIPE } else { EXIT_OUTPUT };
     }
-    let printed =
-        if for_person { io.complain(&failure.text()) } else { io.print(&failure.json()).and_then(|()| io.flush()) };
+    let printed = if for_person {
+        io.complain(&io.stderr_colors().error(&failure.text()))
+    } else {
+        io.print(&failure.json(place)).and_then(|()| io.flush())
+    };
     finish(printed, EXIT_ERROR)
 }
 

@@ -63,7 +63,7 @@ pub(crate) fn table_text(table: &Table) -> Result<String, Error> {
 pub(crate) fn say(table: &Table, io: &mut Io<'_>) -> Result<(), Failure> {
     for notice in &table.notices {
         // The result is worth more than a word about it that cannot be said.
-        let _ = io.complain(&format!("warning: {notice}\n"));
+        let _ = io.complain(&format!("{} {notice}\n", io.stderr_colors().warning()));
     }
     Ok(())
 }
