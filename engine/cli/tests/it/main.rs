@@ -9,6 +9,7 @@ mod outcome;
 mod report;
 mod runs;
 mod secret;
+mod shell;
 #[cfg(target_os = "linux")]
 mod signals;
 mod streams;

@@ -66,7 +66,8 @@ pub(super) fn run_text(shell: &mut Shell, text: &str, io: &mut Io<'_>, check: Ch
     let (whole, rest) = cut::pieces(command.as_deref().unwrap_or(text));
     for piece in whole.iter().chain(&rest) {
         match shell.run_piece(piece, io, &mut *check) {
-            Ok(Flow::GoOn) => {}
+            // A result is seen before the next statement begins.
+            Ok(Flow::GoOn) => io.flush()?,
             Ok(Flow::Leave) => return Ok(Flow::Leave),
             Err(failure) => {
                 tell(failure, io)?;
