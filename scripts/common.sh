@@ -50,6 +50,14 @@ install_debian() {
     "${run[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
+# A browser for the tests of reports, where Debian has one; without it they say that they were skipped.
+want_chromium() {
+    command -v chromium >/dev/null || command -v chromium-browser >/dev/null || [ -n "${VELARIA_CHROMIUM:-}" ] || {
+        command -v apt-get >/dev/null || return 0
+        (install_debian chromium) || echo "chromium cannot be installed: the tests of reports in a browser are skipped" >&2
+    }
+}
+
 # Which Python an interpreter is, whatever environment it stands in.
 identity() { "$1" -c 'import sys; print(sys.base_prefix, sys.version)'; }
 

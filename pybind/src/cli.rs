@@ -33,6 +33,21 @@ pub(crate) fn cli_main(py: Python<'_>, argv: Vec<OsString>) -> PyResult<u8> {
     }
 }
 
+/// Runs one command line, without the program name, as the program of this process: signals and the standard streams are
+/// the command line's own, as in the binary. Returns the exit code.
+#[pyfunction]
+pub(crate) fn cli_program(py: Python<'_>, argv: Vec<OsString>) -> PyResult<u8> {
+    check_process().map_err(|error| to_py(py, &error))?;
+    let program = program(py)?;
+    let code = py.detach(|| {
+        let mut streams = velaria_cli::Streams::standard();
+        velaria_cli::run(argv, &mut streams.io().with_program(program), &mut || Ok(()))
+    });
+    // The interpreter was told of the signals as well; what they meant is in the code.
+    let _ = py.check_signals();
+    Ok(code)
+}
+
 /// Does an action of a tracked run on this thread and returns its document and the files that it made, as JSON.
 #[pyfunction]
 pub(crate) fn cli_act(py: Python<'_>, run_id: &str, action: Vec<OsString>) -> PyResult<String> {

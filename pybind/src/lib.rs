@@ -73,5 +73,6 @@ fn _velaria(module: &Bound<'_, PyModule>) -> PyResult<()> {
     exit::install(module.py())?;
     module.add_function(wrap_pyfunction!(session::sql, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_act, module)?)?;
+    module.add_function(wrap_pyfunction!(cli::cli_program, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli_main, module)?)
 }

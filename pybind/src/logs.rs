@@ -199,7 +199,8 @@ impl Log for Bridge {
     }
 
     fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) {
+        // The command line as a program writes its own log.
+        if !velaria_cli::log_record(record) && self.enabled(record.metadata()) {
             BRIDGE.push(Event::of(record));
         }
     }

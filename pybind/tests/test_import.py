@@ -21,6 +21,7 @@ WRAPPED = {
     "call": "velaria.functions",
     "cli_act": "velaria_cli",
     "cli_main": "velaria.__main__.main",
+    "cli_program": "velaria.__main__.entry_point",
     "Workspace": "velaria.workspace",
     "WorkspaceIndex": "velaria.workspace.ArtifactIndex",
     "BitableConnection": "velaria.bitable.BitableClient",

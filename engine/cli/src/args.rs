@@ -3,6 +3,7 @@
 mod completions;
 mod describe;
 mod functions;
+mod global;
 mod index;
 mod run;
 mod shell;
@@ -16,28 +17,30 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
-use velaria::{Error, ErrorCode, SessionConfig};
+use velaria::{Error, ErrorCode, ProgressListener, SessionConfig};
 
 pub(crate) use self::completions::CompletionsArgs;
 pub(crate) use self::describe::DescribeArgs;
 pub(crate) use self::functions::FunctionsArgs;
+pub(crate) use self::global::GlobalArgs;
 pub(crate) use self::index::IndexCommand;
 pub(crate) use self::run::{
-    Action, ArtifactsCommand, ArtifactsExportArgs, ArtifactsListArgs, ArtifactsOpenArgs, ArtifactsPreviewArgs,
-    CsvSqlAction, FileSqlAction, ResultArgs, RunCancelArgs, RunCleanupArgs, RunCommand, RunDiffArgs, RunIdArgs,
-    RunListArgs, RunOpenArgs, RunReportArgs, RunRerunArgs, RunResumeArgs, RunStartArgs, RunStatusArgs, RunWatchArgs,
-    StreamSqlOnceAction, VectorSearchAction,
+    Action, Again, ArtifactsCommand, ArtifactsExportArgs, ArtifactsListArgs, ArtifactsOpenArgs, ArtifactsPreviewArgs,
+    CsvSqlAction, ExportFormat, FileSqlAction, ResultArgs, RunCancelArgs, RunCleanupArgs, RunCommand, RunDiffArgs,
+    RunIdArgs, RunListArgs, RunOpenArgs, RunReportArgs, RunRerunArgs, RunResumeArgs, RunStartArgs, RunStatusArgs,
+    RunWatchArgs, StreamSqlOnceAction, VectorSearchAction,
 };
 pub(crate) use self::shell::ShellArgs;
 pub(crate) use self::stream_sql::StreamSqlAction;
 pub(crate) use self::ui::UiArgs;
+use crate::color::Colors;
 use crate::failure::Failure;
 use crate::output::Format;
 
 /// What a command line asks for.
 pub(crate) enum Parsed {
     /// A command to run.
-    Command(Box<Command>),
+    Command(Box<Command>, GlobalArgs),
     /// Help or the version, to print.
     Text(String),
 }
@@ -48,6 +51,8 @@ pub(crate) enum Parsed {
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    globals: GlobalArgs,
 }
 
 /// The commands.
@@ -83,7 +88,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  velaria-cli functions date -o table")]
     Functions(FunctionsArgs),
     /// Type statements and see their results
-    #[command(after_help = "Example:\n  velaria-cli shell")]
+    #[command(
+        after_help = "Examples:\n  velaria-cli shell scores.csv\n  echo 'SELECT COUNT(*) FROM scores;' | velaria-cli shell scores.csv -o csv"
+    )]
     Shell(ShellArgs),
     /// Start tracked runs, and look at them
     #[command(subcommand)]
@@ -290,7 +297,7 @@ impl SniffArgs {
 }
 
 /// What the session of a command may use.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct LimitArgs {
     /// The most memory for what running queries keep, such as 512MB or 2GiB [default: 75 % of what there is]
     #[arg(long, value_name = "BYTES", value_parser = velaria::bytes_of)]
@@ -310,6 +317,9 @@ pub(crate) struct LimitArgs {
     /// Open only this file, or files beneath this directory; may be repeated
     #[arg(long, value_name = "PATH")]
     allow_path: Vec<PathBuf>,
+    /// Who is told how far the statements are.
+    #[arg(skip)]
+    listener: Option<ProgressListener>,
 }
 
 fn seconds(text: &str) -> velaria::Result<Duration> {
@@ -345,6 +355,29 @@ impl LimitArgs {
         Ok(())
     }
 
+    /// Refuses a file that the session could not read either.
+    pub(crate) fn check_read(&self, path: &Path) -> velaria::Result<()> {
+        let is_within = |allowed: &PathBuf| match (path.canonicalize(), allowed.canonicalize()) {
+            (Ok(path), Ok(allowed)) => path.starts_with(allowed),
+            _ => false,
+        };
+        if self.allow_path.is_empty() || self.allow_path.iter().any(is_within) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorCode::AccessDenied, format!("access denied: {}", path.display()))
+            .with_hint("--allow-path names the files that may be opened"))
+    }
+
+    /// Refuses to make a file that the session could not write either.
+    pub(crate) fn check_write(&self, path: &Path) -> velaria::Result<()> {
+        if self.read_only {
+            return Err(Error::new(ErrorCode::AccessDenied, "a read-only session writes no files")
+                .with_hint("start without --read-only"));
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        self.check_read(if path.exists() { path } else { folder.unwrap_or(Path::new(".")) })
+    }
+
     /// The limits that were given, for the record of a run.
     pub(crate) fn given(&self) -> Map<String, Value> {
         let paths: Vec<String> = self.allow_path.iter().map(|path| path.display().to_string()).collect();
@@ -373,12 +406,19 @@ impl LimitArgs {
         if let Some(timeout) = self.timeout {
             config = config.with_statement_timeout(timeout);
         }
+        if let Some(listener) = &self.listener {
+            config = config.with_progress_listener(listener.clone());
+        }
         if self.read_only { config.with_read_only() } else { config }
+    }
+
+    fn listen(&mut self, listener: Option<&ProgressListener>) {
+        self.listener = listener.cloned();
     }
 }
 
 /// A path, or the directories of a pattern before its first character that is not itself.
-fn plain_part(path: &Path) -> PathBuf {
+pub(crate) fn plain_part(path: &Path) -> PathBuf {
     let is_plain = |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
     if path.exists() || path.components().all(|part| is_plain(&part)) {
         return path.to_owned();
@@ -387,7 +427,7 @@ fn plain_part(path: &Path) -> PathBuf {
 }
 
 /// How results are printed.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct OutputArgs {
     /// The format of the result [default: table on a terminal, else json]
     #[arg(short = 'o', long = "output", value_name = "FORMAT", value_enum)]
@@ -408,6 +448,11 @@ impl OutputArgs {
     /// Whether standard output is a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         self.terminal
+    }
+
+    /// The same format for a file.
+    pub(crate) fn for_file(&self) -> Self {
+        Self { output: Some(self.format()), terminal: false, ..self.clone() }
     }
 }
 
@@ -431,6 +476,20 @@ impl Command {
         !matches!(output.format(), Format::Json | Format::Ndjson)
     }
 
+    /// Says who is told how far the command is, where that is of interest.
+    pub(crate) fn listen(&mut self, listener: Option<&ProgressListener>) {
+        match self {
+            Self::CsvSql(args) => args.limits.listen(listener),
+            Self::FileSql(args) => args.limits.listen(listener),
+            Self::Sql(args) => args.limits.listen(listener),
+            Self::VectorSearch(args) => args.limits.listen(listener),
+            Self::Describe(args) => args.limits.listen(listener),
+            Self::Shell(args) => args.limits.listen(listener),
+            Self::Sniff(_) | Self::Functions(_) | Self::Run(_) | Self::Artifacts(_) | Self::Index(_) => {}
+            Self::Ui(_) | Self::Completions(_) | Self::Man | Self::Worker => {}
+        }
+    }
+
     fn set_terminal(&mut self, terminal: bool) {
         match self {
             Self::CsvSql(args) => args.output.terminal = terminal,
@@ -440,8 +499,21 @@ impl Command {
             Self::Sniff(args) => args.terminal = terminal,
             Self::Describe(args) => args.output.terminal = terminal,
             Self::Functions(args) => args.output.terminal = terminal,
-            Self::Shell(_) | Self::Run(_) | Self::Artifacts(_) | Self::Index(_) => {}
+            Self::Shell(args) => args.output.terminal = terminal,
+            Self::Run(_) | Self::Artifacts(_) | Self::Index(_) => {}
             Self::Ui(_) | Self::Completions(_) | Self::Man | Self::Worker => {}
+        }
+    }
+}
+
+impl Action {
+    /// Says who is told how far the action is. A stream says so itself.
+    pub(crate) fn listen(&mut self, listener: &ProgressListener) {
+        match self {
+            Self::CsvSql(action) => action.limits.listen(Some(listener)),
+            Self::FileSql(action) => action.limits.listen(Some(listener)),
+            Self::VectorSearch(action) => action.limits.listen(Some(listener)),
+            Self::StreamSqlOnce(_) | Self::StreamSql(_) => {}
         }
     }
 }
@@ -453,11 +525,11 @@ enum Read<T> {
 }
 
 /// Reads a command line, without the program name.
-pub(crate) fn parse(args: Vec<OsString>, terminal: bool) -> Result<Parsed, Failure> {
-    Ok(match read::<CommandLine>("velaria-cli", args)? {
+pub(crate) fn parse(args: Vec<OsString>, terminal: bool, colors: Colors) -> Result<Parsed, Failure> {
+    Ok(match read::<CommandLine>("velaria-cli", &args, colors)? {
         Read::Line(mut line) => {
             line.command.set_terminal(terminal);
-            Parsed::Command(Box::new(line.command))
+            Parsed::Command(Box::new(line.command), line.globals)
         }
         Read::Text(text) => Parsed::Text(text),
     })
@@ -487,7 +559,7 @@ pub(crate) fn parse_action(args: Vec<OsString>) -> Result<ParsedAction, Failure>
     if !ActionLine::command().get_subcommands().any(|action| action.get_name() == name) {
         return Err(invalid(&format!("unsupported run action: {name}")));
     }
-    Ok(match read::<ActionLine>("velaria-cli run start --", args)? {
+    Ok(match read::<ActionLine>("velaria-cli run start --", &args, Colors::None)? {
         Read::Line(line) => ParsedAction::Action(Box::new(line.action)),
         Read::Text(text) => ParsedAction::Text(text),
     })
@@ -500,19 +572,23 @@ fn invalid(message: &str) -> Failure {
     Error::new(ErrorCode::InvalidArgument, message).with_hint(hint).into()
 }
 
-fn read<T: CommandFactory + FromArgMatches>(program: &str, args: Vec<OsString>) -> Result<Read<T>, Failure> {
-    let group = args.first().cloned();
-    let argv = std::iter::once(OsString::from(program)).chain(args);
+fn read<T: CommandFactory + FromArgMatches>(
+    program: &str,
+    args: &[OsString],
+    colors: Colors,
+) -> Result<Read<T>, Failure> {
     let command = T::command().bin_name(program);
+    // Options of every command may stand before it.
+    let group = args.iter().find_map(|name| command.find_subcommand(name));
+    let group = group.filter(|group| group.has_subcommands()).unwrap_or(&command);
+    let argv = std::iter::once(OsString::from(program)).chain(args.iter().cloned());
     match command.clone().try_get_matches_from(argv).and_then(|found| T::from_arg_matches(&found)) {
         Ok(line) => Ok(Read::Line(line)),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            Ok(Read::Text(error.render().to_string()))
+            let text = error.render();
+            Ok(Read::Text(if colors == Colors::Some { text.ansi().to_string() } else { text.to_string() }))
         }
-        Err(error) => {
-            let group = group.and_then(|name| command.find_subcommand(name)).filter(|group| group.has_subcommands());
-            Err(Failure::Usage(usage_message(&error, group.unwrap_or(&command))))
-        }
+        Err(error) => Err(Failure::Usage(usage_message(&error, group))),
     }
 }
 
@@ -578,7 +654,7 @@ mod tests {
     use super::*;
 
     fn message(args: &[&str]) -> String {
-        match parse(args.iter().map(OsString::from).collect(), false) {
+        match parse(args.iter().map(OsString::from).collect(), false, Colors::None) {
             Err(Failure::Usage(message)) => message,
             _ => panic!("not a usage error: {args:?}"),
         }
@@ -601,12 +677,24 @@ mod tests {
     #[test]
     fn tags_are_split_and_stand_once() {
         let args = ["run", "start", "--tag", "a, b,", "--tag", "b,c", "--", "csv-sql", "--csv", "-"];
-        let Ok(Parsed::Command(command)) = parse(args.iter().map(OsString::from).collect(), false) else {
+        let Ok(Parsed::Command(command, _)) = parse(args.iter().map(OsString::from).collect(), false, Colors::None)
+        else {
             panic!("no command")
         };
         let Command::Run(RunCommand::Start(start)) = *command else { panic!("no run") };
         assert_eq!(start.tags(), ["a", "b", "c"]);
         assert_eq!(start.action, ["csv-sql", "--csv", "-"]);
+    }
+
+    #[test]
+    fn options_of_every_command_stand_before_it_or_behind_it() {
+        for args in [["-vv", "--log-format=json", "run", "list"], ["run", "list", "-v", "-v"]] {
+            let Ok(Parsed::Command(_, globals)) = parse(args.iter().map(OsString::from).collect(), false, Colors::None)
+            else {
+                panic!("no command: {args:?}")
+            };
+            assert_eq!(globals.of_log().iter().filter(|arg| *arg == "-v").count(), 2, "{args:?}");
+        }
     }
 
     #[test]
@@ -623,6 +711,7 @@ mod tests {
             message(&["artifacts", "nosuch"]),
             "argument command: invalid choice: 'nosuch' (choose from 'list', 'preview', 'export', 'open')"
         );
+        assert_eq!(message(&["-v", "artifacts", "nosuch"]), message(&["artifacts", "nosuch"]));
         assert_eq!(message(&["run"]), "the following arguments are required: command");
         assert_eq!(message(&["run", "show"]), "the following arguments are required: --run-id");
         assert_eq!(message(&["sql", "--nosuch"]), "unrecognized arguments: --nosuch");

@@ -5,12 +5,21 @@
 //! Invariant: nothing here prints outside its [`Io`] or decides what a statement means.
 
 mod args;
+mod color;
 mod command;
 mod failure;
+mod input;
 mod io;
+mod logging;
 mod output;
 mod parameters;
+mod phase;
+mod progress;
+mod report;
+mod screen;
+mod signals;
 mod tracked;
+mod ui;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,10 +28,13 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use velaria::{Error, ErrorCode, Result};
 
-use crate::args::{Command, Parsed};
+use crate::args::{Command, GlobalArgs, Parsed};
 use crate::failure::Failure;
+use crate::phase::Place;
 // The public interface.
 pub use crate::io::{Io, Streams};
+pub use crate::logging::log_record;
+pub use crate::signals::Signals;
 
 /// Asked every few milliseconds while a query runs; an error stops the query and is reported.
 pub type Check<'a> = &'a mut dyn FnMut() -> Result<()>;
@@ -60,18 +72,41 @@ pub fn act(run_id: &str, action: Vec<OsString>, check: Check<'_>) -> Result<Stri
 
 /// Runs one command line, `args` without the program name, and returns the exit code.
 ///
-/// An error is one JSON document on standard output, or text on standard error where a person reads a table.
+/// An error is one JSON document on standard output, or text on standard error where a person reads a table. After a
+/// signal the code is the one that a shell has for it.
 pub fn run(args: Vec<OsString>, io: &mut Io<'_>, check: Check<'_>) -> u8 {
-    let parsed = match args::parse(args, io.stdout_is_terminal()) {
-        Ok(Parsed::Command(command)) => command,
-        Ok(Parsed::Text(text)) => return finish(io.print(&text), EXIT_OK),
-        Err(failure) => return fail(io, &failure, false),
+    let signals = io.signals();
+    let code = answer(args, io, &mut || signals.check().and_then(|()| check()));
+    if code == EXIT_ERROR { signals.exit_code().unwrap_or(code) } else { code }
+}
+
+fn answer(args: Vec<OsString>, io: &mut Io<'_>, check: Check<'_>) -> u8 {
+    let mut parsed = match args::parse(args, io.stdout_is_terminal(), io.stdout_colors()) {
+        Ok(Parsed::Command(command, globals)) => match prepare(io, &globals) {
+            Ok(()) => command,
+            Err(failure) => return fail(io, &failure, None, false),
+        },
+        Ok(Parsed::Text(text)) => return finish(io.print(&text).and_then(|()| io.flush()), EXIT_OK),
+        Err(failure) => return fail(io, &failure, None, false),
     };
-    let for_person = parsed.is_for_person();
+    parsed.listen(io.bars().listener().as_ref());
+    let (for_person, place) = (parsed.is_for_person(), Place::of(&parsed));
     match catch_unwind(AssertUnwindSafe(|| execute(*parsed, io, check))).unwrap_or_else(|_| Err(panicked())) {
         Ok(()) => finish(io.flush(), EXIT_OK),
-        Err(failure) => fail(io, &failure, for_person),
+        Err(failure) => fail(io, &failure, Some(&place), for_person),
     }
+}
+
+/// Begins to log, and settles what is drawn.
+fn prepare(io: &mut Io<'_>, globals: &GlobalArgs) -> Result<(), Failure> {
+    if globals.no_progress {
+        io.hide_bars();
+    }
+    if io.is_program() {
+        logging::start(globals.filter()?, globals.log_format);
+        io.add_to_program(globals.of_log());
+    }
+    Ok(())
 }
 
 fn execute(command: Command, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Failure> {
@@ -100,15 +135,19 @@ fn panicked() -> Failure {
         .into()
 }
 
-fn fail(io: &mut Io<'_>, failure: &Failure, for_person: bool) -> u8 {
+fn fail(io: &mut Io<'_>, failure: &Failure, place: Option<&Place>, for_person: bool) -> u8 {
     if matches!(failure, Failure::Told) {
         return finish(io.flush(), EXIT_ERROR);
     }
     if let Failure::Output(error) = failure {
         return if error.kind() == std::io::ErrorKind::BrokenPipe { EXIT_PIPE } else { EXIT_OUTPUT };
     }
-    let printed =
-        if for_person { io.complain(&failure.text()) } else { io.print(&failure.json()).and_then(|()| io.flush()) };
+    screen::clear();
+    let printed = if for_person {
+        io.complain(&io.stderr_colors().error(&failure.text()))
+    } else {
+        io.print(&failure.json(place)).and_then(|()| io.flush())
+    };
     finish(printed, EXIT_ERROR)
 }
 

@@ -61,7 +61,11 @@ pub(crate) fn table_text(table: &Table) -> Result<String, Error> {
 
 /// Says what a user should know about how files were read, where results do not go.
 pub(crate) fn say(table: &Table, io: &mut Io<'_>) -> Result<(), Failure> {
-    Ok(table.notices.iter().try_for_each(|notice| io.complain(&format!("warning: {notice}\n")))?)
+    for notice in &table.notices {
+        // The result is worth more than a word about it that cannot be said.
+        let _ = io.complain(&format!("{} {notice}\n", io.stderr_colors().warning()));
+    }
+    Ok(())
 }
 
 /// Writes one document.

@@ -24,9 +24,9 @@ mod worker;
 
 // For the commands of this crate.
 pub(crate) use self::action::{Order, inputs};
-pub(crate) use self::artifact::{check_previewed, read_preview};
+pub(crate) use self::artifact::{check_previewed, read_preview, read_rows};
 pub(crate) use self::launch::{grace, launch};
-pub(crate) use self::recorded::args_of;
+pub(crate) use self::recorded::{args as recorded_args, args_of};
 pub(crate) use self::worker::{act, run as run_order};
 
 // For the modules below.

@@ -8,7 +8,6 @@
 
 mod zip;
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +21,7 @@ use velaria_contract::{Error, ErrorCode, Result};
 
 pub(crate) use self::zip::names as zip_names;
 use crate::LocalFile;
+use crate::counted_file::CountedFile;
 
 /// The most memory for what a decoder looks back at: enough for every level of the common tools, except the "long"
 /// modes of zstd beyond 27.
@@ -97,12 +97,12 @@ impl Compression {
     /// [`io::Error`] that carries a `VEL-5008` with the place in the file.
     pub(crate) fn open(self, file: &LocalFile) -> Result<Box<dyn Read + Send>> {
         if self == Self::None {
-            return Ok(Box::new(file.reader()?));
+            return Ok(Box::new(file.counted()?));
         }
         if self == Self::Zip {
             return zip::open(file);
         }
-        let (source, place) = Source::new(file.reader()?);
+        let (source, place) = Source::new(file.counted()?);
         let decoder: io::Result<Box<dyn Read + Send>> = match self {
             Self::Gzip => Ok(Box::new(MultiGzDecoder::new(source))),
             Self::Bzip2 => Ok(Box::new(MultiBzDecoder::new(source))),
@@ -126,12 +126,12 @@ fn zstd_decoder(source: Source) -> io::Result<Box<dyn Read + Send>> {
 
 /// The bytes of a file, and how many of them a decoder has used.
 struct Source {
-    content: BufReader<File>,
+    content: BufReader<CountedFile>,
     used: Arc<AtomicU64>,
 }
 
 impl Source {
-    fn new(content: File) -> (Self, Arc<AtomicU64>) {
+    fn new(content: CountedFile) -> (Self, Arc<AtomicU64>) {
         let used = Arc::new(AtomicU64::new(0));
         (Self { content: BufReader::with_capacity(BUFFER_BYTES, content), used: Arc::clone(&used) }, used)
     }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::datasource::listing::ListingTableUrl;
 use url::Url;
@@ -10,6 +12,7 @@ use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::FileAccess;
 use crate::access::OpenError;
+use crate::counted_file::CountedFile;
 
 /// A regular file that existed and had content when it was opened.
 #[derive(Debug, Clone)]
@@ -17,6 +20,8 @@ pub struct LocalFile {
     path: PathBuf,
     bytes: u64,
     access: FileAccess,
+    /// What was read of it, by all that have it from here.
+    read_bytes: Arc<AtomicU64>,
 }
 
 impl LocalFile {
@@ -41,7 +46,7 @@ impl LocalFile {
             return Err(Error::new(ErrorCode::EmptyFile, format!("file is empty: {}", absolute.display()))
                 .with_hint("a file needs at least a header line to have columns"));
         }
-        Ok(Self { path: absolute, bytes: metadata.len(), access: access.clone() })
+        Ok(Self { path: absolute, bytes: metadata.len(), access: access.clone(), read_bytes: Arc::default() })
     }
 
     /// The copy of standard input at `path`.
@@ -70,6 +75,22 @@ impl LocalFile {
     /// `VEL-6001`, `VEL-6003` and `VEL-6004` as for [`LocalFile::open`].
     pub(crate) fn reader(&self) -> Result<fs::File> {
         self.access.open(&self.path).map_err(|error| open_error(&self.path, error))
+    }
+
+    /// The content as of [`LocalFile::reader`], counted in [`LocalFile::read_bytes`].
+    pub(crate) fn counted(&self) -> Result<CountedFile> {
+        Ok(CountedFile::new(self.reader()?, Arc::clone(&self.read_bytes)))
+    }
+
+    /// How many bytes have been read of it since it was opened: the scans of text and of Arrow files count them.
+    #[must_use]
+    pub fn read_bytes(&self) -> u64 {
+        self.read_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Counts what was read of it in another way.
+    pub(crate) fn count(&self, bytes: u64) {
+        self.read_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// The rules of the session that opened it.

@@ -45,7 +45,7 @@ impl Text {
 
     /// Plain text from `offset` on.
     pub(crate) fn from(&self, offset: u64) -> Result<Box<dyn Read + Send>> {
-        let mut content = self.file.reader()?;
+        let mut content = self.file.counted()?;
         content.seek(SeekFrom::Start(offset)).map_err(|error| unreadable(&self.file, &error))?;
         Ok(Box::new(content))
     }

@@ -271,6 +271,7 @@ impl ArrowBatches {
             let bytes = self.content.metadata().map_err(text)?.len();
             let (start, length) = bounds(&block, bytes)?;
             let message = Buffer::from_vec(read_at(&mut self.content, start, length, bytes)?);
+            self.file.count(length);
             check_claims(&message, &block)?;
             if content == Content::Dictionary {
                 self.decoder.read_dictionary(&block, &message).map_err(reason)?;

@@ -8,6 +8,7 @@ mod access;
 mod bitable;
 mod compression;
 mod content;
+mod counted_file;
 mod csv;
 mod decode;
 mod durable_fs;

@@ -10,6 +10,8 @@ use bytesize::ByteSize;
 use velaria_connector::FileAccess;
 use velaria_contract::{Error, ErrorCode, Result};
 
+use crate::progress::ProgressListener;
+
 /// The settings of a session. They cannot change afterwards.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -21,6 +23,7 @@ pub struct SessionConfig {
     read_only: bool,
     allowed_paths: Option<Vec<PathBuf>>,
     no_local_files: bool,
+    pub(crate) progress_listener: Option<ProgressListener>,
 }
 
 impl SessionConfig {
@@ -72,6 +75,13 @@ impl SessionConfig {
     #[must_use]
     pub fn without_local_files(mut self) -> Self {
         self.no_local_files = true;
+        self
+    }
+
+    /// The same settings with someone who is told how far statements are; [`crate::Session::set_progress_listener`] changes it.
+    #[must_use]
+    pub fn with_progress_listener(mut self, listener: ProgressListener) -> Self {
+        self.progress_listener = Some(listener);
         self
     }
 

@@ -5,11 +5,13 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
+use datafusion::logical_expr::LogicalPlan;
 
+use crate::files_read::FilesRead;
 use crate::slice_bytes::slice_bytes;
 
 /// How often a listener is told.
@@ -25,6 +27,10 @@ pub struct Progress {
     pub bytes: u64,
     /// The rows of all that it scans, where that is known without reading.
     pub rows_total: Option<u64>,
+    /// The bytes that it has read of files whose readers count them, which are those of text and of Arrow.
+    pub file_bytes: u64,
+    /// The bytes of all files that it reads, where they are all counted.
+    pub file_bytes_total: Option<u64>,
     /// The time since it began.
     pub elapsed: Duration,
     /// Whether it has ended: it is not told of again.
@@ -45,6 +51,15 @@ impl ProgressListener {
     }
 }
 
+/// Two listeners are the same when they are clones of one.
+impl PartialEq for ProgressListener {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for ProgressListener {}
+
 impl fmt::Debug for ProgressListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ProgressListener")
@@ -60,6 +75,7 @@ pub(crate) struct Reading {
     bytes: AtomicU64,
     /// What its scans have in all; `None` once one of them does not know.
     rows_total: Mutex<Option<u64>>,
+    files: Mutex<FilesRead>,
     /// Whether it scans anything: planning alone is not worth a word.
     scans: AtomicBool,
     ended: AtomicBool,
@@ -81,6 +97,7 @@ impl Reading {
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             rows_total: Mutex::new(Some(0)),
+            files: Mutex::default(),
             scans: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             told: Mutex::new(Told { last: begun, finished: false }),
@@ -92,6 +109,11 @@ impl Reading {
         self.scans.store(true, Ordering::Relaxed);
         let mut total = self.rows_total.lock().unwrap_or_else(PoisonError::into_inner);
         *total = total.zip(rows).and_then(|(total, rows)| total.checked_add(rows));
+    }
+
+    /// The statement reads the files of `plan`.
+    pub(crate) fn reads(&self, plan: &LogicalPlan) {
+        self.files().add(plan);
     }
 
     /// A scan hands out `batch`.
@@ -125,11 +147,21 @@ impl Reading {
         true
     }
 
+    fn files(&self) -> MutexGuard<'_, FilesRead> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn progress(&self, finished: bool) -> Progress {
+        let (file_bytes, file_bytes_total) = {
+            let files = self.files();
+            (files.bytes(), files.bytes_total())
+        };
         Progress {
             rows: self.rows.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
             rows_total: *self.rows_total.lock().unwrap_or_else(PoisonError::into_inner),
+            file_bytes,
+            file_bytes_total,
             elapsed: self.begun.elapsed(),
             finished,
         }

@@ -115,8 +115,8 @@ tokio::task_local! {
 const FORGET_AT: usize = 64;
 
 impl Running {
-    pub(crate) fn new(timeout: Option<Duration>) -> Self {
-        Self { timeout, stops: Mutex::default(), listener: Mutex::default() }
+    pub(crate) fn new(timeout: Option<Duration>, listener: Option<ProgressListener>) -> Self {
+        Self { timeout, stops: Mutex::default(), listener: Mutex::new(listener) }
     }
 
     /// Says who is told of the statements that begin from now on.

@@ -31,12 +31,14 @@ struct Owner {
 /// Writes this process down as the owner of the run in `dir`.
 pub(crate) fn write(dir: &Path, worker: bool) -> Result<()> {
     let owner = Owner { worker, ..Owner::this_process() };
-    file::replace(&dir.join(FILE), json::to_pretty(&owner)?.as_bytes())
+    file::replace_lazily(&dir.join(FILE), json::to_pretty(&owner)?.as_bytes())
 }
 
 /// Whether the run in `dir` has an owner that is certainly gone.
 pub(crate) fn gone(dir: &Path) -> bool {
-    read(dir).is_some_and(|owner| owner.gone(&Owner::this_process()))
+    // Only a power cut leaves an empty file behind, and no process.
+    file::read(&dir.join(FILE)).is_ok_and(|text| text.is_some_and(|text| text.is_empty()))
+        || read(dir).is_some_and(|owner| owner.gone(&Owner::this_process()))
 }
 
 /// The process of the run in `dir`, when it is a worker that certainly is there.

@@ -11,6 +11,7 @@ use crate::{Object, cancel, owner, time};
 
 const ABORTED: &str = "the process of the run ended without a result";
 const CANCELLED: &str = "run cancelled: its process was ended";
+const VANISHED: &str = "the directory of the run was removed";
 
 /// Whether `record`, the run in `dir`, is said to run while its process is gone.
 pub(crate) fn abandoned(dir: &Path, record: &Object) -> bool {
@@ -30,6 +31,12 @@ pub(crate) fn mark(dir: &Path, record: &mut Object) {
     record.insert("status".to_owned(), json!(status.as_str()));
     record.insert("finished_at".to_owned(), json!(last_written_ms(dir).map(time::seconds)));
     record.insert("error".to_owned(), json!(reason));
+}
+
+/// Makes `row` one of an aborted run of which nothing but the row is left.
+pub(crate) fn mark_vanished(row: &mut Object) {
+    row.insert("status".to_owned(), json!(RunStatus::Aborted.as_str()));
+    row.insert("error".to_owned(), json!(VANISHED));
 }
 
 fn last_written_ms(dir: &Path) -> Option<i64> {

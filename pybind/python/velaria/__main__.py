@@ -1,9 +1,10 @@
 """The command line: ``python -m velaria`` and the ``velaria-cli`` of the wheel."""
 
+import os
 import sys
 from typing import Optional, Sequence
 
-from velaria._velaria import cli_main
+from velaria._velaria import cli_main, cli_program
 
 _HELP = frozenset(["-h", "--help"])
 
@@ -28,11 +29,21 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 def entry_point() -> None:
     """Run the command line of this process and end it."""
+    _open_missing_streams()
     try:
-        sys.exit(main())
+        sys.exit(cli_program(sys.argv[1:]))
     except KeyboardInterrupt:
-        # 128 + SIGINT, as shells expect it.
+        # Before or after the command, which hears signals itself: 128 + SIGINT, as shells expect it.
         sys.exit(130)
+
+
+def _open_missing_streams() -> None:
+    """Give the numbers of closed standard streams to nothing, so that no file that is opened later is taken for one."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 if __name__ == "__main__":

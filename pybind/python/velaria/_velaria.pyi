@@ -32,6 +32,7 @@ __all__ = [
     "SortKey",
     "call",
     "cli_main",
+    "cli_program",
     "col",
     "lit",
     "sql",
@@ -645,3 +646,4 @@ def call(
     filter: Union[Expression, str, None] = None,
 ) -> Expression: ...
 def cli_main(argv: Sequence[str]) -> int: ...
+def cli_program(argv: Sequence[str]) -> int: ...

@@ -14,6 +14,7 @@ use velaria::{
 use crate::args::SqlArgs;
 use crate::command::{Table, collect};
 use crate::failure::Failure;
+use crate::input::unreadable;
 use crate::output::{self, Format};
 use crate::parameters;
 use crate::{Check, Io};
@@ -93,10 +94,6 @@ fn serve(session: &Session, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Fai
         line.clear();
     }
     Ok(())
-}
-
-fn unreadable(error: std::io::Error) -> Error {
-    Error::new(ErrorCode::Io, "cannot read standard input").with_hint(error.to_string())
 }
 
 fn answer(session: &Session, line: &str, check: Check<'_>) -> velaria::Result<String> {

@@ -1,5 +1,6 @@
 //! An action as a run records it, and as a worker is told it.
 
+use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,9 @@ pub(crate) struct Order {
     /// Whether it goes on without the command that started it.
     #[serde(default)]
     pub(crate) detached: bool,
+    /// The directory that it works in, where it is another one than that of the command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) working_dir: Option<PathBuf>,
 }
 
 impl Order {
@@ -36,7 +40,7 @@ impl Order {
         let args = texts(args)?;
         // What may be resumed is told as it is recorded, so that it is the same query then.
         let args = if action.is_resumable() { recorded::args(action.name(), &action.arguments()) } else { args };
-        Ok(Self { run_id: String::new(), action: args, timeout_ms: None, detached: false })
+        Ok(Self { run_id: String::new(), action: args, timeout_ms: None, detached: false, working_dir: None })
     }
 }
 
@@ -54,6 +58,9 @@ fn texts(args: Vec<OsString>) -> Result<Vec<String>> {
 
 /// What `inputs.json` says. The name of the run and its like stand there where they are given.
 pub(crate) fn inputs(action: &Action, args: &RunStartArgs) -> Object {
+    // What the paths in the arguments are relative to.
+    let working_dir = args.again.as_ref().and_then(|again| again.working_dir.clone());
+    let working_dir = working_dir.or_else(|| env::current_dir().ok());
     let fields = [
         ("action", Some(action.name().into())),
         ("action_args", Some(Value::Object(action.arguments()))),
@@ -61,6 +68,7 @@ pub(crate) fn inputs(action: &Action, args: &RunStartArgs) -> Object {
         ("run_name", args.run_name.clone().map(Value::from)),
         ("description", args.description.clone().map(Value::from)),
         ("tags", Some(args.tags()).filter(|tags| !tags.is_empty()).map(Value::from)),
+        ("working_dir", working_dir.as_deref().and_then(Path::to_str).map(Value::from)),
     ];
     fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
@@ -155,16 +163,20 @@ impl Action {
         }
     }
 
-    /// The input, where it is one path: a worker has no standard input of its own.
-    pub(crate) fn check(&self) -> Result<()> {
-        let input = match self {
+    /// The path of what the action reads.
+    pub(crate) fn input(&self) -> &Path {
+        match self {
             Self::CsvSql(action) => &action.input.csv,
             Self::FileSql(action) => &action.input.input_path,
             Self::VectorSearch(action) => &action.input.csv,
             Self::StreamSqlOnce(action) => &action.source_csv_dir,
             Self::StreamSql(action) => &action.source_dir,
-        };
-        if input == Path::new("-") {
+        }
+    }
+
+    /// Whether the action can be done by a worker, which has no standard input of its own.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.input() == Path::new("-") {
             return Err(Error::new(ErrorCode::InvalidArgument, "a run cannot read standard input")
                 .with_hint("a run is kept so that it can be repeated: write the input to a file first"));
         }
@@ -241,6 +253,7 @@ fn arguments<const N: usize>(
     let Value::Object(mut all) = contract else { return Object::new() };
     if let Some(result) = result {
         all.insert("output_path".to_owned(), result.output_path.as_deref().map(text).into());
+        all.extend(result.output_name.as_ref().map(|name| ("output_name".to_owned(), name.clone().into())));
     }
     all.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     all.extend(limits.given());

@@ -13,8 +13,9 @@ use velaria_workspace::Run;
 
 use crate::Check;
 
-/// How often the process is looked at.
+/// The longest time between two looks at the process, and the shortest: one that ends at once is not waited for long.
 const TICK: Duration = Duration::from_millis(10);
+const TICK_MIN: Duration = Duration::from_micros(500);
 
 /// How a worker ended.
 pub(crate) enum Ended {
@@ -70,10 +71,15 @@ pub(crate) fn run_worker(
             Some(_) => {}
             None => end = reason(run, patience.timeout.is_some_and(|most| began.elapsed() >= most), check),
         }
-        thread::sleep(TICK);
+        thread::sleep(pause(began));
     }
     let _ = run.kill_worker();
     Ok(end.map_or(Ended::Cancelled, |(_, reason)| reason))
+}
+
+/// How long to wait before the next look at a worker that began at `began`.
+fn pause(began: Instant) -> Duration {
+    (began.elapsed() / 16).clamp(TICK_MIN, TICK)
 }
 
 /// Why the worker shall end now, if there is a reason. Whoever looks at the run sees a wish to cancel it.
@@ -100,6 +106,7 @@ pub(crate) fn release_worker(
     run: &Run,
     check: Check<'_>,
 ) -> Result<Option<ExitStatus>> {
+    let began = Instant::now();
     let mut worker = Worker::start(program, run, Bond::Released)?;
     worker.tell(order);
     loop {
@@ -111,7 +118,7 @@ pub(crate) fn release_worker(
             return Ok(Some(status));
         }
         check()?;
-        thread::sleep(TICK);
+        thread::sleep(pause(began));
     }
 }
 
@@ -128,6 +135,8 @@ impl Worker {
         };
         let mut command = Command::new(program);
         command.args(args).arg("__worker").stdin(Stdio::piped());
+        // The worker may work in another directory, where a relative path would be another home.
+        command.env("VELARIA_HOME", run.home().root());
         command.stdout(log(&run.stdout_path())?).stderr(log(&run.stderr_path())?);
         // One that is to leave the session makes one of its own, which the leader of a group cannot.
         if bond == Bond::Kept {

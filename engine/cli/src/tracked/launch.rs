@@ -1,6 +1,5 @@
 //! A worker is started for a run, and what came of it is printed: for runs that begin, and for those that go on.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::process::ExitStatus;
@@ -16,6 +15,7 @@ use super::{Ended, Order, Patience, RunFailure, release_worker, run_worker};
 use crate::args::Action;
 use crate::failure::Failure;
 use crate::output::write_json;
+use crate::progress::Follower;
 use crate::{Check, Io};
 
 /// How long a batch action may take to end once it was asked to.
@@ -63,7 +63,7 @@ pub(crate) fn launch(
             Err(error) => failed(run, status_of(&error), &error, io),
         };
     }
-    let ended = told.and_then(|told| attend(io.program(), &told, run, action, order.timeout_ms, check));
+    let ended = told.and_then(|told| attend(io, &told, run, action, order.timeout_ms, check));
     if run.action_result_path().is_file() {
         let printed = print_document(run, action, io);
         // Whatever the run has come to: the command itself was told to end.
@@ -80,8 +80,9 @@ pub(crate) fn launch(
     }
 }
 
+/// Waits for a worker, with a bar where one is drawn.
 fn attend(
-    program: &[OsString],
+    io: &Io<'_>,
     order: &str,
     run: &Run,
     action: &Action,
@@ -90,7 +91,12 @@ fn attend(
 ) -> Result<Ended> {
     let patience =
         Patience { timeout: timeout_ms.map(Duration::from_millis), grace: grace(action.name()).saturating_add(MARGIN) };
-    run_worker(program, order, run, patience, check)
+    let mut follower = Follower::new(run, io.bars());
+    let mut check = || {
+        follower.look();
+        check()
+    };
+    run_worker(io.program(), order, run, patience, &mut check)
 }
 
 fn released(run: &Run, action: &Action, io: &mut Io<'_>) -> std::result::Result<(), Failure> {

@@ -1,11 +1,13 @@
 //! The worker: does the action of one run, and says in a document what came of it.
 
+use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 use velaria::rows::Objects;
 use velaria::stream::StreamingQueryProgress;
 use velaria::{Error, ErrorCode, Result, json};
@@ -20,6 +22,7 @@ use crate::command::Table;
 use crate::command::csv_sql::ResultJson;
 use crate::command::vector_search::Found;
 use crate::failure::Failure;
+use crate::progress::recorder;
 use crate::{Check, Io, output};
 
 /// What an action did.
@@ -121,13 +124,15 @@ pub(crate) fn run(io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), 
         own_session();
     }
     run.adopt_as_worker()?;
+    let entered = enter(order.working_dir.as_deref());
     let args = order.action.iter().map(OsString::from).collect();
-    let ParsedAction::Action(action) = parse_action(args)? else {
+    let ParsedAction::Action(mut action) = parse_action(args)? else {
         return Err(invalid_order("it asks for help").into());
     };
+    action.listen(&recorder(&run));
     let wishes = Wishes::watch(&run, &order, grace(action.name()));
     let mut check = || wishes.check().and_then(|()| check());
-    let done = perform(&action, &run, &mut check);
+    let done = entered.and_then(|()| perform(&action, &run, &mut check));
     wishes.done();
     let status = |error: &Error| match (error.code(), wishes.wish()) {
         (ErrorCode::Cancelled | ErrorCode::Timeout, Some(wish)) => wish.status(),
@@ -156,6 +161,16 @@ fn invalid_order(reason: &str) -> Error {
     Error::new(ErrorCode::InvalidArgument, "a worker reads its order from standard input").with_hint(reason)
 }
 
+/// Goes to the directory that the paths in the order are relative to.
+fn enter(dir: Option<&Path>) -> Result<()> {
+    dir.map_or(Ok(()), |dir| {
+        env::set_current_dir(dir).map_err(|error| {
+            Error::new(ErrorCode::FileNotFound, format!("cannot work in the directory {}", dir.display()))
+                .with_hint(error.to_string())
+        })
+    })
+}
+
 fn perform<'a>(action: &'a Action, run: &Run, check: Check<'_>) -> Result<Done<'a>> {
     match action {
         Action::CsvSql(action) => batch::csv_sql(action, run, check),
@@ -175,12 +190,13 @@ fn end(action: &Action, run: &Run, done: &Done<'_>, status: &dyn Fn(&Error) -> R
         let failure = RunFailure::new(run, status, error).with_artifacts(records);
         return failure.record(run).and_then(|()| write_document(run, &failure));
     }
-    let details = details(&records);
+    let index = ArtifactIndex::open(run.home())?;
+    // Before the run has ended: a worker that is killed in between leaves no run behind that succeeded without a result.
+    index.insert_artifacts(&records)?;
+    let details = details(run.record()?, &records);
     let error = done.stopped.as_ref().map(|error| error.message().to_owned());
     let record = run.finalize(&Outcome { error, details, ..Outcome::of(status) })?;
-    let index = ArtifactIndex::open(run.home())?;
     index.upsert_run(&record)?;
-    records.iter().try_for_each(|record| index.insert_artifact(record))?;
     let document = SuccessJson {
         ok: true,
         run_id: run.id().as_str(),
@@ -208,11 +224,13 @@ fn records(action: &Action, run: &Run, artifacts: &[NewArtifact]) -> Result<Vec<
     artifacts.iter().map(record).collect()
 }
 
-/// What `run.json` says of an explanation that is a file.
-fn details(records: &[Object]) -> Option<Object> {
+/// The details of `run.json`, with what there is to say of an explanation that is a file.
+fn details(mut run: Object, records: &[Object]) -> Option<Object> {
     let explain = records.iter().find(|record| record["tags_json"][0] == "explain")?;
+    let Some(Value::Object(mut details)) = run.shift_remove("details") else { return None };
     let pairs = [("explain_artifact_id", &explain["artifact_id"]), ("explain_artifact_uri", &explain["uri"])];
-    Some(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect())
+    details.extend(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.clone())));
+    Some(details)
 }
 
 /// Writes down why the action did not work. What cannot be written down is for the log.
@@ -222,7 +240,8 @@ fn fail(run: &Run, status: RunStatus, error: Error) -> Failure {
     written.err().unwrap_or_else(|| failure.into_error()).into()
 }
 
-/// Writes `_action_result.json`, which is there when it is whole.
+/// Writes `_action_result.json`, which is there when it is whole. It is for the command that waits, and for nobody after it:
+/// the disk may take its time.
 fn write_document(run: &Run, document: &impl Serialize) -> Result<()> {
     let path = run.action_result_path();
     let part = path.with_extension("part");
@@ -230,7 +249,7 @@ fn write_document(run: &Run, document: &impl Serialize) -> Result<()> {
         let mut out = BufWriter::new(file);
         serde_json::to_writer_pretty(&mut out, document)?;
         out.write_all(b"\n")?;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        out.flush()?;
         fs::rename(&part, &path)
     });
     written.map_err(|error| match error.kind() {
@@ -260,9 +279,10 @@ struct ActionJson<'a> {
 pub(crate) fn act(run_id: &str, action: Vec<OsString>, check: Check<'_>) -> std::result::Result<String, Failure> {
     let home = Home::from_env()?;
     let run = Run::open(&home, run_id)?;
-    let ParsedAction::Action(action) = parse_action(action)? else {
+    let ParsedAction::Action(mut action) = parse_action(action)? else {
         return Err(Failure::Usage("help is no action".to_owned()));
     };
+    action.listen(&recorder(&run));
     let mut check = || if run.cancel_requested() { Err(cancelled()) } else { check() };
     let done = perform(&action, &run, &mut check)?;
     if let Some(error) = done.stopped {

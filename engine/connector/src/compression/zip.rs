@@ -3,7 +3,6 @@
 //! The `zip` crate reads the directory; the content is inflated here, since its readers borrow the archive. Directories
 //! and the side files of macOS do not count as members.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Take};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +13,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::carry;
 use crate::LocalFile;
+use crate::counted_file::CountedFile;
 
 /// With more entries than this the archive is refused unread: a directory of millions of entries would fill the memory.
 const ENTRIES_MAX: u64 = 1000;
@@ -25,7 +25,7 @@ const NAMES_SHOWN: usize = 5;
 /// `VEL-5008` when the archive is damaged, has another number of members, or when the member is encrypted or compressed
 /// in a way that is not known.
 pub(super) fn open(file: &LocalFile) -> Result<Box<dyn Read + Send>> {
-    let mut content = file.reader()?;
+    let mut content = file.counted()?;
     let member = only_member(file.path(), &mut content)?;
     content.seek(SeekFrom::Start(member.start)).map_err(|error| damaged(file.path(), &error))?;
     let raw = BufReader::new(content).take(member.compressed_bytes);
@@ -70,7 +70,7 @@ fn claimed_entries(content: &mut (impl Read + Seek)) -> io::Result<u64> {
     Ok(end.map_or(0, |count| u64::from(u16::from_le_bytes([count[0], count[1]]))))
 }
 
-fn only_member(path: &Path, content: &mut File) -> Result<Member> {
+fn only_member(path: &Path, content: &mut CountedFile) -> Result<Member> {
     let mut archive = archive(path, content)?;
     let counted: Vec<usize> = (0..archive.len()).filter(|index| counts(&archive, *index)).collect();
     let [index] = counted[..] else {
@@ -118,8 +118,8 @@ fn damaged(path: &Path, error: &impl ToString) -> Error {
 }
 
 enum Inflate {
-    Stored(Take<BufReader<File>>),
-    Deflated(DeflateDecoder<Take<BufReader<File>>>),
+    Stored(Take<BufReader<CountedFile>>),
+    Deflated(DeflateDecoder<Take<BufReader<CountedFile>>>),
 }
 
 struct MemberReader {

@@ -5,7 +5,6 @@
 //! and passes the one that is true on. Everything else (compressed or transcoded text, and dialects in which quotes mean
 //! more) is read from front to back.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -14,6 +13,7 @@ use velaria_contract::Result;
 
 use super::structure::{Marks, Place, first_line_end, place_after};
 use crate::LocalFile;
+use crate::counted_file::CountedFile;
 
 /// How much is read behind a block at first to find the end of its last record.
 const LOOKAHEAD_BYTES: usize = 4096;
@@ -97,7 +97,7 @@ impl Queue {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub(crate) fn read(&self, number: u64, file: &mut File, piece: &mut Piece) -> io::Result<bool> {
+    pub(crate) fn read(&self, number: u64, file: &mut CountedFile, piece: &mut Piece) -> io::Result<bool> {
         let from = self.start.saturating_add(number.saturating_mul(self.block));
         let to = self.end.min(from + self.block);
         // One byte more on both sides tells what the first and the last quote and line end are.
@@ -130,7 +130,7 @@ impl Queue {
     }
 
     /// Reads on until the record that is open at `owned` ends, and cuts the text there.
-    fn complete(&self, file: &mut File, piece: &mut Piece, owned: usize, place: Place) -> io::Result<()> {
+    fn complete(&self, file: &mut CountedFile, piece: &mut Piece, owned: usize, place: Place) -> io::Result<()> {
         let mut step = LOOKAHEAD_BYTES;
         let start = file.stream_position()? - piece.text.len() as u64;
         let before = owned.checked_sub(1).and_then(|last| piece.text.get(last).copied());
@@ -155,7 +155,7 @@ impl Queue {
 
 /// Where pieces come from.
 pub(crate) enum Feed {
-    Shared { queue: Arc<Queue>, file: File },
+    Shared { queue: Arc<Queue>, file: CountedFile },
     Serial(Serial),
 }
 
@@ -208,12 +208,16 @@ impl Serial {
     }
 }
 
+/// So much room is made at first: most of a block would be made for nothing where the file ends before it.
+const FIRST_BYTES: usize = 64 << 10;
+
 /// Reads `wanted` bytes, or fewer at the end.
 fn read_up_to(reader: &mut dyn Read, wanted: usize, out: &mut Vec<u8>) -> io::Result<usize> {
-    let start = out.len();
-    out.resize(start + wanted, 0);
+    let (start, end) = (out.len(), out.len() + wanted);
+    out.reserve(wanted);
+    out.resize(end.min(start + FIRST_BYTES), 0);
     let mut filled = start;
-    while filled < out.len() {
+    while filled < end {
         match reader.read(&mut out[filled..]) {
             Ok(0) => break,
             Ok(count) => filled += count,
@@ -222,6 +226,9 @@ fn read_up_to(reader: &mut dyn Read, wanted: usize, out: &mut Vec<u8>) -> io::Re
                 out.truncate(filled);
                 return Err(error);
             }
+        }
+        if filled == out.len() {
+            out.resize(end, 0);
         }
     }
     out.truncate(filled);
@@ -236,7 +243,7 @@ fn end_line(text: &mut Vec<u8>) {
 }
 
 /// Reads the next block in which a record begins.
-fn next_block(queue: &Queue, file: &mut File, piece: &mut Piece) -> io::Result<bool> {
+fn next_block(queue: &Queue, file: &mut CountedFile, piece: &mut Piece) -> io::Result<bool> {
     loop {
         let number = queue.next.fetch_add(1, Ordering::Relaxed);
         if number >= queue.blocks() {
@@ -249,7 +256,7 @@ fn next_block(queue: &Queue, file: &mut File, piece: &mut Piece) -> io::Result<b
 }
 
 /// Reads the bytes `from` to `to` of a file that has them.
-fn read_range(file: &mut File, from: u64, to: u64, text: &mut Vec<u8>) -> io::Result<()> {
+fn read_range(file: &mut CountedFile, from: u64, to: u64, text: &mut Vec<u8>) -> io::Result<()> {
     text.clear();
     file.seek(SeekFrom::Start(from))?;
     let wanted = usize::try_from(to - from).map_err(io::Error::other)?;
@@ -261,7 +268,7 @@ fn read_range(file: &mut File, from: u64, to: u64, text: &mut Vec<u8>) -> io::Re
 
 /// A feed over a plain file for one of several threads.
 pub(crate) fn shared(queue: &Arc<Queue>, file: &LocalFile) -> Result<Feed> {
-    Ok(Feed::Shared { queue: Arc::clone(queue), file: file.reader()? })
+    Ok(Feed::Shared { queue: Arc::clone(queue), file: file.counted()? })
 }
 
 #[cfg(test)]

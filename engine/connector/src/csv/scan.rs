@@ -302,7 +302,7 @@ impl Block {
     /// Reads the block, which other blocks may wait for whatever happens.
     fn batches(self) -> DataFusionResult<Vec<RecordBatch>> {
         let mut piece = Piece::before(self.file.data_start());
-        let mut content = match self.file.local().reader() {
+        let mut content = match self.file.local().counted() {
             Ok(content) => content,
             Err(error) => {
                 self.queue.pass(self.number);

@@ -106,6 +106,28 @@ fn every_row_of_every_scan_is_counted_once() {
 }
 
 #[test]
+fn the_bytes_of_files_are_counted_to_their_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let (session, told) = heard();
+    let source = "SELECT v, v * 7 AS w FROM range(200000) AS r(v)";
+    // Large enough for several threads, which is another way to read.
+    for name in ["t.csv", "t.ndjson", "t.parquet"] {
+        rows(&sql(&session, &format!("COPY ({source}) TO '{}'", at(name))).unwrap()).unwrap();
+    }
+    for name in ["t.csv", "t.ndjson"] {
+        told.lock().unwrap().clear();
+        rows(&sql(&session, &format!("SELECT SUM(w) FROM '{}'", at(name))).unwrap()).unwrap();
+        let last = *told.lock().unwrap().last().unwrap();
+        let bytes = std::fs::metadata(at(name)).unwrap().len();
+        assert_eq!((last.file_bytes, last.file_bytes_total), (bytes, Some(bytes)), "{name}");
+    }
+    rows(&sql(&session, &format!("SELECT SUM(w) FROM '{}'", at("t.parquet"))).unwrap()).unwrap();
+    let last = *told.lock().unwrap().last().unwrap();
+    assert_eq!((last.file_bytes_total, last.rows_total), (None, Some(200_000)));
+}
+
+#[test]
 fn planning_and_constants_are_not_told_of() {
     let (session, told) = heard();
     let frame = sql(&session, "SELECT SUM(v) FROM range(1000) AS r(v)").unwrap();

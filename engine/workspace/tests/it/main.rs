@@ -4,9 +4,13 @@
 mod cancel;
 mod cleanup;
 mod concurrent;
+mod disk;
+mod escape;
 mod fallback;
 mod home;
 mod index;
+mod places;
+mod progress;
 mod rebuild;
 mod run;
 mod stale;

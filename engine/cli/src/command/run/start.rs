@@ -1,7 +1,7 @@
 //! `run start`: the directory of a run is made, and a worker does its action.
 
 use velaria::Result;
-use velaria_workspace::{ArtifactIndex, Home, NewRun, Run};
+use velaria_workspace::{ArtifactIndex, Home, NewRun, Object, Run};
 
 use crate::args::{Action, ParsedAction, RunStartArgs, parse_action};
 use crate::failure::Failure;
@@ -18,7 +18,8 @@ pub(super) fn run(args: &RunStartArgs, io: &mut Io<'_>, check: Check<'_>) -> std
     let home = Home::from_env()?;
     let run = create(&home, args, &action)?;
     let run_id = run.id().as_str().to_owned();
-    let order = Order { run_id, timeout_ms: args.timeout_ms, detached: args.detach, ..order };
+    let working_dir = args.again.as_ref().and_then(|again| again.working_dir.clone());
+    let order = Order { run_id, timeout_ms: args.timeout_ms, detached: args.detach, working_dir, ..order };
     let prepared = prepare(&home, &run, args, &action);
     launch(&run, &action, &order, prepared, io, check)
 }
@@ -32,7 +33,17 @@ fn create(home: &Home, args: &RunStartArgs, action: &Action) -> Result<Run> {
         description: args.description.clone(),
         tags: args.tags(),
     };
-    Run::create(home, &new)
+    let run = Run::create(home, &new)?;
+    if let Some(again) = &args.again {
+        run.update(&rerun_of(&again.run_id))?;
+    }
+    Ok(run)
+}
+
+/// What the details of a run say of the one that it repeats.
+fn rerun_of(run_id: &str) -> Object {
+    let details = Object::from_iter([("rerun_of".to_owned(), run_id.into())]);
+    Object::from_iter([("details".to_owned(), details.into())])
 }
 
 /// Writes the inputs down, and lists the run.
