@@ -110,7 +110,8 @@ pub(crate) fn release_worker(
     let mut worker = Worker::start(program, run, Bond::Released)?;
     worker.tell(order);
     loop {
-        if run.has_worker(worker.child.id()) {
+        // Whose number need not be that of the process that was started, which may be a launcher.
+        if run.has_worker() {
             worker.bond = Bond::Released;
             return Ok(None);
         }
