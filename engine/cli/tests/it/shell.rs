@@ -36,13 +36,8 @@ impl Place {
 
     /// What becomes of `script` on standard input.
     fn fed(&self, args: &[&str], script: &str) -> Output {
-        let mut child = self
-            .command(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            self.command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut input = child.stdin.take().unwrap();
         // A shell that has ended reads no more.
         let _ = input.write_all(script.as_bytes());
@@ -68,12 +63,13 @@ fn err(output: &Output) -> String {
 #[test]
 fn a_script_shows_its_results_in_one_format() {
     let place = Place::new();
-    let script = "\u{feff}-- people\nSELECT name\nFROM people\nORDER BY name;\n\nSELECT ';' AS semicolon; SELECT 2 AS two";
+    let script =
+        "\u{feff}-- people\nSELECT name\nFROM people\nORDER BY name;\n\nSELECT ';' AS semicolon; SELECT 2 AS two";
+    assert_eq!(place.fed_well(&["people.csv", "-o", "csv"], script), "name\nalice\nbob\nsemicolon\n;\ntwo\n2\n");
     assert_eq!(
-        place.fed_well(&["people.csv", "-o", "csv"], script),
-        "name\nalice\nbob\nsemicolon\n;\ntwo\n2\n"
+        place.fed_well(&["p=people.csv", "-o", "ndjson"], "SELECT score FROM p;"),
+        "{\"score\":10.0}\n{\"score\":22.5}\n"
     );
-    assert_eq!(place.fed_well(&["p=people.csv", "-o", "ndjson"], "SELECT score FROM p;"), "{\"score\":10.0}\n{\"score\":22.5}\n");
     assert!(!place.home().exists());
 }
 
@@ -103,7 +99,11 @@ fn a_script_ends_at_its_first_error_and_says_where() {
 #[test]
 fn a_script_reads_files_and_other_scripts() {
     let place = Place::new();
-    fs::write(place.path().join("inner.sql"), ".open 'people.csv' AS folk header=true\nSELECT MAX(score) AS best FROM folk").unwrap();
+    fs::write(
+        place.path().join("inner.sql"),
+        ".open 'people.csv' AS folk header=true\nSELECT MAX(score) AS best FROM folk",
+    )
+    .unwrap();
     let output = place.fed(&["-o", "csv"], ".read inner.sql\nSELECT MIN(score) AS least FROM folk;\n");
     assert_eq!((output.status.code(), out(&output).as_str()), (Some(0), "best\n22.5\nleast\n10.0\n"));
 
@@ -187,9 +187,14 @@ fn limits_hold_for_what_the_shell_itself_opens() {
 #[test]
 fn a_file_replaces_a_view_and_never_a_table() {
     let place = Place::new();
-    let output = place.fed(&["people.csv", "-o", "csv"], "CREATE TABLE t (a INT);\n.open people.csv\n.open people.csv AS t\n");
+    let output =
+        place.fed(&["people.csv", "-o", "csv"], "CREATE TABLE t (a INT);\n.open people.csv\n.open people.csv AS t\n");
     assert_eq!(output.status.code(), Some(1));
-    assert!(err(&output).ends_with("at line 3\n") && err(&output).contains("table already exists: t [VEL-4002]"), "{}", err(&output));
+    assert!(
+        err(&output).ends_with("at line 3\n") && err(&output).contains("table already exists: t [VEL-4002]"),
+        "{}",
+        err(&output)
+    );
     let missing = place.fed(&["nosuch.csv"], "");
     assert_eq!(missing.status.code(), Some(1));
     assert!(err(&missing).starts_with("error: file not found: nosuch.csv [VEL-6001]"), "{}", err(&missing));

@@ -39,7 +39,8 @@ impl Pages {
         let folder = tempfile::tempdir().unwrap();
         let rows: String = (1..=250).map(|n| format!("{n},name {n}\n")).collect();
         fs::write(folder.path().join("s.csv"), format!("n,name\n{rows}")).unwrap();
-        let mut pages = Self { folder, server: None, address: String::new(), token: String::new(), cookie: String::new() };
+        let mut pages =
+            Self { folder, server: None, address: String::new(), token: String::new(), cookie: String::new() };
         pages.start(options);
         pages
     }
@@ -79,7 +80,9 @@ impl Pages {
     fn ask(&self, method: &str, target: &str, lines: &str, body: &str) -> Answer {
         let host = format!("Host: {}\r\n", self.address);
         let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-        self.send(format!("{method} {target} HTTP/1.1\r\n{host}{length}{lines}Connection: close\r\n\r\n{body}").as_bytes())
+        self.send(
+            format!("{method} {target} HTTP/1.1\r\n{host}{length}{lines}Connection: close\r\n\r\n{body}").as_bytes(),
+        )
     }
 
     fn send(&self, request: &[u8]) -> Answer {
@@ -176,7 +179,8 @@ fn a_run_can_be_looked_at_from_the_list_to_its_rows() {
     assert!(last.body.contains("rows 201 to 250 of 250") && !last.body.contains("rel=\"next\""), "{}", last.body);
     let small = pages.get(&format!("/artifact/{artifact}?offset=7&limit=2"));
     assert!(small.body.contains("rows 8 to 9 of 250") && !small.body.contains("name 7<"), "{}", small.body);
-    for odd in ["offset=99999999999999999999", "offset=-1", "offset=18446744073709551615&limit=0", "offset=x&limit=%ff"] {
+    for odd in ["offset=99999999999999999999", "offset=-1", "offset=18446744073709551615&limit=0", "offset=x&limit=%ff"]
+    {
         assert_eq!(pages.get(&format!("/artifact/{artifact}?{odd}")).status, 200, "{odd}");
     }
     assert!(pages.get("/artifacts?tag=result").body.contains(&artifact));
@@ -271,7 +275,10 @@ fn strangers_are_sent_away() {
     }
     let welcome = pages.send(get(&token, &own).as_bytes());
     let cookie = welcome.header("set-cookie");
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && !cookie.contains(&pages.token), "{cookie}");
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && !cookie.contains(&pages.token),
+        "{cookie}"
+    );
     assert!(!welcome.body.contains(&pages.token));
     assert_eq!(pages.get("/").status, 200);
 }
@@ -302,7 +309,9 @@ fn odd_paths_and_ids_lead_nowhere() {
         assert!(live || answer.status == 404, "{path}: {} {}", answer.status, answer.body);
         assert!(!answer.body.contains("root:"), "{path}");
     }
-    for (method, path) in [("PUT", "/"), ("DELETE", "/run/20261121T073807Z_41f61f86"), ("POST", "/"), ("OPTIONS", "/sql")] {
+    for (method, path) in
+        [("PUT", "/"), ("DELETE", "/run/20261121T073807Z_41f61f86"), ("POST", "/"), ("OPTIONS", "/sql")]
+    {
         let lines = format!("{}Origin: http://{}\r\n", pages.lines(), pages.address);
         assert_eq!(pages.ask(method, path, &lines, "").status, 405, "{method} {path}");
     }
@@ -384,11 +393,8 @@ fn a_query_ends_with_the_connection_that_asked_for_it() {
     let pages = Pages::new(&["--timeout", "1000"]);
     let body = format!("sql={}", escaped(ENDLESS));
     let lines = format!("{}Origin: http://{}\r\n{FORM}", pages.lines(), pages.address);
-    let request = format!(
-        "POST /sql HTTP/1.1\r\nHost: {}\r\n{lines}Content-Length: {}\r\n\r\n{body}",
-        pages.address,
-        body.len()
-    );
+    let request =
+        format!("POST /sql HTTP/1.1\r\nHost: {}\r\n{lines}Content-Length: {}\r\n\r\n{body}", pages.address, body.len());
     // As many as are answered at the same time: the page below has its turn when these have ended.
     let waiting: Vec<TcpStream> = (0..8)
         .map(|_| {

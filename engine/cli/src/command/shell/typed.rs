@@ -87,7 +87,7 @@ fn tell(failure: Failure, io: &mut Io<'_>) -> Result<(), Failure> {
             true => Ok(io.complain("cancelled\n")?),
             false => Err(error.into()),
         },
-        other => Ok(io.complain(&other.text())?),
+        other => Ok(io.complain(&io.stderr_colors().error(&other.text()))?),
     }
 }
 
@@ -125,7 +125,7 @@ impl Typist {
         });
         match loaded {
             Ok(history) => self.history = Some(history),
-            Err(error) => io.complain(&format!("warning: there is no history: {error}\n"))?,
+            Err(error) => warn(&format!("there is no history: {error}"), io)?,
         }
         Ok(())
     }
@@ -156,7 +156,7 @@ impl Typist {
         };
         if let Err(error) = history.keep(&mut self.editor, text.trim_end()) {
             self.history = None;
-            io.complain(&format!("warning: the history is not kept any more: {error}\n"))?;
+            warn(&format!("the history is not kept any more: {error}"), io)?;
         }
         Ok(())
     }
@@ -166,6 +166,10 @@ impl Typist {
             helper.forget();
         }
     }
+}
+
+fn warn(text: &str, io: &mut Io<'_>) -> Result<(), Failure> {
+    Ok(io.complain(&format!("{} {text}\n", io.stderr_colors().warning()))?)
 }
 
 fn unreadable(error: &ReadlineError) -> Error {
