@@ -1,6 +1,5 @@
 //! The arguments of every command, declared once for parsing and help.
 
-mod again;
 mod completions;
 mod describe;
 mod functions;
@@ -20,7 +19,6 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
 use velaria::{Error, ErrorCode, ProgressListener, SessionConfig};
 
-pub(crate) use self::again::arguments_of;
 pub(crate) use self::completions::CompletionsArgs;
 pub(crate) use self::describe::DescribeArgs;
 pub(crate) use self::functions::FunctionsArgs;

@@ -142,6 +142,7 @@ fn fail(io: &mut Io<'_>, failure: &Failure, place: Option<&Place>, for_person: b
     if let Failure::Output(error) = failure {
         return if error.kind() == std::io::ErrorKind::BrokenPipe { EXIT_PIPE } else { EXIT_OUTPUT };
     }
+    screen::clear();
     let printed = if for_person {
         io.complain(&io.stderr_colors().error(&failure.text()))
     } else {

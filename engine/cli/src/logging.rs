@@ -140,9 +140,11 @@ mod tests {
     fn line(format: LogFormat, message: &str) -> String {
         let redactor = Redactor::default().with_values(["s3cr3t-value".to_owned()]);
         let writer = Writer { filter: Filter::of(Level::Info.to_level_filter()), format, redactor };
-        let record =
-            Record::builder().level(Level::Warn).target("velaria_stream::driver").args(format_args!("{message}"));
-        let line = writer.line(&record.build(), target("velaria_stream::driver"));
+        let target = "velaria_stream::driver";
+        let line = writer.line(
+            &Record::builder().level(Level::Warn).target(target).args(format_args!("{message}")).build(),
+            super::target(target),
+        );
         writer.text(&Line { time: "T".to_owned(), ..line })
     }
 

@@ -35,8 +35,8 @@ use tokio::sync::Semaphore;
 use velaria::{Error, ErrorCode, Result};
 use velaria_workspace::Home;
 
-use self::secret::Secrets;
 pub(crate) use self::browser::open_page;
+use self::secret::Secrets;
 pub(crate) use self::server::Server;
 
 /// Pages that are made at the same time.

@@ -224,6 +224,9 @@ pub(crate) struct RunRerunArgs {
     /// End the action after this many milliseconds [default: as the run]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout_ms: Option<u64>,
+    /// Do not wait: the action goes on by itself when this command has ended
+    #[arg(long)]
+    pub(crate) detach: bool,
 }
 
 /// `run cancel`.

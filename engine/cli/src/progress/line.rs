@@ -136,8 +136,9 @@ mod tests {
 
     #[test]
     fn a_bar_says_how_far_and_how_long() {
-        assert_eq!(HALF.line(79), "[==============              ]  50%  1.2M rows  5.0 MiB  625.0k rows/s  eta 0:02");
-        assert_eq!(HALF.line(50), " 50%  1.2M rows  5.0 MiB  625.0k rows/s  eta 0:02");
+        let words = "50%  1.2M rows  5.0 MiB  625.0k rows/s  eta 0:02";
+        assert_eq!(HALF.line(79), format!("[{}{}]  {words}", "=".repeat(13), " ".repeat(14)));
+        assert_eq!(HALF.line(50), format!(" {words}"));
         assert_eq!(HALF.line(10), " 50%  1.2M");
         assert_eq!(HALF.line(0), "");
         let unknown = Measure { fraction: None, rows: 999, bytes: 1023, elapsed: Duration::from_secs(3661) };

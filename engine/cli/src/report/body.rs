@@ -122,6 +122,12 @@ fn failure(model: &Model) -> Markup {
             div.failure role="note" {
                 h2 { @if model.status() == "cancelled" { "It was stopped" } @else { "It did not work" } }
                 pre dir="auto" { (clipped(model.text("error"), ERROR_BYTES_MAX)) }
+                @if let Some(hint) = model.failure.get("hint").and_then(Value::as_str) {
+                    p dir="auto" { b { "Hint: " } (clipped(hint, ERROR_BYTES_MAX)) }
+                }
+                @if let Some(code) = model.failure.get("code").and_then(Value::as_str) {
+                    p.note { "Code " (clipped(code, 60)) }
+                }
             }
         }
     }

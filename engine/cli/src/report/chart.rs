@@ -100,10 +100,10 @@ impl Chart<'_> {
             g.grid {
                 @for value in heights {
                     line x1=(LEFT) x2=(WIDTH - RIGHT) y1=(tenth(frame.y(value))) y2=(tenth(frame.y(value))) {}
-                    text.high x=(LEFT - 7.0) y=(tenth(frame.y(value) + 3.5)) { (scale.text(value)) }
+                    text.high x=(LEFT - 7.0) y=(tenth(frame.y(value) + 3.5)) { @if value == 0.0 { "0" } @else { (scale.text(value)) } }
                 }
                 @for place in widths {
-                    text.wide x=(tenth(frame.x(place))) y=(HEIGHT - 9.0) { (short(place / places.0)) (places.1) }
+                    text.wide.last[frame.x(place) > WIDTH - RIGHT - 20.0] x=(tenth(frame.x(place))) y=(HEIGHT - 9.0) { (short(place / places.0)) (places.1) }
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! What a report knows of a run: read within bounds, and without secrets.
 
+use std::path::Path;
+
 use serde_json::Value;
 use velaria::Result;
 use velaria_workspace::{
@@ -30,6 +32,8 @@ pub(crate) struct Model {
     pub(crate) run: Object,
     /// `inputs.json`; empty where there is none.
     pub(crate) inputs: Object,
+    /// The document of its failure, which says more than the record: `code`, `hint`; empty where it did not fail.
+    pub(crate) failure: Object,
     /// The sections of `explain.json` that are not empty, by name.
     pub(crate) explain: Vec<(String, String)>,
     /// `profile.json`.
@@ -87,9 +91,10 @@ impl Model {
         let (artifacts, artifact_count) = artifacts(home, run_id, &redactor, check)?;
         Ok(Self {
             run_id: run.id().as_str().to_owned(),
-            inputs: document(&run, "inputs.json", &redactor),
-            explain: sections(&document(&run, "explain.json", &redactor)),
-            profile: Profile::parse(&document(&run, "profile.json", &redactor)),
+            inputs: document(&run.dir().join("inputs.json"), &redactor),
+            failure: failure(&run, &record, &redactor),
+            explain: sections(&document(&run.dir().join("explain.json"), &redactor)),
+            profile: Profile::parse(&document(&run.dir().join("profile.json"), &redactor)),
             logs: logs(&run, &redactor),
             run: record,
             progress,
@@ -120,12 +125,19 @@ impl Model {
 }
 
 /// A document of the directory; one that is missing or damaged says nothing.
-fn document(run: &Run, name: &str, redactor: &Redactor) -> Object {
-    let read = read_head(&run.dir().join(name), DOCUMENT_BYTES_MAX).ok().flatten();
+fn document(path: &Path, redactor: &Redactor) -> Object {
+    let read = read_head(path, DOCUMENT_BYTES_MAX).ok().flatten();
     match read.and_then(|read| parse_json(&read.text).ok()) {
         Some(Value::Object(object)) => redactor.object(&object),
         _ => Object::new(),
     }
+}
+
+fn failure(run: &Run, record: &Object, redactor: &Redactor) -> Object {
+    if record.get("error").is_none_or(Value::is_null) {
+        return Object::new();
+    }
+    document(&run.action_result_path(), redactor)
 }
 
 fn sections(explain: &Object) -> Vec<(String, String)> {

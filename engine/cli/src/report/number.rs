@@ -90,7 +90,6 @@ fn grouped(number: f64) -> String {
 }
 
 /// A count as a number of a chart; beyond 2^53 the last digits do not matter there.
-#[expect(clippy::cast_precision_loss, reason = "bars and tiles show a few digits")]
 pub(crate) fn real(count: u64) -> f64 {
     count as f64
 }

@@ -17,7 +17,7 @@ pub(crate) fn operators(profile: &Profile) -> Markup {
     let all = &profile.operators;
     let most = Most::of(all);
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Operators" {
+        div.scroll.whole tabindex="0" role="region" aria-label="Operators" {
             table.operators {
                 thead {
                     tr {

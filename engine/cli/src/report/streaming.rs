@@ -39,7 +39,11 @@ pub(crate) fn progress(progress: &Progress) -> Option<Markup> {
 /// What the last snapshot says, in a few numbers.
 fn figures(progress: &Progress) -> Markup {
     let all: &[(&str, &str, Unit)] = if progress.is_batch() {
-        &[("Rows read", "rows", Unit::Count), ("Bytes read", "bytes", Unit::Bytes), ("of", "bytes_total", Unit::Bytes)]
+        &[
+            ("Rows read", "rows", Unit::Count),
+            ("Bytes read", "bytes", Unit::Bytes),
+            ("Bytes in all", "bytes_total", Unit::Bytes),
+        ]
     } else {
         &[
             ("Micro-batches", "batches_processed", Unit::Count),
@@ -57,7 +61,7 @@ fn figures(progress: &Progress) -> Markup {
         let number = progress.number(key).filter(|number| !rare(key, *number))?;
         Some((*name, unit.text(number)))
     });
-    let status = progress.text("status").map(|status| ("State of the query", status.to_owned()));
+    let status = progress.text("status").map(|status| ("Stream", status.to_owned()));
     html! {
         dl.figures {
             @for (name, text) in status.into_iter().chain(known) {
@@ -93,7 +97,7 @@ fn charts(progress: &Progress) -> Vec<Chart<'static>> {
             "lag",
             "Lag, micro-batches that wait",
             Unit::Count,
-            vec![("not yet written", backlog(progress)), ("most in the queue", points("max_backlog_batches"))],
+            vec![("not yet written", backlog(progress)), ("in the queue", points("inflight_batches"))],
         ),
         chart(
             "latency",

@@ -10,7 +10,7 @@ use super::text::{clipped, visible};
 /// The most columns that are shown.
 const COLUMNS_MAX: usize = 40;
 /// The most bytes of one cell.
-const CELL_BYTES_MAX: usize = 600;
+const CELL_BYTES_MAX: usize = 320;
 /// The most bytes of the name of a column.
 const NAME_BYTES_MAX: usize = 200;
 
@@ -22,14 +22,18 @@ pub(crate) fn rows(label: &str, preview: &Object, bytes_max: usize) -> Markup {
     let columns: Vec<&str> = list("schema").iter().filter_map(Value::as_str).collect();
     let shown = &columns[..columns.len().min(COLUMNS_MAX)];
     let all = list("rows");
-    let drawn = fitting(shown, all, bytes_max);
+    let head = html! { thead { tr { @for name in shown { (heading(name, all)) } } } };
+    let left = bytes_max.saturating_sub(head.0.len());
+    let drawn = fitting(shown, all, left);
     html! {
-        @if shown.is_empty() {
+        @if left == 0 {
+            p.note { "There is no room for its rows." }
+        } @else if shown.is_empty() {
             p.note { (preview.get("message").and_then(Value::as_str).unwrap_or("There are no columns.")) }
         } @else {
-            div.scroll tabindex="0" role="region" aria-label=(label) {
+            div.scroll.few tabindex="0" role="region" aria-label=(label) {
                 table.rows {
-                    thead { tr { @for name in shown { th scope="col" dir="auto" { (clipped(name, NAME_BYTES_MAX)) } } } }
+                    (head)
                     tbody { @for row in &drawn { (row) } }
                 }
             }
@@ -49,6 +53,14 @@ fn fitting(columns: &[&str], rows: &[Value], bytes_max: usize) -> Vec<Markup> {
         drawn.push(row);
     }
     drawn
+}
+
+/// The name of a column, above its numbers where it has numbers.
+fn heading(name: &str, rows: &[Value]) -> Markup {
+    let numbers =
+        rows.iter().filter_map(|row| row.get(name)).find(|value| !value.is_null()).is_some_and(Value::is_number);
+    let class = numbers.then_some("number");
+    html! { th class=[class] scope="col" dir="auto" { (clipped(name, NAME_BYTES_MAX)) } }
 }
 
 fn row(columns: &[&str], value: &Value) -> Markup {
@@ -113,14 +125,20 @@ mod tests {
         let rows: Vec<Value> = (0..50).map(|n| json!({"x": format!("{n}{}", "<".repeat(900))})).collect();
         let preview = json!({"schema": ["x"], "rows": rows, "row_count": 1_234_567, "truncated": true});
         let text = drawn(&preview, 5_000);
-        assert!(text.len() < 6_000 && text.contains("The first 7 of 1,234,567 rows."), "{text}");
+        assert!(text.len() < 6_000 && text.contains("The first 14 of 1,234,567 rows."), "{text}");
         assert!(text.contains("…"), "{text}");
+    }
+
+    #[test]
+    fn without_room_there_is_nothing_but_a_word() {
+        let preview = json!({"schema": ["x".repeat(150)], "rows": [], "row_count": 0});
+        assert_eq!(drawn(&preview, 100), "<p class=\"note\">There is no room for its rows.</p>");
     }
 
     #[test]
     fn wide_and_empty_files_are_said() {
         let names: Vec<String> = (0..100).map(|n| format!("c{n}")).collect();
-        let text = drawn(&json!({"schema": names, "rows": [], "row_count": 0}), 100);
+        let text = drawn(&json!({"schema": names, "rows": [], "row_count": 0}), 9_000);
         assert!(text.contains("0 rows, the first 40 of 100 columns."), "{text}");
         assert!(drawn(&json!({"schema": [], "rows": [], "message": "too large"}), 100).contains("too large"));
         assert!(drawn(&json!({}), 100).contains("There are no columns."));

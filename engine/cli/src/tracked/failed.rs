@@ -13,8 +13,8 @@ pub(crate) struct RunFailure {
     run_dir: String,
     status: RunStatus,
     error: Error,
-    artifacts: Vec<Object>,
     phase: Option<&'static str>,
+    artifacts: Vec<Object>,
 }
 
 /// The document of such a run.
@@ -26,24 +26,18 @@ struct FailureJson<'a> {
     status: &'static str,
     #[serde(flatten)]
     error: ErrorBody<'a>,
-    #[serde(skip_serializing_if = "<[Object]>::is_empty")]
-    artifacts: &'a [Object],
     #[serde(skip_serializing_if = "Option::is_none")]
     phase: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[Object]>::is_empty")]
+    artifacts: &'a [Object],
 }
 
 impl RunFailure {
     /// `run` ended as `status`, because of `error`.
     pub(crate) fn new(run: &Run, status: RunStatus, error: &Error) -> Self {
         let (run_id, run_dir) = (run.id().as_str().to_owned(), run.dir().to_string_lossy().into_owned());
-        Self {
-            run_id,
-            run_dir,
-            status,
-            error: without_secrets(error),
-            artifacts: Vec::new(),
-            phase: phase(run, status, error),
-        }
+        let phase = phase(run, status, error);
+        Self { run_id, run_dir, status, error: without_secrets(error), phase, artifacts: Vec::new() }
     }
 
     /// The same with what the run left behind nevertheless.
@@ -81,8 +75,8 @@ impl Serialize for RunFailure {
             run_dir: &self.run_dir,
             status: self.status.as_str(),
             error: ErrorBody::engine(&report),
-            artifacts: &self.artifacts,
             phase: self.phase,
+            artifacts: &self.artifacts,
         };
         document.serialize(serializer)
     }

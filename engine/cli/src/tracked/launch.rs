@@ -78,6 +78,7 @@ pub(crate) fn launch(
     }
 }
 
+/// Waits for a worker, with a bar where one is drawn.
 fn attend(
     io: &Io<'_>,
     order: &str,

@@ -24,6 +24,8 @@ const ARTIFACTS_MAX: usize = 200;
 /// Rows of a page, and the most that one can have.
 const ROWS: u64 = 100;
 const ROWS_MAX: u64 = 500;
+/// Beyond every file.
+const OFFSET_MAX: u64 = 1 << 53;
 /// Bytes of a text that are shown.
 const TEXT_MAX_BYTES: u64 = 256 << 10;
 
@@ -44,36 +46,39 @@ pub(super) fn list(site: &Site, fields: &Fields) -> Result<Response> {
             button { "Filter" }
         }
         (listed(&artifacts))
-        @if artifacts.len() == ARTIFACTS_MAX { p class="faint" { "These are the newest " (ARTIFACTS_MAX) "." } }
+        @if artifacts.len() == ARTIFACTS_MAX { p class="note" { "These are the newest " (ARTIFACTS_MAX) "." } }
     } };
     Ok(reply::html(StatusCode::OK, page::whole(site, "Artifacts", &body)))
 }
 
 fn listed(artifacts: &[Object]) -> Markup {
-    if artifacts.is_empty() {
-        return html! { p class="empty" { "There are no artifacts." } };
-    }
     html! {
-        div class="scroll" {
-            table class="list" {
-                thead { tr {
-                    th { "File" } th { "Run" } th { "Format" } th class="number" { "Rows" }
-                    th { "Created" } th { "Tags" }
-                } }
-                tbody { @for artifact in artifacts {
-                    tr {
-                        td {
-                            a href={ "/artifact/" (encoded(field(artifact, "artifact_id"))) } { (line(&name_of(artifact))) }
-                            div class="faint" { (line(field(artifact, "artifact_id"))) }
-                        }
-                        td { a href={ "/run/" (encoded(field(artifact, "run_id"))) } { (line(field(artifact, "run_id"))) } }
-                        td { (line(field(artifact, "format"))) }
-                        td class="number" { @if let Some(rows) = rows_of(artifact) { (Unit::Count.text(real(rows))) } }
-                        td class="nowrap" { (line(field(artifact, "created_at"))) }
-                        td { (tags(artifact.get("tags_json"))) }
-                    }
-                } }
+        section {
+            @if artifacts.is_empty() { p class="note" { "There are no such artifacts." } } @else {
+                table class="list" {
+                    thead { tr {
+                        th { "File" } th { "Run" } th { "Format" } th class="number" { "Rows" } th { "Created" } th { "Tags" }
+                    } }
+                    tbody { @for artifact in artifacts { (row(artifact)) } }
+                }
             }
+        }
+    }
+}
+
+fn row(artifact: &Object) -> Markup {
+    let (id, run) = (field(artifact, "artifact_id"), field(artifact, "run_id"));
+    html! {
+        tr {
+            td {
+                a class="name" href={ "/artifact/" (encoded(id)) } { (line(&name_of(artifact))) }
+                div class="id" { (line(id)) }
+            }
+            td { a href={ "/run/" (encoded(run)) } { (line(run)) } }
+            td { (line(field(artifact, "format"))) }
+            td class="number" { @if let Some(rows) = rows_of(artifact) { (Unit::Count.text(real(rows))) } }
+            td class="nowrap" { (line(field(artifact, "created_at"))) }
+            td { (tags(artifact.get("tags_json"))) }
         }
     }
 }
@@ -86,7 +91,7 @@ struct Window {
 
 impl Window {
     fn of(fields: &Fields) -> Self {
-        let offset = fields.number("offset").unwrap_or_default().min(i64::MAX.unsigned_abs() - ROWS_MAX);
+        let offset = fields.number("offset").unwrap_or_default().min(OFFSET_MAX);
         Self { offset, limit: fields.number("limit").unwrap_or(ROWS).clamp(1, ROWS_MAX) }
     }
 
@@ -99,9 +104,9 @@ impl Window {
 }
 
 pub(super) fn page(site: &Site, id: &str, fields: &Fields, check: Check<'_>) -> Result<Response> {
-    let artifact = ArtifactIndex::open(&site.home)?.artifact(id)?.ok_or_else(|| {
-        Error::new(ErrorCode::ArtifactNotFound, format!("artifact not found: {id}"))
-    })?;
+    let artifact = ArtifactIndex::open(&site.home)?
+        .artifact(id)?
+        .ok_or_else(|| Error::new(ErrorCode::ArtifactNotFound, format!("artifact not found: {id}")))?;
     let name = name_of(&artifact);
     let content = match format_of(&artifact) {
         Some(_) => rows(site, &artifact, id, &Window::of(fields), check),
@@ -109,7 +114,7 @@ pub(super) fn page(site: &Site, id: &str, fields: &Fields, check: Check<'_>) -> 
     };
     let body = html! { main {
         h1 { (line(&name)) }
-        p class="faint" {
+        p class="note" {
             (line(field(&artifact, "format"))) " · "
             @if let Some(rows) = rows_of(&artifact) { (Unit::Count.text(real(rows))) " rows · " }
             "made " (line(field(&artifact, "created_at"))) " by "
@@ -119,7 +124,10 @@ pub(super) fn page(site: &Site, id: &str, fields: &Fields, check: Check<'_>) -> 
         @if site.options.sql && format_of(&artifact).is_some() {
             p { a href=(address("/sql", &[("run", Some(field(&artifact, "run_id"))), ("table", Some(id))])) { "Query it" } }
         }
-        @match &content { Ok(content) => { (content) }, Err(error) => { (page::error(error)) } }
+        @match &content {
+            Ok(content) => { section { (content) } },
+            Err(error) => { (page::error(error)) }
+        }
     } };
     let status = content.as_ref().err().map_or(StatusCode::OK, reply::status_of);
     Ok(reply::html(status, page::whole(site, &name, &body)))
@@ -185,6 +193,6 @@ fn shown_text(site: &Site, artifact: &Object) -> Result<Markup> {
     file.take(TEXT_MAX_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(html! {
         pre { (visible(&String::from_utf8_lossy(&bytes))) }
-        @if size > TEXT_MAX_BYTES { p class="faint" { "The first " (TEXT_MAX_BYTES) " of " (size) " bytes are shown." } }
+        @if size > TEXT_MAX_BYTES { p class="note" { "The first " (TEXT_MAX_BYTES) " of " (size) " bytes are shown." } }
     })
 }

@@ -21,9 +21,8 @@ pub(crate) fn open_page(url: &str) -> Result<()> {
     let mut command = Command::new(PROGRAM);
     command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     own_group(&mut command);
-    let refused = |error: std::io::Error| {
-        Error::new(ErrorCode::Io, format!("cannot open a browser with {PROGRAM}: {error}"))
-    };
+    let refused =
+        |error: std::io::Error| Error::new(ErrorCode::Io, format!("cannot open a browser with {PROGRAM}: {error}"));
     command.spawn().map(drop).map_err(refused)
 }
 

@@ -73,7 +73,8 @@ pub(super) fn format_of(artifact: &Object) -> Option<Format> {
 pub(super) fn path_of(home: &Home, artifact: &Object) -> Result<PathBuf> {
     let path = file_path(field(artifact, "uri"))?;
     let real = fs::canonicalize(&path).map_err(|error| {
-        Error::new(ErrorCode::FileNotFound, format!("cannot read file: {}", path.display())).with_hint(error.to_string())
+        Error::new(ErrorCode::FileNotFound, format!("cannot read file: {}", path.display()))
+            .with_hint(error.to_string())
     })?;
     if is_in(&home.runs_dir(), &real) {
         return Ok(real);

@@ -53,9 +53,7 @@ pub(super) fn admit(site: &Site, request: &Parts, token: Option<&str>) -> Result
 fn named(port: u16, request: &Parts) -> Option<String> {
     let host = single(&request.headers, HOST.as_str())?.to_ascii_lowercase();
     let own = |name: &str| {
-        ["127.0.0.1", "localhost"]
-            .iter()
-            .any(|own| name == format!("{own}:{port}") || (port == 80 && name == *own))
+        ["127.0.0.1", "localhost"].iter().any(|own| name == format!("{own}:{port}") || (port == 80 && name == *own))
     };
     let target = request.uri.authority().map(|authority| authority.as_str().to_ascii_lowercase());
     (own(&host) && target.is_none_or(|target| target == host)).then_some(host)
@@ -109,7 +107,9 @@ mod tests {
             request = request.header(*name, value.replace("COOKIE", site.secrets.cookie()));
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let token = target.strip_prefix("/?token=").map(|token| token.replace("TOKEN", site.secrets.token()));
+        let token = target
+            .strip_prefix("/?token=")
+            .map(|token| token.replace("TOKEN", site.secrets.token()).replace("COOKIE", site.secrets.cookie()));
         admit(&site, &parts, token.as_deref())
     }
 
@@ -124,7 +124,10 @@ mod tests {
         assert_eq!(answer("GET", "/", &[HOST]), Err(Refusal::Stranger));
         assert_eq!(answer("GET", "/?token=", &[HOST]), Err(Refusal::Stranger));
         assert_eq!(answer("GET", "/?token=COOKIE", &[HOST]), Err(Refusal::Stranger));
-        assert_eq!(answer("POST", "/?token=TOKEN", &[HOST, ("origin", "http://127.0.0.1:8017")]), Err(Refusal::Stranger));
+        assert_eq!(
+            answer("POST", "/?token=TOKEN", &[HOST, ("origin", "http://127.0.0.1:8017")]),
+            Err(Refusal::Stranger)
+        );
         for cookie in ["velaria_8017=", "velaria_8018=COOKIE", "velaria_8017=COOKIE0", "velaria_8017"] {
             assert_eq!(answer("GET", "/", &[HOST, ("cookie", cookie)]), Err(Refusal::Stranger), "{cookie}");
         }
@@ -132,7 +135,9 @@ mod tests {
 
     #[test]
     fn another_name_of_the_machine_is_refused() {
-        for host in ["evil.example", "evil.example:8017", "127.0.0.1", "127.0.0.1:80", "127.0.0.1.evil.example:8017", ""] {
+        for host in
+            ["evil.example", "evil.example:8017", "127.0.0.1", "127.0.0.1:80", "127.0.0.1.evil.example:8017", ""]
+        {
             assert_eq!(answer("GET", "/?token=TOKEN", &[("host", host), KNOWN]), Err(Refusal::Host), "{host}");
         }
         assert_eq!(answer("GET", "/", &[KNOWN]), Err(Refusal::Host));
@@ -146,9 +151,14 @@ mod tests {
         let own = ("origin", "http://127.0.0.1:8017");
         assert_eq!(answer("POST", "/sql", &[HOST, KNOWN, own]), Ok(Entry::Cookie));
         assert_eq!(answer("POST", "/sql", &[HOST, KNOWN]), Err(Refusal::Origin));
-        for origin in
-            ["null", "http://evil.example", "http://127.0.0.1:8018", "https://127.0.0.1:8017", "http://localhost:8017", ""]
-        {
+        for origin in [
+            "null",
+            "http://evil.example",
+            "http://127.0.0.1:8018",
+            "https://127.0.0.1:8017",
+            "http://localhost:8017",
+            "",
+        ] {
             assert_eq!(answer("POST", "/sql", &[HOST, KNOWN, ("origin", origin)]), Err(Refusal::Origin), "{origin}");
             assert_eq!(answer("GET", "/", &[HOST, KNOWN, ("origin", origin)]), Err(Refusal::Origin), "{origin}");
         }

@@ -61,7 +61,7 @@ struct Page {
 pub(super) fn stream(site: Arc<Site>, source: Box<dyn Source>) -> Response {
     let Ok(place) = Arc::clone(&site.streams).try_acquire_owned() else { return reply::busy() };
     let page = Page { site, source: source.into(), stamp: Vec::new(), told: None, ended: false, _place: place };
-    let events = stream::unfold(page, |mut page| async {
+    let events = stream::unfold(page, |mut page| async move {
         let data = page.next().await?;
         Some((Ok::<_, Infallible>(Event::default().data(data)), page))
     });
@@ -76,7 +76,8 @@ impl Page {
                 self.wait().await;
             }
             let source = Arc::clone(&self.source);
-            let part = job::done(&self.site, Box::new(move |site, check| source.part(site, check))).await;
+            let part =
+                job::done(&self.site, Box::new(move |site: &Site, check: Check<'_>| source.part(site, check))).await;
             // What is gone stays on the page as it was.
             let part = part.unwrap_or_else(|_| Part { html: String::new(), ended: true });
             self.ended = part.ended;

@@ -18,7 +18,7 @@ pub(super) fn whole(site: &Site, title: &str, body: &Markup) -> Markup {
                 a href="/artifacts" { "Artifacts" }
                 @if site.options.sql { a href="/sql" { "SQL" } }
             }
-            span class="faint" title="The home of these runs" { (line(&site.home.root().display().to_string())) }
+            span class="home soft" title="The home of these runs" { (line(&site.home.root().display().to_string())) }
         }
         (body)
     };
@@ -48,7 +48,7 @@ pub(super) fn bare(title: &str, head: &Markup, body: &Markup) -> Markup {
 pub(super) fn error(error: &Error) -> Markup {
     let report = error.report();
     html! {
-        div class="error" role="alert" {
+        div class="failure" role="alert" {
             p { strong { (report.code) } " " (visible(&report.message)) }
             @if let Some(position) = &report.position { (place(position)) }
             @if let Some(hint) = &report.hint { p class="hint" { (visible(hint)) } }

@@ -53,7 +53,7 @@ pub(super) fn text(text: impl Into<Body>, kind: &'static str) -> Response {
 pub(super) fn welcome(site: &Site) -> Response {
     let refresh = html! { meta http-equiv="refresh" content="0;url=/"; };
     let body = html! { p { a href="/" { "Go on to the runs" } } };
-    let mut response = html(StatusCode::OK, page::bare("Velaria", &refresh, &body));
+    let mut response = html(StatusCode::OK, page::bare("Welcome", &refresh, &body));
     let cookie = format!("{}={}; Path=/; HttpOnly; SameSite=Strict", cookie_name(site.port), site.secrets.cookie());
     // Letters, digits and signs: always a header.
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {

@@ -126,16 +126,14 @@ fn list(choice: &Choice, runs: &[Object]) -> Markup {
     html! {
         section id="runs" {
             @if shown.is_empty() {
-                p class="empty" { "There are no such runs. " code { "velaria-cli run start" } " makes one." }
+                p class="note" { "There are no such runs. " code { "velaria-cli run start" } " makes one." }
             } @else {
-                div class="scroll" {
-                    table class="list" {
-                        thead { tr {
-                            th { "Status" } th { "Run" } th { "Action" } th { "Created" }
-                            th class="number" { "Duration" } th class="number" { "Artifacts" } th { "Tags" }
-                        } }
-                        tbody { @for run in shown { (row(run)) } }
-                    }
+                table class="list" {
+                    thead { tr {
+                        th { "Status" } th { "Run" } th { "Action" } th { "Created" }
+                        th class="number" { "Duration" } th class="number" { "Artifacts" } th { "Tags" }
+                    } }
+                    tbody { @for run in shown { (row(run)) } }
                 }
             }
             @if runs.len() > shown.len() && choice.limit < RUNS_MAX {
@@ -151,9 +149,9 @@ fn row(run: &Object) -> Markup {
         tr {
             td { (badge(field(run, "status"))) }
             td {
-                a href={ "/run/" (encoded(id)) } { @if name.is_empty() { (line(id)) } @else { (line(name)) } }
-                @if !name.is_empty() { div class="faint" { (line(id)) } }
-                @if !error.is_empty() { div class="error-line" { (line(error)) } }
+                a class="name" href={ "/run/" (encoded(id)) } { @if name.is_empty() { (line(id)) } @else { (line(name)) } }
+                @if !name.is_empty() { div class="id" { (line(id)) } }
+                @if !error.is_empty() { div class="why" { (line(error)) } }
             }
             td { (line(field(run, "action"))) }
             td class="nowrap" { (line(field(run, "created_at"))) }

@@ -55,7 +55,8 @@ fn allowed(site: &Site) -> Result<()> {
     if site.options.sql {
         return Ok(());
     }
-    Err(Error::new(ErrorCode::AccessDenied, "there is no SQL here").with_hint("velaria-cli ui was started with --no-sql"))
+    Err(Error::new(ErrorCode::AccessDenied, "there is no SQL here")
+        .with_hint("velaria-cli ui was started with --no-sql"))
 }
 
 /// The artifacts of the run `id`, or of all runs, under their names.
@@ -102,21 +103,21 @@ fn in_time(began: Instant, timeout: Duration) -> Result<()> {
 fn shown(rows: &Table, rows_max: usize, elapsed: Duration) -> Result<Markup> {
     let seen: usize = rows.batches.iter().map(|batch| batch.num_rows()).sum();
     let noun = if seen == 1 { "row" } else { "rows" };
-    Ok(html! {
-        p class="faint" role="status" {
+    Ok(html! { section {
+        p class="note" role="status" {
             @if seen > rows_max { "The first " (rows_max) " rows" } @else { (seen) " " (noun) }
             " in " (elapsed.as_millis()) " ms"
         }
-        @for notice in &rows.notices { p class="hint" { (visible(notice)) } }
+        @for notice in &rows.notices { p class="note" { (visible(notice)) } }
         (table(rows, 1, rows_max)?)
-    })
+    } })
 }
 
 fn whole(run: Option<&str>, query: &str, tables: &[Named], result: &Markup) -> Markup {
     html! { main {
         h1 { "SQL" }
         @if let Some(run) = run {
-            p class="faint" {
+            p class="note" {
                 "Over the artifacts of " a href={ "/run/" (encoded(run)) } { (line(run)) } ", or "
                 a href="/sql" { "those of all runs" } "."
             }
@@ -126,17 +127,17 @@ fn whole(run: Option<&str>, query: &str, tables: &[Named], result: &Markup) -> M
             textarea name="sql" rows="8" spellcheck="false" aria-label="The query" autofocus { (query) }
             div class="row" {
                 button { "Run" }
-                span class="faint" { "Ctrl+Enter runs it. Nothing can be changed from here." }
+                span class="soft" { "Ctrl+Enter runs it. Nothing can be changed from here." }
             }
         }
-        section { (result) }
-        details class="tables" open[tables.len() <= 5] {
+        (result)
+        section { details open[tables.len() <= 5] {
             summary { "Tables" }
-            @if tables.is_empty() { p class="empty" { "There are no artifacts with rows." } }
+            @if tables.is_empty() { p class="note" { "There are no artifacts with rows." } }
             ul { @for table in tables.iter().take(SHOWN_MAX) {
-                li { code { (line(&table.quoted())) } " " span class="faint" { (line(&table.about)) } }
+                li { code { (line(&table.quoted())) } " " span class="soft" { (line(&table.about)) } }
             } }
-            @if tables.len() > SHOWN_MAX { p class="faint" { "The newest " (SHOWN_MAX) " are shown; all ids are names." } }
-        }
+            @if tables.len() > SHOWN_MAX { p class="note" { "The newest " (SHOWN_MAX) " are shown; all ids are names." } }
+        } }
     } }
 }

@@ -22,7 +22,8 @@ pub(super) fn table(table: &Table, first: u64, rows_max: usize) -> Result<Markup
     let mut rows = Vec::new();
     for batch in &table.batches {
         let columns = batch.columns().iter().take(shown);
-        let columns = columns.map(|column| Ok((column, formatter(column)?))).collect::<Result<Vec<_>, _>>();
+        let columns =
+            columns.map(|column| formatter(column).map(|texts| (column, texts))).collect::<Result<Vec<_>, _>>();
         let columns = columns.map_err(unprintable)?;
         for row in 0..batch.num_rows().min(rows_max - rows.len()) {
             let cells = columns.iter().map(|(column, texts)| {
@@ -37,7 +38,7 @@ pub(super) fn table(table: &Table, first: u64, rows_max: usize) -> Result<Markup
         }
     }
     Ok(html! {
-        div class="scroll" tabindex="0" role="region" aria-label="Rows" {
+        div class="scroll tall" tabindex="0" role="region" aria-label="Rows" {
             table class="rows" {
                 thead { tr {
                     th class="number soft" { "#" }
@@ -52,7 +53,7 @@ pub(super) fn table(table: &Table, first: u64, rows_max: usize) -> Result<Markup
                 } }
             }
         }
-        @if shown < fields.len() { p class="faint" { (shown) " of " (fields.len()) " columns are shown." } }
+        @if shown < fields.len() { p class="note" { (shown) " of " (fields.len()) " columns are shown." } }
     })
 }
 

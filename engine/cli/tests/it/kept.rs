@@ -262,7 +262,7 @@ fn what_cannot_be_repeated_is_refused_before_there_is_a_run() {
     let whole = fs::read_to_string(&inputs).unwrap();
     for (change, error) in [
         (whole.replace("\"csv-sql\"", "\"teleport\""), "unsupported run action: teleport"),
-        (whole.replace("\"table\"", "\"speed\""), "the run has an argument that is not known here: speed"),
+        (whole.replace("\"table\"", "\"speed\""), "the inputs of the run are not understood"),
         ("{".to_owned(), "is damaged"),
         (whole.replace(&*place.work().to_string_lossy(), "/nowhere"), "the directory of the run is missing: /nowhere"),
     ] {

@@ -70,7 +70,7 @@ fn claimed_entries(content: &mut (impl Read + Seek)) -> io::Result<u64> {
     Ok(end.map_or(0, |count| u64::from(u16::from_le_bytes([count[0], count[1]]))))
 }
 
-fn only_member(path: &Path, content: &mut File) -> Result<Member> {
+fn only_member(path: &Path, content: &mut CountedFile) -> Result<Member> {
     let mut archive = archive(path, content)?;
     let counted: Vec<usize> = (0..archive.len()).filter(|index| counts(&archive, *index)).collect();
     let [index] = counted[..] else {

@@ -12,24 +12,24 @@ use velaria::{Error, ErrorCode, Result};
 use velaria_workspace::{Home, Object, REDACTED, Run};
 
 use super::start;
-use crate::args::{Action, Again, ParsedAction, RunRerunArgs, RunStartArgs, arguments_of, parse_action, plain_part};
+use crate::args::{Action, Again, ParsedAction, RunRerunArgs, RunStartArgs, parse_action, plain_part};
 use crate::failure::Failure;
+use crate::tracked::recorded_args;
 use crate::{Check, Io};
 
 pub(super) fn run(args: &RunRerunArgs, io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), Failure> {
     let inputs = recorded(&args.run_id)?;
     check_whole(&inputs)?;
-    let words = words(&inputs)?;
+    let words = words(&inputs);
     let working_dir = inputs.get("working_dir").and_then(Value::as_str).map(PathBuf::from);
-    if let ParsedAction::Action(action) = parse_action(words.clone())? {
-        check_input(&action, working_dir.as_deref())?;
-    }
+    check_input(&*understood(words.clone())?, working_dir.as_deref())?;
     let text = |name: &str| inputs.get(name).and_then(Value::as_str).map(str::to_owned);
     let again = RunStartArgs {
         run_name: args.run_name.clone().or_else(|| text("run_name")),
         description: text("description"),
         tags: texts(inputs.get("tags")),
         timeout_ms: args.timeout_ms.or_else(|| inputs.get("timeout_ms").and_then(Value::as_u64)),
+        detach: args.detach,
         action: words,
         again: Some(Again { run_id: args.run_id.clone(), working_dir }),
     };
@@ -69,7 +69,7 @@ fn is_redacted(value: &Value) -> bool {
 }
 
 /// The action and its arguments, with the result in the directory of the run that does it.
-fn words(inputs: &Object) -> std::result::Result<Vec<OsString>, Failure> {
+fn words(inputs: &Object) -> Vec<OsString> {
     let action = inputs.get("action").and_then(Value::as_str).unwrap_or_default();
     let mut arguments = inputs.get("action_args").and_then(Value::as_object).cloned().unwrap_or_default();
     if let Some(Value::String(path)) = arguments.get("output_path")
@@ -79,11 +79,27 @@ fn words(inputs: &Object) -> std::result::Result<Vec<OsString>, Failure> {
         arguments.insert("output_path".to_owned(), Value::Null);
         arguments.insert("output_name".to_owned(), name.into());
     }
-    // A stream writes a CSV file wherever it is.
-    if arguments.contains_key("sink_path") {
-        arguments.insert("sink_path".to_owned(), Value::Null);
+    // A stream begins anew, and does not go on where the other one is.
+    for path in ["sink_path", "checkpoint_path"] {
+        if let Some(value) = arguments.get_mut(path) {
+            *value = Value::Null;
+        }
     }
-    arguments_of(action, &arguments)
+    recorded_args(action, &arguments).into_iter().map(OsString::from).collect()
+}
+
+/// The action that `words` say. Another version may have written what this one does not know.
+fn understood(words: Vec<OsString>) -> std::result::Result<Box<Action>, Failure> {
+    match parse_action(words) {
+        Ok(ParsedAction::Action(action)) => Ok(action),
+        Ok(ParsedAction::Text(_)) => Err(not_understood("they ask for help").into()),
+        Err(Failure::Usage(reason)) => Err(not_understood(&reason).into()),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn not_understood(reason: &str) -> Error {
+    Error::new(ErrorCode::MalformedFile, "the inputs of the run are not understood").with_hint(reason)
 }
 
 /// Whether there is something to read; a run that only finds out later would be a run that has failed.

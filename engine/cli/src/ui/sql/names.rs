@@ -83,7 +83,11 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, "a\n1\n").unwrap();
             let format = if name.ends_with("txt") { "text" } else { "csv" };
-            let keys = [("uri", file_uri(&path).unwrap()), ("format", format.into()), ("artifact_id", format!("artifact_{number}"))];
+            let keys = [
+                ("uri", file_uri(&path).unwrap()),
+                ("format", format.into()),
+                ("artifact_id", format!("artifact_{number}")),
+            ];
             keys.into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect()
         };
         files.iter().enumerate().map(artifact).collect()
@@ -116,6 +120,9 @@ mod tests {
             let file = RowFile { path: "/".into(), format: velaria::Format::Csv };
             Named { names: vec![name.to_owned()], about: String::new(), file }.quoted()
         };
-        assert_eq!((quoted("result_1"), quoted("a\"b"), quoted("1a")), ("result_1".into(), "\"a\"\"b\"".into(), "\"1a\"".into()));
+        assert_eq!(
+            (quoted("result_1"), quoted("a\"b"), quoted("1a")),
+            ("result_1".into(), "\"a\"\"b\"".into(), "\"1a\"".into())
+        );
     }
 }
