@@ -1,6 +1,5 @@
 //! Statements that a person types, on a terminal on which lines can be edited.
 
-use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Behavior, CompletionType, Config, Editor};
@@ -102,12 +101,8 @@ struct Typist {
 impl Typist {
     fn new(shell: &Shell, args: &ShellArgs, io: &mut Io<'_>) -> Result<Self, Failure> {
         let behavior = if io.stdout_is_terminal() { Behavior::Stdio } else { Behavior::PreferTerm };
-        let mut config = Config::builder()
-            .completion_type(CompletionType::List)
-            .history_ignore_space(true)
-            .behavior(behavior)
-            .build();
-        config.set_max_history_size(HISTORY_ENTRIES_MAX).map_err(|error| unreadable(&error))?;
+        let config = Config::builder().max_history_size(HISTORY_ENTRIES_MAX).map_err(|error| unreadable(&error))?;
+        let config = config.completion_type(CompletionType::List).history_ignore_space(true).behavior(behavior).build();
         let mut editor = Editor::with_config(config).map_err(|error| unreadable(&error))?;
         editor.set_helper(Some(Helper::new(shell.session.clone())));
         let mut typist = Self { editor, history: None, ahead: String::new() };
