@@ -30,7 +30,12 @@ impl Place {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_velaria-cli"));
         command.arg("shell").args(args).current_dir(self.path());
-        command.env("VELARIA_HOME", self.home()).env("NO_COLOR", "1").env("TERM", "xterm").env_remove("PAGER");
+        command
+            .env_remove("CLICOLOR_FORCE")
+            .env("VELARIA_HOME", self.home())
+            .env("NO_COLOR", "1")
+            .env("TERM", "xterm")
+            .env_remove("PAGER");
         command
     }
 
@@ -197,7 +202,7 @@ fn a_file_replaces_a_view_and_never_a_table() {
     );
     let missing = place.fed(&["nosuch.csv"], "");
     assert_eq!(missing.status.code(), Some(1));
-    assert!(err(&missing).starts_with("error: file not found: nosuch.csv [VEL-6001]"), "{}", err(&missing));
+    assert!(err(&missing).starts_with("error: cannot stat source file: nosuch.csv [VEL-6001]"), "{}", err(&missing));
 }
 
 #[test]
@@ -234,20 +239,31 @@ mod typed {
     /// What has not happened by then does not happen.
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    /// A shell behind a terminal of 24 rows.
+    /// A shell behind a terminal of 24 rows. It is so wide that no line is wrapped: each wrap shows the prompt once more.
     struct Terminal {
         session: OsSession,
     }
 
     impl Terminal {
-        fn open(mut command: Command) -> Self {
-            command.stdin(Stdio::inherit());
-            let mut session = Session::spawn(command).unwrap();
-            session.set_expect_timeout(Some(PATIENCE));
-            session.get_process_mut().set_window_size(100, 24).unwrap();
-            let mut terminal = Self { session };
+        fn open(command: &Command) -> Self {
+            let mut terminal = Self::begin(command);
             terminal.sees(PROMPT);
             terminal
+        }
+
+        fn begin(command: &Command) -> Self {
+            let mut sized = Command::new("sh");
+            sized.args(["-c", "stty cols 200 rows 24; exec \"$0\" \"$@\""]).arg(command.get_program());
+            sized.args(command.get_args()).current_dir(command.get_current_dir().unwrap());
+            for (name, value) in command.get_envs() {
+                match value {
+                    Some(value) => sized.env(name, value),
+                    None => sized.env_remove(name),
+                };
+            }
+            let mut session = Session::spawn(sized).unwrap();
+            session.set_expect_timeout(Some(PATIENCE));
+            Self { session }
         }
 
         fn keys(&mut self, keys: &str) {
@@ -289,7 +305,7 @@ mod typed {
     #[test]
     fn a_statement_may_have_many_lines_and_ctrl_d_leaves() {
         let place = Place::new();
-        let mut terminal = Terminal::open(place.command(&["people.csv"]));
+        let mut terminal = Terminal::open(&place.command(&["people.csv"]));
         terminal.line("SELECT upper(name)");
         terminal.line("AS loud FROM people");
         terminal.line("WHERE score > 20;");
@@ -309,7 +325,7 @@ mod typed {
     #[test]
     fn tab_completes_names_keywords_commands_and_files() {
         let place = Place::new();
-        let mut terminal = Terminal::open(place.command(&["people.csv", "-o", "csv"]));
+        let mut terminal = Terminal::open(&place.command(&["people.csv", "-o", "csv"]));
         terminal.keys("sele\t upper(nam\t) AS loud fro\t peo\t;\r");
         terminal.sees("ALICE");
         terminal.sees(PROMPT);
@@ -323,9 +339,9 @@ mod typed {
         terminal.sees("42");
         terminal.sees(PROMPT);
         // A name that a statement has just made.
-        terminal.line("CREATE TABLE zebras (stripes INT);");
+        terminal.line("CREATE TABLE zebras (zigzags INT);");
         terminal.sees(PROMPT);
-        terminal.keys("INSERT INTO zeb\t VALUES (77); SELECT 1 + str\t AS s FROM zebras;\r");
+        terminal.keys("INSERT INTO zeb\t VALUES (77); SELECT 1 + zig\t AS s FROM zebras;\r");
         terminal.sees("78");
         terminal.sees(PROMPT);
         terminal.leaves();
@@ -334,9 +350,10 @@ mod typed {
     #[test]
     fn ctrl_c_clears_what_is_typed_and_cancels_what_runs() {
         let place = Place::new();
-        let mut terminal = Terminal::open(place.command(&["people.csv"]));
+        let mut terminal = Terminal::open(&place.command(&["people.csv"]));
         terminal.line("SELECT 'never closed");
         terminal.keys("and more");
+        terminal.sees("and more");
         terminal.keys(CTRL_C);
         terminal.sees(PROMPT);
         terminal.line("CREATE TABLE kept AS SELECT 6 AS a;");
@@ -359,7 +376,7 @@ mod typed {
         let history = place.home().join("history");
         let mut command = place.command(&["-o", "csv"]);
         command.env("CANARY_TOKEN", "canary-in-the-environment");
-        let mut terminal = Terminal::open(command);
+        let mut terminal = Terminal::open(&command);
         terminal.line("SELECT 'canary-in-the-environment' AS a;");
         terminal.sees(PROMPT);
         terminal.line(".open people.csv AS p password=canary-on-the-line");
@@ -373,7 +390,7 @@ mod typed {
         assert!(kept.contains("AS p password=***") && !kept.contains("canary"), "{kept}");
         assert_eq!(fs::metadata(&history).unwrap().permissions().mode() & 0o777, 0o600);
 
-        let mut terminal = Terminal::open(place.command(&["-o", "csv"]));
+        let mut terminal = Terminal::open(&place.command(&["-o", "csv"]));
         terminal.keys(UP);
         terminal.sees("AS answer;");
         terminal.keys("\r");
@@ -382,7 +399,7 @@ mod typed {
         terminal.leaves();
 
         fs::remove_file(&history).unwrap();
-        let mut terminal = Terminal::open(place.command(&["--no-history"]));
+        let mut terminal = Terminal::open(&place.command(&["--no-history"]));
         terminal.line("SELECT 40 + 2 AS answer;");
         terminal.sees("42");
         terminal.sees(PROMPT);
@@ -394,11 +411,7 @@ mod typed {
     fn a_home_that_cannot_be_costs_the_history_and_nothing_else() {
         let place = Place::new();
         fs::write(place.home(), "").unwrap();
-        let mut command = place.command(&[]);
-        command.stdin(Stdio::inherit());
-        let mut session = Session::spawn(command).unwrap();
-        session.set_expect_timeout(Some(PATIENCE));
-        let mut terminal = Terminal { session };
+        let mut terminal = Terminal::begin(&place.command(&[]));
         terminal.sees("warning: there is no history: ");
         terminal.sees(PROMPT);
         terminal.line("SELECT 40 + 2 AS answer;");
@@ -409,7 +422,7 @@ mod typed {
     #[test]
     fn settings_change_what_is_shown() {
         let place = Place::new();
-        let mut terminal = Terminal::open(place.command(&["people.csv"]));
+        let mut terminal = Terminal::open(&place.command(&["people.csv"]));
         terminal.line(".help");
         terminal.sees(".explain QUERY");
         terminal.sees(PROMPT);
@@ -417,14 +430,18 @@ mod typed {
         terminal.sees(PROMPT);
         terminal.line("SELECT name, score FROM people ORDER BY name LIMIT 1;");
         terminal.sees("alice,10.0");
+        terminal.sees(PROMPT);
         terminal.line(".timer on");
         terminal.sees(PROMPT);
         terminal.line("SELECT 40 + 2 AS answer;");
         terminal.sees("42");
         terminal.sees("time: ");
+        terminal.sees(PROMPT);
         terminal.line(".mode table");
+        terminal.sees(PROMPT);
         terminal.line(".explain SELECT name FROM people");
         terminal.sees("physical");
+        terminal.sees(PROMPT);
         terminal.line("quit");
         assert_eq!(terminal.ends(), 0);
     }
@@ -434,7 +451,7 @@ mod typed {
         let place = Place::new();
         let mut command = place.command(&[]);
         command.env("PAGER", "sed s/^/paged:/");
-        let mut terminal = Terminal::open(command);
+        let mut terminal = Terminal::open(&command);
         terminal.line("SELECT 40 + 2 AS short;");
         assert!(!terminal.sees("1 row").contains("paged:"));
         terminal.sees(PROMPT);
@@ -454,7 +471,7 @@ mod typed {
         let place = Place::new();
         let mut command = place.command(&[]);
         command.env("PAGER", "velaria-no-such-pager");
-        let mut terminal = Terminal::open(command);
+        let mut terminal = Terminal::open(&command);
         terminal.line("SELECT * FROM range(30);");
         terminal.sees("30 rows");
         terminal.sees(PROMPT);
@@ -465,7 +482,7 @@ mod typed {
     fn a_signal_ends_a_shell_that_waits() {
         for (signal, code) in [("-TERM", 143), ("-HUP", 129)] {
             let place = Place::new();
-            let mut terminal = Terminal::open(place.command(&[]));
+            let mut terminal = Terminal::open(&place.command(&[]));
             terminal.line("SELECT 40 + 2 AS answer;");
             terminal.sees("42");
             terminal.sees(PROMPT);
@@ -478,7 +495,7 @@ mod typed {
     #[test]
     fn what_is_typed_while_a_statement_runs_is_not_lost() {
         let place = Place::new();
-        let mut terminal = Terminal::open(place.command(&["-o", "csv"]));
+        let mut terminal = Terminal::open(&place.command(&["-o", "csv"]));
         terminal.line("SELECT 40 + 2 AS answer; SELECT COUNT(*) AS n FROM range(300000000) AS t(v) WHERE v % 7 = 1;");
         terminal.sees("42");
         terminal.keys("SELECT 6 * 6 AS first;\nSELECT 7 *\n7 AS second;\n");
@@ -493,7 +510,7 @@ mod typed {
         let place = Place::new();
         let mut command = place.command(&["people.csv", "-o", "csv"]);
         command.env("TERM", "dumb");
-        let mut terminal = Terminal::open(command);
+        let mut terminal = Terminal::open(&command);
         terminal.line("SELECT upper(name) AS loud FROM people");
         terminal.sees("      -> ");
         terminal.line("WHERE score > 20;");
