@@ -592,15 +592,13 @@ fn read<T: CommandFactory + FromArgMatches>(
     let argv = std::iter::once(OsString::from(program)).chain(args.iter().cloned());
     match command.clone().try_get_matches_from(argv).and_then(|found| T::from_arg_matches(&found)) {
         Ok(line) => Ok(Read::Line(line)),
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => Ok(Read::Help(rendered(&error, colors))),
-        Err(error) if error.kind() == ErrorKind::DisplayVersion => Ok(Read::Version(rendered(&error, colors))),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            let text = error.render();
+            let text = if colors == Colors::Some { text.ansi().to_string() } else { text.to_string() };
+            Ok(if error.kind() == ErrorKind::DisplayHelp { Read::Help(text) } else { Read::Version(text) })
+        }
         Err(error) => Err(Failure::Usage(usage_message(&error, group))),
     }
-}
-
-fn rendered(error: &clap::Error, colors: Colors) -> String {
-    let text = error.render();
-    if colors == Colors::Some { text.ansi().to_string() } else { text.to_string() }
 }
 
 /// The words of the contract, which are those of Python's argparse.

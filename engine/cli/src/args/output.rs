@@ -48,13 +48,13 @@ impl OutputArgs {
         self.max_width.or_else(terminal).filter(|width| *width > 0).map(usize::from)
     }
 
-    /// The same format for a file.
-    pub(crate) fn for_file(&self) -> Self {
-        Self { output: Some(self.format()), terminal: false, ..self.clone() }
-    }
-
     /// Whether standard output is a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         self.terminal
+    }
+
+    /// The same format for a file.
+    pub(crate) fn for_file(&self) -> Self {
+        Self { output: Some(self.format()), terminal: false, ..self.clone() }
     }
 }
