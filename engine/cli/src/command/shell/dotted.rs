@@ -101,9 +101,9 @@ impl Shell {
         if rest.is_empty() {
             return Ok(io.complain(&format!("{}\n", self.output.rows_max()))?);
         }
-        let rows = rest
-            .parse()
-            .map_err(|_| invalid(format!("not a number of rows: {rest}")).with_hint("write .maxrows 100"))?;
+        let rows = rest.parse();
+        let rows =
+            rows.map_err(|_| invalid(format!("not a number of rows: {rest}")).with_hint("write .maxrows 100"))?;
         self.output.max_rows = Some(rows);
         Ok(())
     }
