@@ -19,7 +19,7 @@ use super::wishes::{Wishes, cancelled};
 use super::{Order, RunFailure, batch, grace, stream};
 use crate::args::{Action, ParsedAction, VectorSearchInput, parse_action};
 use crate::command::Table;
-use crate::command::csv_sql::ResultJson;
+use crate::command::answer::{Asked, ResultJson};
 use crate::command::vector_search::Found;
 use crate::failure::Failure;
 use crate::progress::recorder;
@@ -86,7 +86,8 @@ impl Serialize for Payload<'_> {
             Self::Sql { name, query, input_type, rows } => {
                 // What is a secret to the record of the run is one here.
                 let query = Redactor::from_env().text(query);
-                ResultJson::new(name, &query, input_type.as_deref(), rows).serialize(serializer)
+                let asked = Asked { table: Some(name), query: &query, input_type: input_type.as_deref() };
+                ResultJson::new(asked, rows).serialize(serializer)
             }
             Self::Vector { input, found } => found.document(input).serialize(serializer),
             Self::Stream { processed_batches, rows, progress } => StreamJson {

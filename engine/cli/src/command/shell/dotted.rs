@@ -99,11 +99,12 @@ impl Shell {
 
     fn set_max_rows(&mut self, rest: &str, io: &mut Io<'_>) -> std::result::Result<(), Failure> {
         if rest.is_empty() {
-            return Ok(io.complain(&format!("{}\n", self.output.max_rows))?);
+            return Ok(io.complain(&format!("{}\n", self.output.rows_max()))?);
         }
-        self.output.max_rows = rest
-            .parse()
-            .map_err(|_| invalid(format!("not a number of rows: {rest}")).with_hint("write .maxrows 100"))?;
+        let rows = rest.parse();
+        let rows =
+            rows.map_err(|_| invalid(format!("not a number of rows: {rest}")).with_hint("write .maxrows 100"))?;
+        self.output.max_rows = Some(rows);
         Ok(())
     }
 
