@@ -5,6 +5,9 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/velaria/target}"
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
+# What `velaria-cli --version --json` says it was built of; nothing outside of a checkout.
+VELARIA_COMMIT=$(git -C "$ROOT" rev-parse HEAD 2>/dev/null || true)
+export VELARIA_COMMIT
 VENV="$ROOT/.venv"
 DIST="$ROOT/dist"
 MATURIN="maturin>=1.9,<2"

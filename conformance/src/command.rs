@@ -90,15 +90,16 @@ pub fn main(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: 
 fn execute_functions(functions: &Functions, out: &mut dyn Write) -> Result<bool> {
     let current = std::env::current_dir().map_err(Error::io(Path::new(".")))?;
     let root = find_root(&current)?;
-    let page = functions::page(&root)?;
-    let path = root.join(functions::PAGE);
-    if functions.write {
-        std::fs::write(&path, page).map_err(Error::io(&path))?;
-        return Ok(true);
-    }
-    let is_fresh = std::fs::read_to_string(&path).map_err(Error::io(&path))? == page;
-    if !is_fresh {
-        writeln!(out, "{} is stale: write it with `velaria-conformance functions --write`", functions::PAGE)?;
+    let made = [(functions::PAGE, functions::page(&root)?), (functions::HELP, functions::help(&root)?)];
+    let mut is_fresh = true;
+    for (name, text) in made {
+        let path = root.join(name);
+        if functions.write {
+            std::fs::write(&path, text).map_err(Error::io(&path))?;
+        } else if std::fs::read_to_string(&path).map_err(Error::io(&path))? != text {
+            is_fresh = false;
+            writeln!(out, "{name} is stale: write it with `velaria-conformance functions --write`")?;
+        }
     }
     Ok(is_fresh)
 }

@@ -95,7 +95,9 @@ def test_ctrl_c_cancels_a_statement_and_keeps_the_session_and_the_interpreter(tm
         terminal.keys("\x03")
         terminal.sees("cancelled")
         terminal.sees(PROMPT)
-    terminal.keys("SELECT 'never closed\r\x03")
+    terminal.keys("SELECT 'never closed\rand more")
+    terminal.sees("and more")
+    terminal.keys("\x03")
     terminal.sees(PROMPT)
     terminal.keys("\x04")
     assert terminal.close() == 0

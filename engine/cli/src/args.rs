@@ -5,10 +5,14 @@ mod describe;
 mod functions;
 mod global;
 mod index;
+mod insight;
+mod output;
 mod run;
 mod shell;
 mod stream_sql;
+mod tree;
 mod ui;
+mod version;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -24,6 +28,8 @@ pub(crate) use self::describe::DescribeArgs;
 pub(crate) use self::functions::FunctionsArgs;
 pub(crate) use self::global::GlobalArgs;
 pub(crate) use self::index::IndexCommand;
+pub(crate) use self::insight::InsightArgs;
+pub(crate) use self::output::OutputArgs;
 pub(crate) use self::run::{
     Action, Again, ArtifactsCommand, ArtifactsExportArgs, ArtifactsListArgs, ArtifactsOpenArgs, ArtifactsPreviewArgs,
     CsvSqlAction, ExportFormat, FileSqlAction, ResultArgs, RunCancelArgs, RunCleanupArgs, RunCommand, RunDiffArgs,
@@ -32,10 +38,14 @@ pub(crate) use self::run::{
 };
 pub(crate) use self::shell::ShellArgs;
 pub(crate) use self::stream_sql::StreamSqlAction;
+pub(crate) use self::tree::{actions, tree};
 pub(crate) use self::ui::UiArgs;
 use crate::color::Colors;
 use crate::failure::Failure;
 use crate::output::Format;
+
+/// The name of the program.
+pub(crate) const PROGRAM: &str = "velaria-cli";
 
 /// What a command line asks for.
 pub(crate) enum Parsed {
@@ -47,8 +57,17 @@ pub(crate) enum Parsed {
 
 /// Local-first SQL on files.
 #[derive(Debug, Parser)]
-#[command(name = "velaria-cli", version, disable_help_subcommand = true, arg_required_else_help = false)]
+#[command(
+    name = PROGRAM,
+    version,
+    disable_help_subcommand = true,
+    arg_required_else_help = false,
+    after_help = "Example:\n  velaria-cli csv-sql --csv scores.csv --query 'SELECT COUNT(*) AS scores FROM input_table'"
+)]
 struct CommandLine {
+    /// With --version: one JSON document, which also says what the program was built of
+    #[arg(long, requires = "version")]
+    json: bool,
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
@@ -82,7 +101,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  velaria-cli sniff scores.csv --option encoding=gbk -o json")]
     Sniff(SniffArgs),
     /// Describe the columns of a file: types, counts, and how values are spread
-    #[command(after_help = "Example:\n  velaria-cli describe scores.csv")]
+    #[command(
+        after_help = "Examples:\n  velaria-cli describe scores.csv -o vertical\n  velaria-cli describe scores.csv --option delimiter=';'"
+    )]
     Describe(DescribeArgs),
     /// List the functions of SQL
     #[command(after_help = "Example:\n  velaria-cli functions date -o table")]
@@ -93,13 +114,16 @@ pub(crate) enum Command {
     )]
     Shell(ShellArgs),
     /// Start tracked runs, and look at them
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  velaria-cli run start -- csv-sql --csv scores.csv --query 'SELECT COUNT(*) AS scores FROM input_table'"
+    )]
     Run(RunCommand),
     /// Look at what tracked runs have made
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  velaria-cli artifacts list --limit 5")]
     Artifacts(ArtifactsCommand),
     /// Look after the index of runs and artifacts
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  velaria-cli index rebuild")]
     Index(IndexCommand),
     /// Look at runs in a browser
     #[command(after_help = "Example:\n  velaria-cli ui --port 8017")]
@@ -124,6 +148,8 @@ pub(crate) struct CsvSqlArgs {
     pub(crate) input: CsvSqlInput,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) insight: InsightArgs,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
 }
@@ -155,6 +181,8 @@ pub(crate) struct FileSqlArgs {
     pub(crate) input: FileSqlInput,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) insight: InsightArgs,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
 }
@@ -256,10 +284,12 @@ pub(crate) struct SqlArgs {
     #[arg(long = "param", value_name = "NAME=VALUE", conflicts_with = "jsonl")]
     pub(crate) params: Vec<String>,
     /// Read one JSON object a line ({"sql": "..."}) and answer each with one JSON line, in one session
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["explain", "timing", "profile"])]
     pub(crate) jsonl: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) insight: InsightArgs,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
 }
@@ -378,6 +408,11 @@ impl LimitArgs {
         self.check_read(if path.exists() { path } else { folder.unwrap_or(Path::new(".")) })
     }
 
+    /// These limits, in a session that changes nothing.
+    pub(crate) fn read_only(&self) -> Self {
+        Self { read_only: true, ..self.clone() }
+    }
+
     /// The limits that were given, for the record of a run.
     pub(crate) fn given(&self) -> Map<String, Value> {
         let paths: Vec<String> = self.allow_path.iter().map(|path| path.display().to_string()).collect();
@@ -424,36 +459,6 @@ pub(crate) fn plain_part(path: &Path) -> PathBuf {
         return path.to_owned();
     }
     Path::new(".").join(path.components().take_while(is_plain).collect::<PathBuf>())
-}
-
-/// How results are printed.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct OutputArgs {
-    /// The format of the result [default: table on a terminal, else json]
-    #[arg(short = 'o', long = "output", value_name = "FORMAT", value_enum)]
-    pub(crate) output: Option<Format>,
-    /// The most rows that a table shows
-    #[arg(long, value_name = "N", default_value_t = 40)]
-    pub(crate) max_rows: usize,
-    #[arg(skip)]
-    terminal: bool,
-}
-
-impl OutputArgs {
-    /// The format that was asked for, or the one that fits the reader.
-    pub(crate) fn format(&self) -> Format {
-        self.output.unwrap_or(if self.terminal { Format::Table } else { Format::Json })
-    }
-
-    /// Whether standard output is a terminal.
-    pub(crate) fn is_terminal(&self) -> bool {
-        self.terminal
-    }
-
-    /// The same format for a file.
-    pub(crate) fn for_file(&self) -> Self {
-        Self { output: Some(self.format()), terminal: false, ..self.clone() }
-    }
 }
 
 impl Command {
@@ -521,17 +526,20 @@ impl Action {
 /// What a parser gives: a command, or help or the version to print.
 enum Read<T> {
     Line(T),
-    Text(String),
+    Help(String),
+    Version(String),
 }
 
 /// Reads a command line, without the program name.
 pub(crate) fn parse(args: Vec<OsString>, terminal: bool, colors: Colors) -> Result<Parsed, Failure> {
-    Ok(match read::<CommandLine>("velaria-cli", &args, colors)? {
+    let for_program = args.iter().take_while(|arg| arg.to_string_lossy().starts_with('-')).any(|arg| arg == "--json");
+    Ok(match read::<CommandLine>(PROGRAM, &args, colors)? {
         Read::Line(mut line) => {
             line.command.set_terminal(terminal);
             Parsed::Command(Box::new(line.command), line.globals)
         }
-        Read::Text(text) => Parsed::Text(text),
+        Read::Version(_) if for_program => Parsed::Text(version::document()?),
+        Read::Help(text) | Read::Version(text) => Parsed::Text(text),
     })
 }
 
@@ -561,7 +569,7 @@ pub(crate) fn parse_action(args: Vec<OsString>) -> Result<ParsedAction, Failure>
     }
     Ok(match read::<ActionLine>("velaria-cli run start --", &args, Colors::None)? {
         Read::Line(line) => ParsedAction::Action(Box::new(line.action)),
-        Read::Text(text) => ParsedAction::Text(text),
+        Read::Help(text) | Read::Version(text) => ParsedAction::Text(text),
     })
 }
 
@@ -586,7 +594,8 @@ fn read<T: CommandFactory + FromArgMatches>(
         Ok(line) => Ok(Read::Line(line)),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             let text = error.render();
-            Ok(Read::Text(if colors == Colors::Some { text.ansi().to_string() } else { text.to_string() }))
+            let text = if colors == Colors::Some { text.ansi().to_string() } else { text.to_string() };
+            Ok(if error.kind() == ErrorKind::DisplayHelp { Read::Help(text) } else { Read::Version(text) })
         }
         Err(error) => Err(Failure::Usage(usage_message(&error, group))),
     }

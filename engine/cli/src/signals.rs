@@ -51,6 +51,7 @@ impl Signals {
     }
 
     /// The exit code for a signal that is not Ctrl-C.
+    #[cfg(unix)]
     pub(crate) fn fatal_exit_code(&self) -> Option<u8> {
         self.came().filter(|signal| *signal != SIGINT).and_then(|_| self.exit_code())
     }

@@ -245,7 +245,8 @@ impl ArtifactIndex {
     /// # Errors
     /// Those of [`ArtifactIndex::insert_artifact`].
     pub fn insert_artifacts(&self, artifacts: &[Object]) -> Result<()> {
-        let events = artifacts.iter().map(|artifact| Event::artifact(artifact, self.now())).collect::<Result<Vec<_>>>()?;
+        let events =
+            artifacts.iter().map(|artifact| Event::artifact(artifact, self.now())).collect::<Result<Vec<_>>>()?;
         for event in &events {
             if let Event::Artifact(row) = event {
                 self.remember(row)?;

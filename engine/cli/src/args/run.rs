@@ -27,15 +27,19 @@ pub(crate) enum RunCommand {
     #[command(after_help = "Example:\n  velaria-cli run cancel --run-id 20261121T073807Z_41f61f86")]
     Cancel(RunCancelArgs),
     /// Show a run and its artifacts
+    #[command(after_help = "Example:\n  velaria-cli run show --run-id 20261121T073807Z_41f61f86")]
     Show(RunIdArgs),
     /// Show how far a run is
+    #[command(after_help = "Example:\n  velaria-cli run status --run-id 20261121T073807Z_41f61f86")]
     Status(RunStatusArgs),
     /// Follow a run until it ends
     #[command(after_help = "Example:\n  velaria-cli run watch --run-id 20261121T074802Z_99f3c554 --jsonl")]
     Watch(RunWatchArgs),
     /// List runs, the newest first
+    #[command(after_help = "Example:\n  velaria-cli run list --status failed --limit 5")]
     List(RunListArgs),
     /// Show the result of a run
+    #[command(after_help = "Example:\n  velaria-cli run result --run-id 20261121T073807Z_41f61f86 --limit 10")]
     Result(RunIdArgs),
     /// Show how two runs and their results differ
     #[command(
@@ -49,6 +53,7 @@ pub(crate) enum RunCommand {
     #[command(after_help = "Example:\n  velaria-cli run open --run-id 20261121T074802Z_99f3c554")]
     Open(RunOpenArgs),
     /// Forget runs that have ended
+    #[command(after_help = "Example:\n  velaria-cli run cleanup --keep-last 20 --delete-files")]
     Cleanup(RunCleanupArgs),
 }
 
@@ -74,8 +79,12 @@ impl RunCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ArtifactsCommand {
     /// List artifacts, the newest first
+    #[command(after_help = "Example:\n  velaria-cli artifacts list --run-id 20261121T073807Z_41f61f86")]
     List(ArtifactsListArgs),
     /// Show the first rows of an artifact
+    #[command(
+        after_help = "Example:\n  velaria-cli artifacts preview --artifact-id artifact_0123456789abcdef --limit 10"
+    )]
     Preview(ArtifactsPreviewArgs),
     /// Write an artifact as a file of any format
     #[command(
@@ -377,12 +386,24 @@ pub(crate) struct ArtifactsPreviewArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
     /// Run one query over one CSV file
+    #[command(
+        after_help = "Example:\n  velaria-cli run start -- csv-sql --csv scores.csv --query 'SELECT COUNT(*) AS scores FROM input_table'"
+    )]
     CsvSql(CsvSqlAction),
     /// Run one query over one file of any format
+    #[command(
+        after_help = "Example:\n  velaria-cli run start -- file-sql --input-path events.ndjson --query 'SELECT COUNT(*) AS events FROM input_table'"
+    )]
     FileSql(FileSqlAction),
     /// Find the rows of one CSV file whose vectors are nearest to another one
+    #[command(
+        after_help = "Example:\n  velaria-cli run start -- vector-search --csv items.csv --vector-column embedding --query-vector '1.0,0.5,0.0'"
+    )]
     VectorSearch(VectorSearchAction),
     /// Run a query over the CSV files that arrive in a directory, for some micro-batches
+    #[command(
+        after_help = "Example:\n  velaria-cli run start -- stream-sql-once --source-csv-dir incoming --sink-schema 'key STRING, total INT' --query 'INSERT INTO output_sink SELECT key, SUM(value) AS total FROM input_stream GROUP BY key'"
+    )]
     StreamSqlOnce(StreamSqlOnceAction),
     /// Run a query over the files that arrive in a directory, until it is stopped; it can be resumed
     StreamSql(StreamSqlAction),

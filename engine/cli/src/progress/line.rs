@@ -6,7 +6,7 @@ use serde_json::Value;
 use velaria::Progress;
 
 /// The bar itself has at most so many characters, and at least.
-const BAR_MAX: usize = 30;
+const BAR_MAX: usize = 24;
 const BAR_MIN: usize = 8;
 /// The rest of the time is not guessed before.
 const GUESS_AFTER: Duration = Duration::from_secs(1);
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_bar_says_how_far_and_how_long() {
         let words = "50%  1.2M rows  5.0 MiB  625.0k rows/s  eta 0:02";
-        assert_eq!(HALF.line(79), format!("[{}{}]  {words}", "=".repeat(13), " ".repeat(14)));
+        assert_eq!(HALF.line(79), format!("[{}{}]  {words}", "=".repeat(12), " ".repeat(12)));
         assert_eq!(HALF.line(50), format!(" {words}"));
         assert_eq!(HALF.line(10), " 50%  1.2M");
         assert_eq!(HALF.line(0), "");

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use velaria::{Error, ErrorCode, Result};
 use velaria_workspace::Run;
 
-use super::wishes::cancelled;
 use crate::Check;
 
 /// The longest time between two looks at the process, and the shortest: one that ends at once is not waited for long.
@@ -25,7 +24,9 @@ pub(crate) enum Ended {
     /// Because its time was over.
     TimedOut,
     /// Because somebody has cancelled its run.
-    Cancelled(Error),
+    Cancelled,
+    /// Because the command that waits for it was interrupted.
+    Interrupted(Error),
 }
 
 /// How long is waited for a worker.
@@ -73,7 +74,7 @@ pub(crate) fn run_worker(
         thread::sleep(pause(began));
     }
     let _ = run.kill_worker();
-    Ok(end.map_or_else(|| Ended::Cancelled(cancelled()), |(_, reason)| reason))
+    Ok(end.map_or(Ended::Cancelled, |(_, reason)| reason))
 }
 
 /// How long to wait before the next look at a worker that began at `began`.
@@ -86,9 +87,9 @@ fn reason(run: &Run, is_over: bool, check: Check<'_>) -> Option<(Instant, Ended)
     let reason = if let Err(interrupt) = check() {
         // The worker is ended when it cannot be asked.
         let _ = run.request_cancel();
-        Ended::Cancelled(interrupt)
+        Ended::Interrupted(interrupt)
     } else if run.cancel_requested() {
-        Ended::Cancelled(cancelled())
+        Ended::Cancelled
     } else if is_over {
         Ended::TimedOut
     } else {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use velaria::{Error, ErrorCode, Result, json};
 use velaria_workspace::{Run, RunStatus};
 
+use super::wishes::cancelled;
 use super::{Ended, Order, Patience, RunFailure, release_worker, run_worker};
 use crate::args::Action;
 use crate::failure::Failure;
@@ -64,15 +65,16 @@ pub(crate) fn launch(
     }
     let ended = told.and_then(|told| attend(io, &told, run, action, order.timeout_ms, check));
     if run.action_result_path().is_file() {
-        return print_document(run, action, io);
+        let printed = print_document(run, action, io);
+        // Whatever the run has come to: the command itself was told to end.
+        return if matches!(ended, Ok(Ended::Interrupted(_))) { printed.and(Err(Failure::Told)) } else { printed };
     }
     match ended {
         Ok(Ended::TimedOut) => failed(run, RunStatus::TimedOut, &timed_out(order.timeout_ms.unwrap_or_default()), io),
-        Ok(Ended::Cancelled(error)) => failed(run, RunStatus::Cancelled, &error, io),
+        Ok(Ended::Interrupted(error)) => failed(run, RunStatus::Cancelled, &error, io),
+        Ok(Ended::Cancelled) => failed(run, RunStatus::Cancelled, &cancelled(), io),
         // Somebody has ended the worker because it did not follow the wish.
-        Ok(Ended::Exited(_)) if run.cancel_requested() => {
-            failed(run, RunStatus::Cancelled, &super::wishes::cancelled(), io)
-        }
+        Ok(Ended::Exited(_)) if run.cancel_requested() => failed(run, RunStatus::Cancelled, &cancelled(), io),
         Ok(Ended::Exited(status)) => failed(run, RunStatus::Failed, &died(status), io),
         Err(error) => failed(run, status_of(&error), &error, io),
     }

@@ -19,7 +19,7 @@ use super::wishes::{Wishes, cancelled};
 use super::{Order, RunFailure, batch, grace, stream};
 use crate::args::{Action, ParsedAction, VectorSearchInput, parse_action};
 use crate::command::Table;
-use crate::command::csv_sql::ResultJson;
+use crate::command::answer::{Asked, ResultJson};
 use crate::command::vector_search::Found;
 use crate::failure::Failure;
 use crate::progress::recorder;
@@ -86,7 +86,8 @@ impl Serialize for Payload<'_> {
             Self::Sql { name, query, input_type, rows } => {
                 // What is a secret to the record of the run is one here.
                 let query = Redactor::from_env().text(query);
-                ResultJson::new(name, &query, input_type.as_deref(), rows).serialize(serializer)
+                let asked = Asked { table: Some(name), query: &query, input_type: input_type.as_deref() };
+                ResultJson::new(asked, rows).serialize(serializer)
             }
             Self::Vector { input, found } => found.document(input).serialize(serializer),
             Self::Stream { processed_batches, rows, progress } => StreamJson {
@@ -184,7 +185,7 @@ fn perform<'a>(action: &'a Action, run: &Run, check: Check<'_>) -> Result<Done<'
 /// Writes down what came of the action, and how it ended: `status` says that of one that was stopped. The document is last:
 /// with it the run has ended as it says.
 fn end(action: &Action, run: &Run, done: &Done<'_>, status: &dyn Fn(&Error) -> RunStatus) -> Result<()> {
-    let records = records(run, &done.artifacts)?;
+    let records = records(action, run, &done.artifacts)?;
     let status = done.stopped.as_ref().map_or(RunStatus::Succeeded, status);
     if let Some(error) = done.stopped.as_ref().filter(|_| !action.is_done(status)) {
         let failure = RunFailure::new(run, status, error).with_artifacts(records);
@@ -210,10 +211,10 @@ fn end(action: &Action, run: &Run, done: &Done<'_>, status: &dyn Fn(&Error) -> R
 }
 
 /// The records of `artifacts`. A run that was resumed has some of them already, which stay the same artifacts.
-fn records(run: &Run, artifacts: &[NewArtifact]) -> Result<Vec<Object>> {
+fn records(action: &Action, run: &Run, artifacts: &[NewArtifact]) -> Result<Vec<Object>> {
     let filter = ArtifactFilter { run_id: Some(run.id().to_string()), ..ArtifactFilter::default() };
-    let known =
-        if artifacts.is_empty() { Vec::new() } else { ArtifactIndex::open(run.home())?.list_artifacts(&filter)? };
+    let goes_on = action.is_resumable() && !artifacts.is_empty();
+    let known = if goes_on { ArtifactIndex::open(run.home())?.list_artifacts(&filter)? } else { Vec::new() };
     let record = |artifact: &NewArtifact| {
         let mut record = artifact.record(run.home(), run.id())?;
         if let Some(known) = known.iter().find(|known| known.get("uri") == record.get("uri")) {

@@ -84,7 +84,7 @@ pub(super) fn path_of(home: &Home, artifact: &Object) -> Result<PathBuf> {
 }
 
 fn is_in(dir: &Path, real: &Path) -> bool {
-    fs::canonicalize(dir).is_ok_and(|dir| real.starts_with(dir) && real != dir)
+    fs::canonicalize(dir).is_ok_and(|dir| real.starts_with(&dir) && real != dir)
 }
 
 /// A session that reads `paths`, within the limits of a page.

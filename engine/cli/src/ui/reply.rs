@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use velaria::{Error, ErrorCode, ErrorKind};
 
 use super::guard::{Refusal, cookie_name};
-use super::{Site, page};
+use super::{Site, page, route};
 
 /// Nothing comes from elsewhere, nothing goes elsewhere, and nothing in a page is a program.
 const POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; \
@@ -48,11 +48,12 @@ pub(super) fn text(text: impl Into<Body>, kind: &'static str) -> Response {
     response
 }
 
-/// Hands out the cookie, and goes on to the runs. A browser that was sent here by another page would not show the cookie
+/// Hands out the cookie, and goes on to the page `next`, or to the runs where that is none. A browser that was sent here by another page would not show the cookie
 /// where an answer sends it; where this page sends it, it does.
-pub(super) fn welcome(site: &Site) -> Response {
-    let refresh = html! { meta http-equiv="refresh" content="0;url=/"; };
-    let body = html! { p { a href="/" { "Go on to the runs" } } };
+pub(super) fn welcome(site: &Site, next: &str) -> Response {
+    let next = if route::is_page(next) { next } else { "/" };
+    let refresh = html! { meta http-equiv="refresh" content={ "0;url=" (next) }; };
+    let body = html! { main { p { a href=(next) { "Go on" } } } };
     let mut response = html(StatusCode::OK, page::bare("Welcome", &refresh, &body));
     let cookie = format!("{}={}; Path=/; HttpOnly; SameSite=Strict", cookie_name(site.port), site.secrets.cookie());
     // Letters, digits and signs: always a header.

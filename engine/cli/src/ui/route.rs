@@ -53,6 +53,12 @@ pub(super) fn parse(path: &str) -> Option<Route> {
     }
 }
 
+/// Whether `path` is that of a page, in letters that mean nothing else in an address.
+pub(super) fn is_page(path: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%".contains(&byte);
+    path.bytes().all(plain) && parse(path).is_some_and(|route| route.takes_get())
+}
+
 /// An artifact is looked up by its id, and no path is built from it.
 fn artifact_id(text: &str) -> Option<String> {
     let id = decoded(text)?;
@@ -94,6 +100,23 @@ mod tests {
     }
 
     #[test]
+    fn pages_are_on_this_server() {
+        for path in ["/", "/sql", "/run/20261121T073807Z_41f61f86", "/artifact/a%2Fb"] {
+            assert!(is_page(path), "{path}");
+        }
+        for path in [
+            "//evil.example",
+            "http://evil.example/",
+            "/artifact/a?b",
+            "/artifact/a;b",
+            "/artifact/ü",
+            "/\\evil.example",
+        ] {
+            assert!(!is_page(path), "{path}");
+        }
+    }
+
+    #[test]
     fn other_paths_are_nothing() {
         let long = format!("/artifact/{}", "a".repeat(300));
         for path in [
@@ -120,7 +143,7 @@ mod tests {
             "/etc/passwd",
             "/UI.JS",
         ] {
-            assert_eq!(parse(path), None, "{path}");
+            assert!(parse(path).is_none() && !is_page(path), "{path}");
         }
     }
 }

@@ -95,7 +95,7 @@ async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response {
     let fields = Fields::parse(request.uri.query().unwrap_or_default().as_bytes());
     let response = match guard::admit(&site, &request, fields.text("token")) {
         Ok(Entry::Cookie) => admitted(&site, &request, fields, body).await,
-        Ok(Entry::Token) => reply::welcome(&site),
+        Ok(Entry::Token) => reply::welcome(&site, fields.text("next").unwrap_or_default()),
         Err(refusal) => reply::refused(refusal),
     };
     reply::secured(response)

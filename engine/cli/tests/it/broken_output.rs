@@ -75,8 +75,8 @@ fn a_reader_that_went_away_is_exit_code_141() {
 #[test]
 fn a_warning_that_cannot_be_written_is_not_missed() {
     let folder = folder();
-    fs::write(folder.path().join("late.csv"), format!("a\n{}x\n", "1\n".repeat(200_000))).unwrap();
-    let args = ["csv-sql", "--csv", "late.csv", "--query", "SELECT COUNT(a) AS n FROM input_table", "-o", "csv"];
+    fs::write(folder.path().join("late.csv"), format!("a\n{0}x\n{0}", "1\n".repeat(300_000))).unwrap();
+    let args = ["csv-sql", "--csv", "late.csv", "--query", "SELECT MAX(a) AS m FROM input_table", "-o", "csv"];
     let heard = call(folder.path(), &args, Stdio::piped());
     assert!(String::from_utf8_lossy(&heard.stderr).starts_with("warning: "), "{heard:?}");
     let mut command = Command::new(env!("CARGO_BIN_EXE_velaria-cli"));

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failure of the test")]
 
 mod broken_output;
+mod described;
 #[cfg(unix)]
 mod kept;
 mod outcome;
+mod output;
 mod report;
 mod runs;
 mod secret;

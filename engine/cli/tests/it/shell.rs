@@ -30,19 +30,19 @@ impl Place {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_velaria-cli"));
         command.arg("shell").args(args).current_dir(self.path());
-        command.env("VELARIA_HOME", self.home()).env("NO_COLOR", "1").env("TERM", "xterm").env_remove("PAGER");
+        command
+            .env_remove("CLICOLOR_FORCE")
+            .env("VELARIA_HOME", self.home())
+            .env("NO_COLOR", "1")
+            .env("TERM", "xterm")
+            .env_remove("PAGER");
         command
     }
 
     /// What becomes of `script` on standard input.
     fn fed(&self, args: &[&str], script: &str) -> Output {
-        let mut child = self
-            .command(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            self.command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut input = child.stdin.take().unwrap();
         // A shell that has ended reads no more.
         let _ = input.write_all(script.as_bytes());
@@ -68,12 +68,13 @@ fn err(output: &Output) -> String {
 #[test]
 fn a_script_shows_its_results_in_one_format() {
     let place = Place::new();
-    let script = "\u{feff}-- people\nSELECT name\nFROM people\nORDER BY name;\n\nSELECT ';' AS semicolon; SELECT 2 AS two";
+    let script =
+        "\u{feff}-- people\nSELECT name\nFROM people\nORDER BY name;\n\nSELECT ';' AS semicolon; SELECT 2 AS two";
+    assert_eq!(place.fed_well(&["people.csv", "-o", "csv"], script), "name\nalice\nbob\nsemicolon\n;\ntwo\n2\n");
     assert_eq!(
-        place.fed_well(&["people.csv", "-o", "csv"], script),
-        "name\nalice\nbob\nsemicolon\n;\ntwo\n2\n"
+        place.fed_well(&["p=people.csv", "-o", "ndjson"], "SELECT score FROM p;"),
+        "{\"score\":10.0}\n{\"score\":22.5}\n"
     );
-    assert_eq!(place.fed_well(&["p=people.csv", "-o", "ndjson"], "SELECT score FROM p;"), "{\"score\":10.0}\n{\"score\":22.5}\n");
     assert!(!place.home().exists());
 }
 
@@ -103,7 +104,11 @@ fn a_script_ends_at_its_first_error_and_says_where() {
 #[test]
 fn a_script_reads_files_and_other_scripts() {
     let place = Place::new();
-    fs::write(place.path().join("inner.sql"), ".open 'people.csv' AS folk header=true\nSELECT MAX(score) AS best FROM folk").unwrap();
+    fs::write(
+        place.path().join("inner.sql"),
+        ".open 'people.csv' AS folk header=true\nSELECT MAX(score) AS best FROM folk",
+    )
+    .unwrap();
     let output = place.fed(&["-o", "csv"], ".read inner.sql\nSELECT MIN(score) AS least FROM folk;\n");
     assert_eq!((output.status.code(), out(&output).as_str()), (Some(0), "best\n22.5\nleast\n10.0\n"));
 
@@ -187,12 +192,17 @@ fn limits_hold_for_what_the_shell_itself_opens() {
 #[test]
 fn a_file_replaces_a_view_and_never_a_table() {
     let place = Place::new();
-    let output = place.fed(&["people.csv", "-o", "csv"], "CREATE TABLE t (a INT);\n.open people.csv\n.open people.csv AS t\n");
+    let output =
+        place.fed(&["people.csv", "-o", "csv"], "CREATE TABLE t (a INT);\n.open people.csv\n.open people.csv AS t\n");
     assert_eq!(output.status.code(), Some(1));
-    assert!(err(&output).ends_with("at line 3\n") && err(&output).contains("table already exists: t [VEL-4002]"), "{}", err(&output));
+    assert!(
+        err(&output).ends_with("at line 3\n") && err(&output).contains("table already exists: t [VEL-4002]"),
+        "{}",
+        err(&output)
+    );
     let missing = place.fed(&["nosuch.csv"], "");
     assert_eq!(missing.status.code(), Some(1));
-    assert!(err(&missing).starts_with("error: file not found: nosuch.csv [VEL-6001]"), "{}", err(&missing));
+    assert!(err(&missing).starts_with("error: cannot stat source file: nosuch.csv [VEL-6001]"), "{}", err(&missing));
 }
 
 #[test]
@@ -229,20 +239,31 @@ mod typed {
     /// What has not happened by then does not happen.
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    /// A shell behind a terminal of 24 rows.
+    /// A shell behind a terminal of 24 rows. It is so wide that no line is wrapped: each wrap shows the prompt once more.
     struct Terminal {
         session: OsSession,
     }
 
     impl Terminal {
-        fn open(mut command: Command) -> Self {
-            command.stdin(Stdio::inherit());
-            let mut session = Session::spawn(command).unwrap();
-            session.set_expect_timeout(Some(PATIENCE));
-            session.get_process_mut().set_window_size(100, 24).unwrap();
-            let mut terminal = Self { session };
+        fn open(command: &Command) -> Self {
+            let mut terminal = Self::begin(command);
             terminal.sees(PROMPT);
             terminal
+        }
+
+        fn begin(command: &Command) -> Self {
+            let mut sized = Command::new("sh");
+            sized.args(["-c", "stty cols 200 rows 24; exec \"$0\" \"$@\""]).arg(command.get_program());
+            sized.args(command.get_args()).current_dir(command.get_current_dir().unwrap());
+            for (name, value) in command.get_envs() {
+                match value {
+                    Some(value) => sized.env(name, value),
+                    None => sized.env_remove(name),
+                };
+            }
+            let mut session = Session::spawn(sized).unwrap();
+            session.set_expect_timeout(Some(PATIENCE));
+            Self { session }
         }
 
         fn keys(&mut self, keys: &str) {
@@ -284,7 +305,7 @@ mod typed {
     #[test]
     fn a_statement_may_have_many_lines_and_ctrl_d_leaves() {
         let place = Place::new();
-        let mut terminal = Terminal::open(place.command(&["people.csv"]));
+        let mut terminal = Terminal::open(&place.command(&["people.csv"]));
         terminal.line("SELECT upper(name)");
         terminal.line("AS loud FROM people");
         terminal.line("WHERE score > 20;");
@@ -304,7 +325,7 @@ mod typed {
     #[test]
     fn tab_completes_names_keywords_commands_and_files() {
         let place = Place::new();
-        let mut terminal = Terminal::open(place.command(&["people.csv", "-o", "csv"]));
+        let mut terminal = Terminal::open(&place.command(&["people.csv", "-o", "csv"]));
         terminal.keys("sele\t upper(nam\t) AS loud fro\t peo\t;\r");
         terminal.sees("ALICE");
         terminal.sees(PROMPT);
@@ -318,9 +339,9 @@ mod typed {
         terminal.sees("42");
         terminal.sees(PROMPT);
         // A name that a statement has just made.
-        terminal.line("CREATE TABLE zebras (stripes INT);");
+        terminal.line("CREATE TABLE zebras (zigzags INT);");
         terminal.sees(PROMPT);
-        terminal.keys("INSERT INTO zeb\t VALUES (77); SELECT 1 + str\t AS s FROM zebras;\r");
+        terminal.keys("INSERT INTO zeb\t VALUES (77); SELECT 1 + zig\t AS s FROM zebras;\r");
         terminal.sees("78");
         terminal.sees(PROMPT);
         terminal.leaves();
@@ -329,9 +350,10 @@ mod typed {
     #[test]
     fn ctrl_c_clears_what_is_typed_and_cancels_what_runs() {
         let place = Place::new();
-        let mut terminal = Terminal::open(place.command(&["people.csv"]));
+        let mut terminal = Terminal::open(&place.command(&["people.csv"]));
         terminal.line("SELECT 'never closed");
         terminal.keys("and more");
+        terminal.sees("and more");
         terminal.keys(CTRL_C);
         terminal.sees(PROMPT);
         terminal.line("CREATE TABLE kept AS SELECT 6 AS a;");
@@ -354,7 +376,7 @@ mod typed {
         let history = place.home().join("history");
         let mut command = place.command(&["-o", "csv"]);
         command.env("CANARY_TOKEN", "canary-in-the-environment");
-        let mut terminal = Terminal::open(command);
+        let mut terminal = Terminal::open(&command);
         terminal.line("SELECT 'canary-in-the-environment' AS a;");
         terminal.sees(PROMPT);
         terminal.line(".open people.csv AS p password=canary-on-the-line");
@@ -368,7 +390,7 @@ mod typed {
         assert!(kept.contains("AS p password=***") && !kept.contains("canary"), "{kept}");
         assert_eq!(fs::metadata(&history).unwrap().permissions().mode() & 0o777, 0o600);
 
-        let mut terminal = Terminal::open(place.command(&["-o", "csv"]));
+        let mut terminal = Terminal::open(&place.command(&["-o", "csv"]));
         terminal.keys(UP);
         terminal.sees("AS answer;");
         terminal.keys("\r");
@@ -377,7 +399,7 @@ mod typed {
         terminal.leaves();
 
         fs::remove_file(&history).unwrap();
-        let mut terminal = Terminal::open(place.command(&["--no-history"]));
+        let mut terminal = Terminal::open(&place.command(&["--no-history"]));
         terminal.line("SELECT 40 + 2 AS answer;");
         terminal.sees("42");
         terminal.sees(PROMPT);
@@ -389,11 +411,7 @@ mod typed {
     fn a_home_that_cannot_be_costs_the_history_and_nothing_else() {
         let place = Place::new();
         fs::write(place.home(), "").unwrap();
-        let mut command = place.command(&[]);
-        command.stdin(Stdio::inherit());
-        let mut session = Session::spawn(command).unwrap();
-        session.set_expect_timeout(Some(PATIENCE));
-        let mut terminal = Terminal { session };
+        let mut terminal = Terminal::begin(&place.command(&[]));
         terminal.sees("warning: there is no history: ");
         terminal.sees(PROMPT);
         terminal.line("SELECT 40 + 2 AS answer;");
@@ -404,7 +422,7 @@ mod typed {
     #[test]
     fn settings_change_what_is_shown() {
         let place = Place::new();
-        let mut terminal = Terminal::open(place.command(&["people.csv"]));
+        let mut terminal = Terminal::open(&place.command(&["people.csv"]));
         terminal.line(".help");
         terminal.sees(".explain QUERY");
         terminal.sees(PROMPT);
@@ -412,14 +430,18 @@ mod typed {
         terminal.sees(PROMPT);
         terminal.line("SELECT name, score FROM people ORDER BY name LIMIT 1;");
         terminal.sees("alice,10.0");
+        terminal.sees(PROMPT);
         terminal.line(".timer on");
         terminal.sees(PROMPT);
         terminal.line("SELECT 40 + 2 AS answer;");
         terminal.sees("42");
         terminal.sees("time: ");
+        terminal.sees(PROMPT);
         terminal.line(".mode table");
+        terminal.sees(PROMPT);
         terminal.line(".explain SELECT name FROM people");
         terminal.sees("physical");
+        terminal.sees(PROMPT);
         terminal.line("quit");
         assert_eq!(terminal.ends(), 0);
     }
@@ -429,7 +451,7 @@ mod typed {
         let place = Place::new();
         let mut command = place.command(&[]);
         command.env("PAGER", "sed s/^/paged:/");
-        let mut terminal = Terminal::open(command);
+        let mut terminal = Terminal::open(&command);
         terminal.line("SELECT 40 + 2 AS short;");
         assert!(!terminal.sees("1 row").contains("paged:"));
         terminal.sees(PROMPT);
@@ -449,7 +471,7 @@ mod typed {
         let place = Place::new();
         let mut command = place.command(&[]);
         command.env("PAGER", "velaria-no-such-pager");
-        let mut terminal = Terminal::open(command);
+        let mut terminal = Terminal::open(&command);
         terminal.line("SELECT * FROM range(30);");
         terminal.sees("30 rows");
         terminal.sees(PROMPT);
@@ -460,7 +482,7 @@ mod typed {
     fn a_signal_ends_a_shell_that_waits() {
         for (signal, code) in [("-TERM", 143), ("-HUP", 129)] {
             let place = Place::new();
-            let mut terminal = Terminal::open(place.command(&[]));
+            let mut terminal = Terminal::open(&place.command(&[]));
             terminal.line("SELECT 40 + 2 AS answer;");
             terminal.sees("42");
             terminal.sees(PROMPT);
@@ -473,7 +495,7 @@ mod typed {
     #[test]
     fn what_is_typed_while_a_statement_runs_is_not_lost() {
         let place = Place::new();
-        let mut terminal = Terminal::open(place.command(&["-o", "csv"]));
+        let mut terminal = Terminal::open(&place.command(&["-o", "csv"]));
         terminal.line("SELECT 40 + 2 AS answer; SELECT COUNT(*) AS n FROM range(300000000) AS t(v) WHERE v % 7 = 1;");
         terminal.sees("42");
         terminal.keys("SELECT 6 * 6 AS first;\nSELECT 7 *\n7 AS second;\n");
@@ -488,7 +510,7 @@ mod typed {
         let place = Place::new();
         let mut command = place.command(&["people.csv", "-o", "csv"]);
         command.env("TERM", "dumb");
-        let mut terminal = Terminal::open(command);
+        let mut terminal = Terminal::open(&command);
         terminal.line("SELECT upper(name) AS loud FROM people");
         terminal.sees("      -> ");
         terminal.line("WHERE score > 20;");

@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use expectrl::process::unix::WaitStatus;
+use expectrl::session::OsSession;
 use expectrl::{Eof, Expect, Regex, Session};
 
 const ENDLESS: &str = "SELECT COUNT(*) AS n FROM range(1000000000000000) AS t(v) WHERE v % 7 = 9";
@@ -23,14 +24,14 @@ fn cli(args: &[&str], variables: &[(&str, &str)]) -> Command {
     command
 }
 
-fn terminal(args: &[&str], variables: &[(&str, &str)]) -> Session {
+fn terminal(args: &[&str], variables: &[(&str, &str)]) -> OsSession {
     let mut session = Session::spawn(cli(args, variables)).unwrap();
     session.set_expect_timeout(Some(PATIENCE));
     session
 }
 
 /// What else is shown, and the exit code.
-fn ended(mut session: Session) -> (String, i32) {
+fn ended(mut session: OsSession) -> (String, i32) {
     let rest = session.expect(Eof).unwrap();
     let text = String::from_utf8_lossy(rest.as_bytes()).into_owned();
     match session.get_process().wait().unwrap() {

@@ -291,7 +291,9 @@ fn strangers_are_sent_away() {
         cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && !cookie.contains(&pages.token),
         "{cookie}"
     );
-    assert!(!welcome.body.contains(&pages.token));
+    assert!(!welcome.body.contains(&pages.token) && welcome.body.contains("\"0;url=/\""), "{}", welcome.body);
+    let elsewhere = pages.send(get(&format!("{token}&next=//evil.example/"), &own).as_bytes());
+    assert!(elsewhere.body.contains("\"0;url=/\""), "{}", elsewhere.body);
     assert_eq!(pages.get("/").status, 200);
 }
 

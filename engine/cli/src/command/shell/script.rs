@@ -142,7 +142,7 @@ impl Script {
             ends => return Err(ends),
         };
         io.flush()?;
-        io.complain(&failure.text())?;
+        io.complain(&io.stderr_colors().error(&failure.text()))?;
         let place = match &self.path {
             Some(path) => format!("at {path}:{}\n", piece.line),
             None => format!("at line {}\n", piece.line),

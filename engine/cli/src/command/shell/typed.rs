@@ -1,6 +1,5 @@
 //! Statements that a person types, on a terminal on which lines can be edited.
 
-use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Behavior, CompletionType, Config, Editor};
@@ -87,7 +86,7 @@ fn tell(failure: Failure, io: &mut Io<'_>) -> Result<(), Failure> {
             true => Ok(io.complain("cancelled\n")?),
             false => Err(error.into()),
         },
-        other => Ok(io.complain(&other.text())?),
+        other => Ok(io.complain(&io.stderr_colors().error(&other.text()))?),
     }
 }
 
@@ -102,12 +101,8 @@ struct Typist {
 impl Typist {
     fn new(shell: &Shell, args: &ShellArgs, io: &mut Io<'_>) -> Result<Self, Failure> {
         let behavior = if io.stdout_is_terminal() { Behavior::Stdio } else { Behavior::PreferTerm };
-        let mut config = Config::builder()
-            .completion_type(CompletionType::List)
-            .history_ignore_space(true)
-            .behavior(behavior)
-            .build();
-        config.set_max_history_size(HISTORY_ENTRIES_MAX).map_err(|error| unreadable(&error))?;
+        let config = Config::builder().max_history_size(HISTORY_ENTRIES_MAX).map_err(|error| unreadable(&error))?;
+        let config = config.completion_type(CompletionType::List).history_ignore_space(true).behavior(behavior).build();
         let mut editor = Editor::with_config(config).map_err(|error| unreadable(&error))?;
         editor.set_helper(Some(Helper::new(shell.session.clone())));
         let mut typist = Self { editor, history: None, ahead: String::new() };
@@ -125,7 +120,7 @@ impl Typist {
         });
         match loaded {
             Ok(history) => self.history = Some(history),
-            Err(error) => io.complain(&format!("warning: there is no history: {error}\n"))?,
+            Err(error) => warn(&format!("there is no history: {error}"), io)?,
         }
         Ok(())
     }
@@ -156,7 +151,7 @@ impl Typist {
         };
         if let Err(error) = history.keep(&mut self.editor, text.trim_end()) {
             self.history = None;
-            io.complain(&format!("warning: the history is not kept any more: {error}\n"))?;
+            warn(&format!("the history is not kept any more: {error}"), io)?;
         }
         Ok(())
     }
@@ -166,6 +161,10 @@ impl Typist {
             helper.forget();
         }
     }
+}
+
+fn warn(text: &str, io: &mut Io<'_>) -> Result<(), Failure> {
+    Ok(io.complain(&format!("{} {text}\n", io.stderr_colors().warning()))?)
 }
 
 fn unreadable(error: &ReadlineError) -> Error {
