@@ -113,7 +113,10 @@ fn released(run: &Run, action: &Action, io: &mut Io<'_>) -> std::result::Result<
 /// Writes down and prints how the run ended.
 fn failed(run: &Run, status: RunStatus, error: &Error, io: &mut Io<'_>) -> std::result::Result<(), Failure> {
     let failure = RunFailure::new(run, status, error);
-    failure.record(run)?;
+    if let Err(refusal) = failure.record(run) {
+        // The index may be held by somebody else. Which run this was, and why it ended, matters more.
+        log::warn!("the end of run {} could not be written down: {refusal}", run.id());
+    }
     io.print(&failure.json()?)?;
     Err(Failure::Told)
 }
