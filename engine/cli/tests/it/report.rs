@@ -275,6 +275,25 @@ fn what_is_damaged_or_gone_does_not_spoil_a_report() {
     assert!(text.contains("result.parquet") && !text.contains("Operators"));
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_neither_followed_nor_waited_for() {
+    let place = Place::new();
+    let dir = place.dir();
+    let secret = place.file("elsewhere");
+    fs::write(&secret, "{\"logical\": \"elsewhere\"}").unwrap();
+    for name in ["explain.json", "stderr.log", "stdout.log", "progress.jsonl", "profile.json"] {
+        let _ = fs::remove_file(dir.join(name));
+    }
+    std::os::unix::fs::symlink(&secret, dir.join("explain.json")).unwrap();
+    std::os::unix::fs::symlink(&secret, dir.join("stderr.log")).unwrap();
+    fs::create_dir(dir.join("stdout.log")).unwrap();
+    for name in ["progress.jsonl", "profile.json"] {
+        assert!(Command::new("mkfifo").arg(dir.join(name)).status().unwrap().success());
+    }
+    assert!(!place.text().contains("elsewhere"));
+}
+
 fn remove_files(dir: &Path) {
     for entry in fs::read_dir(dir).unwrap() {
         fs::remove_file(entry.unwrap().path()).unwrap();
