@@ -264,7 +264,7 @@ fn environment(model: &Model) -> Markup {
 }
 
 /// `2026-11-21T07:38:07Z` as people write it; other text as it is.
-fn moment(text: &str) -> String {
+pub(crate) fn moment(text: &str) -> String {
     match text.strip_suffix('Z').and_then(|text| text.split_once('T')) {
         Some((day, time)) => format!("{day} {time} UTC"),
         None => text.to_owned(),
