@@ -40,7 +40,8 @@ class Picture(NamedTuple):
 def screenshot(url: str, folder: Path, scheme: str, size: Tuple[int, int] = (900, 1100)) -> Picture:
     """The page at `url` as somebody sees it who prefers `scheme`."""
     path = folder / "{}.png".format(scheme)
-    chromium(url, folder, scheme, "--screenshot={}".format(path), "--hide-scrollbars", "--window-size={},{}".format(*size))
+    window = "--window-size={},{}".format(*size)
+    chromium(url, folder, scheme, "--screenshot={}".format(path), "--hide-scrollbars", window)
     return picture(path.read_bytes())
 
 

@@ -68,12 +68,14 @@ def call(*argv: str) -> Dict[str, Any]:
 
 
 def report(folder: Path, cell: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The address of the report of a run, which has everything that a report can show, and `cell` in all of its places."""
+    """The address of the report of a run that has everything which can be shown, and `cell` in all of its places."""
     monkeypatch.setenv("VELARIA_HOME", str(folder / "home"))
     source = folder / "s.csv"
-    source.write_text('name,score\n"{}",1\nplain,2\n'.format(cell.replace('"', '""').replace("\0", "")), encoding="utf-8")
-    query = "SELECT name, score FROM input_table -- {}".format(cell.replace("\0", "").replace("\n", " "))
-    started = call("run", "start", "--run-name", "r" + cell.replace("\0", ""), "--", "csv-sql", "--csv", str(source), "--query", query)
+    given = cell.replace("\0", "")
+    source.write_text('name,score\n"{}",1\nplain,2\n'.format(given.replace('"', '""')), encoding="utf-8")
+    query = "SELECT name, score FROM input_table -- {}".format(given)
+    action = ["csv-sql", "--csv", str(source), "--query", query]
+    started = call("run", "start", "--run-name", "r" + given, "--", *action)
     run = Path(started["run_dir"])
     operators = [
         {"id": 0, "parent": None, "name": "SortExec", "detail": cell, "output_rows": 2, "elapsed_ms": 3.5},
@@ -103,7 +105,9 @@ def test_a_report_is_seen_in_light_and_dark(tmp_path: Path, monkeypatch: pytest.
     assert max(dark.pixel(2, 2)) < 60
 
 
-def test_what_is_hostile_in_a_run_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener) -> None:
+def test_what_is_hostile_in_a_run_does_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener
+) -> None:
     url = report(tmp_path, hostile(listener.url), monkeypatch)
     seen = elements(url, tmp_path)
     assert "owned" in seen, "the cell is there, as text"
@@ -115,6 +119,10 @@ def test_what_is_hostile_in_a_run_does_nothing(tmp_path: Path, monkeypatch: pyte
 
 def test_the_same_text_would_do_something_if_it_was_not_escaped(tmp_path: Path, listener: Listener) -> None:
     page = tmp_path / "page.html"
-    page.write_text("<!DOCTYPE html><title>x</title><table><td>" + hostile(listener.url), encoding="utf-8")
+    text = "<!DOCTYPE html><title>x</title><table><td>" + hostile(listener.url)
+    page.write_text(text.replace("http-equiv", "name"), encoding="utf-8")
     assert 'id="owned"' in elements(page.as_uri(), tmp_path)
     assert listener.asked != []
+    page.write_text(text, encoding="utf-8")
+    elements(page.as_uri(), tmp_path)
+    assert "/refresh" in listener.asked

@@ -63,16 +63,18 @@ impl Most {
 fn row(operator: &Operator, most: &Most) -> Markup {
     // A deep tree stays readable when it does not go on to the right for ever.
     let depth = operator.depth.min(12);
+    // That it runs is known here.
+    let name = operator.name.strip_suffix("Exec").filter(|name| !name.is_empty()).unwrap_or(&operator.name);
     html! {
         tr {
             th scope="row" style=(format!("--depth:{depth}")) {
                 div.operator {
-                    span.name { (clipped(&operator.name, NAME_BYTES_MAX)) }
+                    span.name { (clipped(name, NAME_BYTES_MAX)) }
                     @if !operator.detail.is_empty() { span.detail { (clipped(&operator.detail, DETAIL_BYTES_MAX)) } }
                 }
             }
-            (bar("s1", &operator.name, Unit::Milliseconds, operator.elapsed_ms, most.time))
-            (bar("s2", &operator.name, Unit::Count, operator.output_rows.map(real), most.rows))
+            (bar("s1", name, Unit::Milliseconds, operator.elapsed_ms, most.time))
+            (bar("s2", name, Unit::Count, operator.output_rows.map(real), most.rows))
             @if most.memory > 0.0 { (plain_number(operator.memory_bytes)) }
             @if most.spilled > 0.0 { (plain_number(operator.spilled_bytes)) }
         }
@@ -125,10 +127,10 @@ mod tests {
 
     #[test]
     fn the_longest_bar_is_the_largest_number() {
-        let text = drawn(vec![operator("Sort", Some(4.0), Some(5)), operator("Scan", Some(1.0), Some(20))]);
+        let text = drawn(vec![operator("SortExec", Some(4.0), Some(5)), operator("Scan", Some(1.0), Some(20))]);
         assert_eq!(text.matches("width=\"100\"").count(), 4 + 2, "{text}");
         assert_eq!(text.matches("width=\"25\"").count(), 2, "{text}");
-        assert!(text.contains("expr=[&lt;b&gt;]") && !text.contains("Memory"), "{text}");
+        assert!(text.contains("expr=[&lt;b&gt;]") && !text.contains("Memory") && text.contains(">Sort<"), "{text}");
     }
 
     #[test]
