@@ -14,7 +14,6 @@ use arrow::ipc::writer::FileWriter;
 use futures::TryStreamExt;
 use serde::Serialize;
 use serde_json::Value;
-use velaria::rows::CsvStyle;
 use velaria::{
     DataFrame, Error, ErrorCode, Existing, Format as FileFormat, JsonLayout, ReadOptions, Result, Session,
     SessionConfig, WriteFormat, WriteOptions, wait,
@@ -177,8 +176,7 @@ fn read_options(reader: FileFormat, format: ExportFormat, args: &ArtifactsExport
 
 /// Writes the rows, and tells how many there are.
 fn write(frame: DataFrame, to: &Path, format: ExportFormat, existing: Existing, check: Check<'_>) -> Result<u64> {
-    let path = to.to_string_lossy().into_owned();
-    let rows = match format {
+    let mut options = match format {
         ExportFormat::Arrow => {
             let file = NewFile::create(to, existing)?;
             return wait(write_arrow(frame, file), check);
@@ -187,17 +185,19 @@ fn write(frame: DataFrame, to: &Path, format: ExportFormat, existing: Existing, 
             return Err(Error::new(ErrorCode::InvalidArgument, "rows are not written as text")
                 .with_hint("csv and tsv are formats of text with rows"));
         }
-        ExportFormat::Csv => WriteOptions::new(WriteFormat::Csv),
-        ExportFormat::Tsv => {
-            let csv = CsvStyle { delimiter: b'\t', ..CsvStyle::default() };
-            WriteOptions { csv, ..WriteOptions::new(WriteFormat::Csv) }
-        }
+        ExportFormat::Csv | ExportFormat::Tsv => WriteOptions::new(WriteFormat::Csv),
         ExportFormat::Parquet => WriteOptions::new(WriteFormat::Parquet),
         ExportFormat::Xlsx => WriteOptions::new(WriteFormat::Xlsx),
-        ExportFormat::Ndjson => WriteOptions::new(WriteFormat::Json),
-        ExportFormat::Json => WriteOptions { json: JsonLayout::Array, ..WriteOptions::new(WriteFormat::Json) },
+        ExportFormat::Ndjson | ExportFormat::Json => WriteOptions::new(WriteFormat::Json),
     };
-    let options = WriteOptions { existing, ..rows };
+    options.existing = existing;
+    if format == ExportFormat::Tsv {
+        options.csv.delimiter = b'\t';
+    }
+    if format == ExportFormat::Json {
+        options.json = JsonLayout::Array;
+    }
+    let path = to.to_string_lossy().into_owned();
     wait(async move { frame.write(&path, &options).await }, check).map(|rows| rows as u64)
 }
 
