@@ -14,6 +14,7 @@ use arrow::ipc::writer::FileWriter;
 use futures::TryStreamExt;
 use serde::Serialize;
 use serde_json::Value;
+use velaria::rows::CsvStyle;
 use velaria::{
     DataFrame, Error, ErrorCode, Existing, Format as FileFormat, JsonLayout, ReadOptions, Result, Session,
     SessionConfig, WriteFormat, WriteOptions, wait,
@@ -176,6 +177,7 @@ fn read_options(reader: FileFormat, format: ExportFormat, args: &ArtifactsExport
 
 /// Writes the rows, and tells how many there are.
 fn write(frame: DataFrame, to: &Path, format: ExportFormat, existing: Existing, check: Check<'_>) -> Result<u64> {
+    let path = to.to_string_lossy().into_owned();
     let mut options = match format {
         ExportFormat::Arrow => {
             let file = NewFile::create(to, existing)?;
@@ -185,19 +187,22 @@ fn write(frame: DataFrame, to: &Path, format: ExportFormat, existing: Existing, 
             return Err(Error::new(ErrorCode::InvalidArgument, "rows are not written as text")
                 .with_hint("csv and tsv are formats of text with rows"));
         }
-        ExportFormat::Csv | ExportFormat::Tsv => WriteOptions::new(WriteFormat::Csv),
+        ExportFormat::Csv => WriteOptions::new(WriteFormat::Csv),
+        ExportFormat::Tsv => {
+            let mut options = WriteOptions::new(WriteFormat::Csv);
+            options.csv = CsvStyle { delimiter: b'\t', ..CsvStyle::default() };
+            options
+        }
         ExportFormat::Parquet => WriteOptions::new(WriteFormat::Parquet),
         ExportFormat::Xlsx => WriteOptions::new(WriteFormat::Xlsx),
-        ExportFormat::Ndjson | ExportFormat::Json => WriteOptions::new(WriteFormat::Json),
+        ExportFormat::Ndjson => WriteOptions::new(WriteFormat::Json),
+        ExportFormat::Json => {
+            let mut options = WriteOptions::new(WriteFormat::Json);
+            options.json = JsonLayout::Array;
+            options
+        }
     };
     options.existing = existing;
-    if format == ExportFormat::Tsv {
-        options.csv.delimiter = b'\t';
-    }
-    if format == ExportFormat::Json {
-        options.json = JsonLayout::Array;
-    }
-    let path = to.to_string_lossy().into_owned();
     wait(async move { frame.write(&path, &options).await }, check).map(|rows| rows as u64)
 }
 
