@@ -60,6 +60,8 @@ pub(crate) enum Task {
     RunResult,
     /// A look at an artifact.
     Artifact,
+    /// The file of an artifact, as it is or as another one.
+    ArtifactFile,
     /// Everything that has no phases.
     Other,
 }
@@ -77,9 +79,12 @@ impl Task {
             Command::Run(RunCommand::Result(_) | RunCommand::Diff(_)) => Self::RunResult,
             Command::Run(_) => Self::Run,
             Command::Artifacts(ArtifactsCommand::List(_)) => Self::Other,
-            Command::Artifacts(_) => Self::Artifact,
+            Command::Artifacts(ArtifactsCommand::Preview(_)) => Self::Artifact,
+            Command::Artifacts(ArtifactsCommand::Export(_) | ArtifactsCommand::Open(_)) => Self::ArtifactFile,
             Command::Sniff(_) | Command::Describe(_) | Command::Functions(_) | Command::Shell(_) => Self::Other,
-            Command::Index(_) | Command::Ui(_) | Command::Completions(_) | Command::Man | Command::Worker => Self::Other,
+            Command::Index(_) | Command::Ui(_) | Command::Completions(_) | Command::Man | Command::Worker => {
+                Self::Other
+            }
         }
     }
 
@@ -114,7 +119,8 @@ impl Task {
             Self::Stream => Some(Stage::of(error).word("stream_source_read", "stream_setup", "stream_wait")),
             Self::RunStart if error.kind() == ErrorKind::Usage => Some("run_action_parse"),
             Self::Artifact | Self::RunResult => Some("artifact_preview"),
-            Self::RunStart | Self::Run | Self::Other => is_of_files(error).then_some("filesystem"),
+            Self::ArtifactFile if error.kind() == ErrorKind::Usage => Some(ARGUMENTS),
+            Self::ArtifactFile | Self::RunStart | Self::Run | Self::Other => is_of_files(error).then_some("filesystem"),
         }
     }
 }
@@ -186,6 +192,8 @@ mod tests {
             (Task::RunResult, ErrorCode::ArtifactNotFound, Some("run_result")),
             (Task::Artifact, ErrorCode::ArtifactNotFound, Some("artifact_lookup")),
             (Task::Artifact, ErrorCode::AccessDenied, Some("artifact_preview")),
+            (Task::ArtifactFile, ErrorCode::InvalidArgument, Some("argument_parse")),
+            (Task::ArtifactFile, ErrorCode::AccessDenied, Some("filesystem")),
             (Task::Other, ErrorCode::Io, Some("filesystem")),
             (Task::Other, ErrorCode::InvalidArgument, None),
         ] {

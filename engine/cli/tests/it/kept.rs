@@ -598,6 +598,10 @@ fn an_index_that_was_lost_is_made_anew() {
         json!({"ok": true, "runs": 3, "artifacts": 3, "skipped": [], "set_aside": null, "path": path.to_str().unwrap()})
     );
     assert_eq!(lists(), before);
+    // What was written last may still stand beside the file.
+    for entry in fs::read_dir(place.home().join("index")).unwrap().map(Result::unwrap) {
+        fs::remove_file(entry.path()).unwrap();
+    }
     fs::write(&path, "x".repeat(5000)).unwrap();
     fs::write(place.dir(&ids[0]).join("run.json"), "{").unwrap();
     let rebuilt = place.call(&["index", "rebuild"]);

@@ -45,6 +45,7 @@ pub(super) fn run(args: &ArtifactsExportArgs, io: &mut Io<'_>, check: Check<'_>)
 }
 
 fn exported<'a>(args: &'a ArtifactsExportArgs, check: Check<'_>) -> Result<ExportedJson<'a>> {
+    check_is_file(&args.output)?;
     let format = args.format.map_or_else(|| named(&args.output), Ok)?;
     let home = Home::from_env()?;
     let artifact = artifact(&ArtifactIndex::open(&home)?, &args.artifact_id)?;
@@ -98,16 +99,22 @@ fn named(path: &Path) -> Result<ExportFormat> {
     })
 }
 
+/// Whether `output` is not the way to say standard output.
+fn check_is_file(output: &Path) -> Result<()> {
+    if output != Path::new("-") {
+        return Ok(());
+    }
+    let message = "an artifact is exported to a file, not to standard output";
+    Err(Error::new(ErrorCode::InvalidArgument, message)
+        .with_hint("standard output is for the document that says what was written"))
+}
+
 /// The file to write, where nothing is lost by it that was not meant to be.
 fn target(args: &ArtifactsExportArgs, from: &Path) -> Result<PathBuf> {
-    let invalid = |message: String| Error::new(ErrorCode::InvalidArgument, message);
-    if args.output == Path::new("-") {
-        return Err(invalid("an artifact is exported to a file, not to standard output".to_owned())
-            .with_hint("standard output is for the document that says what was written"));
-    }
     let to = std::path::absolute(&args.output).map_err(|error| new_file::cannot_write(&args.output, &error))?;
     if fs::canonicalize(&to).is_ok_and(|to| fs::canonicalize(from).is_ok_and(|from| from == to)) {
-        return Err(invalid(format!("the artifact is this file: {}", to.display())).with_hint("name another file"));
+        return Err(Error::new(ErrorCode::InvalidArgument, format!("the artifact is this file: {}", to.display()))
+            .with_hint("name another file"));
     }
     if to.symlink_metadata().is_ok() && !args.force {
         return Err(new_file::exists(&to));
