@@ -474,7 +474,8 @@ impl Command {
             Self::Describe(args) => &args.output,
             Self::Functions(args) => &args.output,
             Self::Run(_) | Self::Artifacts(_) | Self::Index(_) => return false,
-            Self::Shell(_) | Self::Ui(_) | Self::Completions(_) | Self::Man => return true,
+            Self::Ui(args) => return args.terminal,
+            Self::Shell(_) | Self::Completions(_) | Self::Man => return true,
             // What it says goes into the log of its run.
             Self::Worker => return true,
         };
@@ -502,6 +503,7 @@ impl Command {
             Self::FileSql(args) => args.output.terminal = terminal,
             Self::VectorSearch(args) => args.output.terminal = terminal,
             Self::Sniff(args) => args.terminal = terminal,
+            Self::Ui(args) => args.terminal = terminal,
             Self::Describe(args) => args.output.terminal = terminal,
             Self::Functions(args) => args.output.terminal = terminal,
             Self::Shell(args) => args.output.terminal = terminal,

@@ -8,7 +8,6 @@
 
 mod artifact;
 mod asset;
-mod browser;
 mod cell;
 mod connection;
 mod file;
@@ -35,7 +34,6 @@ use tokio::sync::Semaphore;
 use velaria::{Error, ErrorCode, Result};
 use velaria_workspace::Home;
 
-pub(crate) use self::browser::open_page;
 use self::secret::Secrets;
 pub(crate) use self::server::Server;
 

@@ -32,4 +32,6 @@ pub(crate) struct UiArgs {
     /// The most memory for what queries of pages keep, such as 512MB or 2GiB [default: 75 % of what there is]
     #[arg(long, value_name = "BYTES", value_parser = velaria::bytes_of)]
     pub(crate) memory_limit: Option<u64>,
+    #[arg(skip)]
+    pub(super) terminal: bool,
 }

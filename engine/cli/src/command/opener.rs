@@ -1,5 +1,8 @@
-//! Opens a file with the program that the system has for it. No shell is asked, and nothing that a desktop might run.
+//! Opens a file, or a page of this program, with the program that the system has for it. No shell is asked, and nothing
+//! that a desktop might run.
 
+use std::ffi::OsStr;
+use std::io;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -34,11 +37,31 @@ const TICK: Duration = Duration::from_millis(20);
 /// program for it.
 pub(crate) fn open(path: &Path, check: Check<'_>) -> Result<()> {
     check_kind(path)?;
-    let mut program = start(path)?;
-    match wait(&mut program, check)? {
-        Some(status) if !status.success() => Err(refused(path, "it found no program for the file")),
+    started(path.as_os_str(), check)?.map_err(|reason| {
+        Error::new(ErrorCode::Io, format!("cannot open {} with {PROGRAM}: {reason}", path.display()))
+            .with_hint("--print says where it is")
+    })
+}
+
+/// Opens the page at `url`, which this program serves.
+///
+/// # Errors
+/// `VEL-6003` when the system has no program for it. The address is a secret, and not in the error.
+pub(crate) fn open_page(url: &str, check: Check<'_>) -> Result<()> {
+    let refused = |reason: String| Error::new(ErrorCode::Io, format!("cannot open a browser with {PROGRAM}: {reason}"));
+    started(OsStr::new(url), check)?.map_err(refused)
+}
+
+/// Starts the program with `what`, and says why where it does not open that.
+fn started(what: &OsStr, check: Check<'_>) -> Result<std::result::Result<(), String>> {
+    let mut program = match start(what) {
+        Ok(program) => program,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    Ok(match wait(&mut program, check)? {
+        Some(status) if !status.success() => Err("it found no program for it".to_owned()),
         _ => Ok(()),
-    }
+    })
 }
 
 fn check_kind(path: &Path) -> Result<()> {
@@ -53,11 +76,11 @@ fn check_kind(path: &Path) -> Result<()> {
         .with_hint("--print says where it is"))
 }
 
-fn start(path: &Path) -> Result<Child> {
+fn start(what: &OsStr) -> io::Result<Child> {
     let mut command = Command::new(PROGRAM);
-    command.arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.arg(what).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     own_group(&mut command);
-    command.spawn().map_err(|error| refused(path, &error.to_string()))
+    command.spawn()
 }
 
 /// How the program ended, unless it is still there.
@@ -71,11 +94,6 @@ fn wait(program: &mut Child, check: Check<'_>) -> Result<Option<ExitStatus>> {
         thread::sleep(TICK);
     }
     Ok(None)
-}
-
-fn refused(path: &Path, reason: &str) -> Error {
-    Error::new(ErrorCode::Io, format!("cannot open {} with {PROGRAM}: {reason}", path.display()))
-        .with_hint("--print says where it is")
 }
 
 /// Keeps Ctrl-C in the terminal from ending what shows the file.

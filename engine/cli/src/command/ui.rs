@@ -8,9 +8,10 @@ use velaria::ErrorCode;
 use velaria_workspace::Home;
 
 use crate::args::UiArgs;
+use crate::command::opener::open_page;
 use crate::failure::Failure;
 use crate::output::write_json;
-use crate::ui::{Options, Server, open_page};
+use crate::ui::{Options, Server};
 use crate::{Check, Io};
 
 /// How long an interrupt may go unseen.
@@ -28,7 +29,9 @@ pub(crate) fn run(args: &UiArgs, io: &mut Io<'_>, check: Check<'_>) -> Result<()
     announce(&server, io)?;
     if args.open {
         // Where there is no browser, the printed address still leads to the pages.
-        if let Err(error) = open_page(&server.ticket_url()?) {
+        if let Err(error) = open_page(&server.ticket_url()?, &mut *check)
+            && error.code() != ErrorCode::Cancelled
+        {
             io.complain(&format!("warning: {}\n", error.message()))?;
         }
     }

@@ -16,6 +16,7 @@ use super::table::table;
 use super::{Site, page, reply};
 use crate::Check;
 use crate::command::{Table, collect};
+use crate::report::body::moment;
 use crate::report::number::{Unit, real};
 use crate::report::text::visible;
 
@@ -74,10 +75,10 @@ fn row(artifact: &Object) -> Markup {
                 a class="name" href={ "/artifact/" (encoded(id)) } { (line(&name_of(artifact))) }
                 div class="id" { (line(id)) }
             }
-            td { a href={ "/run/" (encoded(run)) } { (line(run)) } }
+            td { a class="id" href={ "/run/" (encoded(run)) } { (line(run)) } }
             td { (line(field(artifact, "format"))) }
             td class="number" { @if let Some(rows) = rows_of(artifact) { (Unit::Count.text(real(rows))) } }
-            td class="nowrap" { (line(field(artifact, "created_at"))) }
+            td class="nowrap" { (line(&moment(field(artifact, "created_at")))) }
             td { (tags(artifact.get("tags_json"))) }
         }
     }
@@ -117,12 +118,12 @@ pub(super) fn page(site: &Site, id: &str, fields: &Fields, check: Check<'_>) -> 
         p class="note" {
             (line(field(&artifact, "format"))) " · "
             @if let Some(rows) = rows_of(&artifact) { (Unit::Count.text(real(rows))) " rows · " }
-            "made " (line(field(&artifact, "created_at"))) " by "
+            "made " (line(&moment(field(&artifact, "created_at")))) " by "
             a href={ "/run/" (encoded(field(&artifact, "run_id"))) } { (line(field(&artifact, "run_id"))) }
             " " (tags(artifact.get("tags_json")))
         }
         @if site.options.sql && format_of(&artifact).is_some() {
-            p { a href=(address("/sql", &[("run", Some(field(&artifact, "run_id"))), ("table", Some(id))])) { "Query it" } }
+            nav class="paging" { a href=(address("/sql", &[("run", Some(field(&artifact, "run_id"))), ("table", Some(id))])) { "Query it" } }
         }
         @match &content {
             Ok(content) => { section { (content) } },

@@ -20,9 +20,13 @@ pub(super) fn line(text: &str) -> Markup {
     clipped(text, LINE_BYTES_MAX)
 }
 
-/// A time that passed.
+/// A time that passed, between two moments that are known to the second.
 pub(super) fn duration(elapsed_ms: Option<&Value>) -> String {
-    elapsed_ms.and_then(Value::as_f64).map(|elapsed_ms| Unit::Milliseconds.text(elapsed_ms)).unwrap_or_default()
+    match elapsed_ms.and_then(Value::as_f64) {
+        None => String::new(),
+        Some(elapsed_ms) if elapsed_ms < 1_000.0 => "< 1 s".to_owned(),
+        Some(elapsed_ms) => Unit::Milliseconds.text(elapsed_ms),
+    }
 }
 
 /// Labels.

@@ -1,7 +1,5 @@
 //! One run: what its report says, kept up to date, with the ways to its files.
 
-use std::time::Duration;
-
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use maud::{Markup, html};
@@ -17,9 +15,7 @@ use crate::Check;
 use crate::report::body::run_body;
 use crate::report::model::Model;
 use crate::report::page::page as alone;
-
-/// How long a run may take to end by itself before its worker is ended.
-const PATIENCE: Duration = Duration::from_millis(700);
+use crate::tracked::grace;
 
 /// The files that a run writes to while it goes on.
 const FILES: [&str; 6] = ["run.json", "progress.jsonl", "profile.json", "_artifacts.jsonl", "stdout.log", "stderr.log"];
@@ -48,7 +44,9 @@ pub(super) fn cancel(site: &Site, id: &RunId, check: Check<'_>) -> Result<Respon
         return Err(Error::new(ErrorCode::AccessDenied, "runs cannot be cancelled from here")
             .with_hint("velaria-cli ui --allow-cancel allows it"));
     }
-    Run::open(&site.home, id.as_str())?.cancel(PATIENCE, check)?;
+    let run = Run::open(&site.home, id.as_str())?;
+    let patience = grace(field(&run.record()?, "action"));
+    run.cancel(patience, check)?;
     Ok(reply::go_to(&format!("/run/{id}")))
 }
 

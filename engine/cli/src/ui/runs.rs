@@ -12,7 +12,7 @@ use super::live::{Part, Source, Stamp, stamp_of};
 use super::query::{Fields, address, encoded};
 use super::{Site, page, reply};
 use crate::Check;
-use crate::report::body::badge;
+use crate::report::body::{badge, moment};
 
 /// Runs on the first page, and the most that a page can have.
 const RUNS: usize = 100;
@@ -149,12 +149,13 @@ fn row(run: &Object) -> Markup {
         tr {
             td { (badge(field(run, "status"))) }
             td {
-                a class="name" href={ "/run/" (encoded(id)) } { @if name.is_empty() { (line(id)) } @else { (line(name)) } }
-                @if !name.is_empty() { div class="id" { (line(id)) } }
+                @let named = !name.trim().is_empty();
+                a class=(if named { "name" } else { "id" }) href={ "/run/" (encoded(id)) } { (line(if named { name } else { id })) }
+                @if named { div class="id" { (line(id)) } }
                 @if !error.is_empty() { div class="why" { (line(error)) } }
             }
-            td { (line(field(run, "action"))) }
-            td class="nowrap" { (line(field(run, "created_at"))) }
+            td class="nowrap" { (line(field(run, "action"))) }
+            td class="nowrap" { (line(&moment(field(run, "created_at")))) }
             td class="number" { (duration(run.get("duration_ms"))) }
             td class="number" { (run.get("artifact_count").and_then(Value::as_u64).unwrap_or_default()) }
             td { (tags(run.get("tags"))) }

@@ -124,7 +124,7 @@ fn whole(run: Option<&str>, query: &str, tables: &[Named], result: &Markup) -> M
         }
         form class="sql" method="post" action="/sql" {
             @if let Some(run) = run { input type="hidden" name="run" value=(run); }
-            textarea name="sql" rows="8" spellcheck="false" aria-label="The query" autofocus { (query) }
+            textarea name="sql" rows="6" spellcheck="false" aria-label="The query" autofocus { (query) }
             div class="row" {
                 button { "Run" }
                 span class="soft" { "Ctrl+Enter runs it. Nothing can be changed from here." }
