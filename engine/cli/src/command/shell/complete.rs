@@ -38,7 +38,8 @@ fn dotted(text: &str, start: usize, cursor: usize, names: &Names) -> Offer {
     };
     let (command, from) = (before.get(..blank).unwrap_or_default(), start + blank);
     match command {
-        ".explain" | ".schema" => in_statement(text, from, cursor, names),
+        ".explain" => in_statement(text, from, cursor, names),
+        ".schema" => table_word(before, cursor, names),
         ".mode" => one_of(before, cursor, Format::value_variants().iter().filter_map(format_word)),
         ".timer" | ".pager" => one_of(before, cursor, ["on", "off"].map(str::to_owned)),
         ".help" => one_of(before, cursor, COMMANDS.iter().map(|command| command.name.to_owned())),
@@ -55,6 +56,12 @@ fn format_word(format: &Format) -> Option<String> {
 fn one_of(before: &str, cursor: usize, words: impl IntoIterator<Item = String>) -> Offer {
     let typed = before.rsplit(char::is_whitespace).next().unwrap_or_default();
     (cursor - typed.len(), words.into_iter().filter(|word| word.starts_with(typed)).map(plain).collect())
+}
+
+/// The tables that begin as the last word of `before` does.
+fn table_word(before: &str, cursor: usize, names: &Names) -> Offer {
+    let typed = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+    (cursor - typed.len(), sorted(tables(names).filter(|name| begins(name, typed)).map(|name| quoted(&name))))
 }
 
 /// The files that begin as the last word of `before` does, which may be in quotes.

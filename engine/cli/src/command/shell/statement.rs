@@ -21,6 +21,8 @@ impl Shell {
             self.run_batch(text, io, check)
         };
         if self.is_timed && done.is_ok() {
+            // It stands below the result.
+            io.flush()?;
             io.complain(&format!("time: {:.3} s\n", began.elapsed().as_secs_f64()))?;
         }
         done
