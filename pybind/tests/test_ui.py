@@ -101,14 +101,14 @@ def test_a_page_follows_its_run(tmp_path: Path, server: Server) -> None:
     run_id, _ = create_run("stream-sql-once", {}, "0")
 
     def go_on(number: int) -> None:
-        snapshot = {"status": "running", "batches_processed": number, "input_rows": number, "last_warning": HOSTILE}
+        snapshot = {"status": "running", "batches_processed": number, "state_rows": number, "last_warning": HOSTILE}
         append_progress_snapshot(run_id, json.dumps(snapshot))
 
     go_on(1)
     go_on(2)
     with Browser(tmp_path / "profile") as browser:
         browser.open(server.page("/run/" + run_id))
-        browser.wait_for("document.querySelectorAll('#progress-section svg').length > 0")
+        browser.wait_for("document.querySelector('#progress-section') !== null")
         browser.wait_for("document.querySelector('form[action$=cancel]') !== null")
         browser.evaluate("window.same = document.querySelector('#environment-heading'); window.stays = true")
         before = browser.evaluate("document.querySelector('#progress-section').outerHTML")
