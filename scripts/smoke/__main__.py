@@ -4,9 +4,9 @@ Usage: smoke COMMAND... [--against COMMAND...]
 """
 
 import sys
-from typing import Dict, List, Set, Tuple
+from typing import List, Set, Tuple
 
-from calls import CALLS, Call
+from calls import CALLS
 from surface import Answer, Surface
 
 
@@ -32,14 +32,15 @@ def main(arguments: List[str]) -> int:
     return 1 if wrong else 0
 
 
-def answers_of(command: List[str], wrong: List[str]) -> Dict[str, Answer]:
+def answers_of(command: List[str], wrong: List[str]) -> List[Answer]:
     """What `command` answers to every call; what is not as expected goes into `wrong`."""
-    answers: Dict[str, Answer] = {}
+    answers: List[Answer] = []
     with Surface(command) as surface:
         missing = commands_without_a_call(surface)
         wrong += ["no call of the smoke test is `{}`".format(name) for name in sorted(missing)]
         for call in CALLS:
-            answer = answers[call.name] = surface.make(call)
+            answer = surface.make(call)
+            answers.append(answer)
             wrong += ["{} ({}): {}".format(call.name, command[0], why) for why in call.objections(answer)]
     return answers
 
@@ -56,11 +57,11 @@ def leaves(surface: Surface, path: Tuple[str, ...]) -> List[Tuple[str, ...]]:
     return [leaf for name in below for leaf in leaves(surface, (*path, name))] if below else [path]
 
 
-def differences(left: Dict[str, Answer], right: Dict[str, Answer]) -> List[str]:
+def differences(left: List[Answer], right: List[Answer]) -> List[str]:
     found = []
-    for call in CALLS:
+    for call, *answers in zip(CALLS, left, right):
         for part in ("code", "stdout", "stderr"):
-            one, other = getattr(left[call.name], part), getattr(right[call.name], part)
+            one, other = (getattr(answer, part) for answer in answers)
             if one != other:
                 found.append("{}: {} differs: {!r} and {!r}".format(call.name, part, one, other))
     return found

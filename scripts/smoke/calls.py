@@ -9,6 +9,7 @@ ENDLESS = "SELECT COUNT(*) FROM range(1000000000000000) AS t(v) WHERE v % 7 = 9"
 GREEDY = "SELECT array_agg(v) FROM range(100000000) AS t(v)"
 STREAM = "INSERT INTO output_sink SELECT key, SUM(value) AS total FROM input_stream GROUP BY key"
 STREAM_ONCE = ("stream-sql-once", "--source-csv-dir", "in", "--sink-schema", "key STRING, total INT", "--query", STREAM)
+LONG_STREAM = ("stream-sql", "--source-dir", "in", "--sink-schema", "key STRING, total INT", "--query", STREAM)
 SEARCH = ("vector-search", "--csv", "vectors.csv", "--vector-column", "v", "--query-vector", "0,1")
 TRACKED = ("csv-sql", "--csv", "scores.csv", "--query")
 
@@ -120,6 +121,10 @@ CALLS = [
     Call("run", "diff", "--run-id", "{run}", "--other-run-id", "{other_run}", wants='"equal": true'),
     Call("run", "watch", "--run-id", "{run}", wants='"status": "succeeded"'),
     Call("run", "rerun", "--run-id", "{run}", wants='"status": "succeeded"'),
+    Call("run", "start", "--detach", "--", *LONG_STREAM, tells="live_run", wants='"status": "running"'),
+    Call("run", "cancel", "--run-id", "{live_run}", wants='"status": "cancelled"'),
+    Call("run", "resume", "--run-id", "{live_run}", "--detach", wants='"status": "running"'),
+    Call("run", "cancel", "--run-id", "{live_run}", wants='"status": "cancelled"'),
     Call("run", "resume", "--run-id", "{run}", code=1, wants='"error_type": "value_error"'),
     Call("run", "cancel", "--run-id", "{run}", code=1, wants='"error_type": "value_error"'),
     Call("run", "report", "--run-id", "{run}", wants='"path"'),

@@ -33,8 +33,8 @@ pub(crate) use self::output::OutputArgs;
 pub(crate) use self::run::{
     Action, Again, ArtifactsCommand, ArtifactsExportArgs, ArtifactsListArgs, ArtifactsOpenArgs, ArtifactsPreviewArgs,
     CsvSqlAction, ExportFormat, FileSqlAction, ResultArgs, RunCancelArgs, RunCleanupArgs, RunCommand, RunDiffArgs,
-    RunIdArgs, RunListArgs, RunOpenArgs, RunReportArgs, RunRerunArgs, RunResumeArgs, RunStartArgs, RunStatusArgs,
-    RunWatchArgs, StreamSqlOnceAction, VectorSearchAction,
+    RunIdArgs, RunListArgs, RunOpenArgs, RunReportArgs, RunRerunArgs, RunResumeArgs, RunStartArgs, RunWatchArgs,
+    StreamSqlOnceAction, VectorSearchAction,
 };
 pub(crate) use self::shell::ShellArgs;
 pub(crate) use self::stream_sql::StreamSqlAction;

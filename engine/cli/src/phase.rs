@@ -78,7 +78,8 @@ impl Task {
             Command::Run(_) => Self::Run,
             Command::Artifacts(ArtifactsCommand::List(_)) => Self::Other,
             Command::Artifacts(_) => Self::Artifact,
-            _ => Self::Other,
+            Command::Sniff(_) | Command::Describe(_) | Command::Functions(_) | Command::Shell(_) => Self::Other,
+            Command::Index(_) | Command::Ui(_) | Command::Completions(_) | Command::Man | Command::Worker => Self::Other,
         }
     }
 

@@ -30,6 +30,6 @@ pub(crate) use self::recorded::{args as recorded_args, args_of};
 pub(crate) use self::worker::{act, run as run_order};
 
 // For the modules below.
-use self::child::{Ended, Patience, release_worker, run_worker};
+use self::child::{Ended, Patience, Prepare, release_worker, run_worker};
 use self::failed::RunFailure;
 use self::launch::timed_out;

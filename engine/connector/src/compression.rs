@@ -271,6 +271,20 @@ mod tests {
     }
 
     #[test]
+    fn the_bytes_of_the_file_are_counted_and_not_those_of_the_text() {
+        let text = TEXT.repeat(5000);
+        for compression in [Compression::Gzip, Compression::Zstd, Compression::Bzip2, Compression::Xz] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("data.csv");
+            std::fs::write(&path, encode(compression, text.as_bytes())).unwrap();
+            let file = LocalFile::open(&FileAccess::default(), path.to_str().unwrap()).unwrap();
+            assert_eq!(file.read_bytes(), 0);
+            compression.open(&file).unwrap().read_to_string(&mut String::new()).unwrap();
+            assert_eq!(file.read_bytes(), file.bytes(), "{}", compression.name());
+        }
+    }
+
+    #[test]
     fn files_that_were_put_one_behind_the_other_are_read_whole() {
         for compression in [Compression::Gzip, Compression::Zstd, Compression::Bzip2, Compression::Xz] {
             let mut bytes = encode(compression, b"a\n1\n");

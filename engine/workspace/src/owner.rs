@@ -46,9 +46,9 @@ pub(crate) fn worker(dir: &Path) -> Option<u32> {
     read(dir).filter(|owner| owner.worker && owner.here(&Owner::this_process())).map(|owner| owner.pid)
 }
 
-/// Whether the process `pid` has written itself down as the worker of the run in `dir`.
-pub(crate) fn is_worker(dir: &Path, pid: u32) -> bool {
-    read(dir).is_some_and(|owner| owner.worker && owner.pid == pid)
+/// Whether a worker has written itself down as the owner of the run in `dir`.
+pub(crate) fn is_worker(dir: &Path) -> bool {
+    read(dir).is_some_and(|owner| owner.worker)
 }
 
 /// Ends the worker of the run in `dir`, and its group; `false` when the owner is none that may be ended.

@@ -348,10 +348,10 @@ impl Run {
         owner::write(&self.dir, true)
     }
 
-    /// Whether the process `pid` has made the run its own as its worker.
+    /// Whether a worker has made the run its own, wherever that one is by now.
     #[must_use]
-    pub fn has_worker(&self, pid: u32) -> bool {
-        owner::is_worker(&self.dir, pid)
+    pub fn has_worker(&self) -> bool {
+        owner::is_worker(&self.dir)
     }
 
     /// The directory of an id that nobody else has.

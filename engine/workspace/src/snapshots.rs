@@ -124,7 +124,7 @@ mod tests {
     fn of_a_long_file_lines_are_taken_evenly_from_the_first_to_the_last() {
         let folder = tempfile::tempdir().unwrap();
         let run = run(&folder);
-        let mut file = fs::File::create(run.progress_path()).unwrap();
+        let mut file = File::create(run.progress_path()).unwrap();
         let fill = "x".repeat(1000);
         let count = WHOLE_BYTES_MAX / 1000 + 1000;
         for number in 0..count {

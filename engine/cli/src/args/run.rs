@@ -406,6 +406,9 @@ pub(crate) enum Action {
     )]
     StreamSqlOnce(StreamSqlOnceAction),
     /// Run a query over the files that arrive in a directory, until it is stopped; it can be resumed
+    #[command(
+        after_help = "Example:\n  velaria-cli run start -- stream-sql --source-dir incoming --sink-schema 'key STRING, total INT' --query 'INSERT INTO output_sink SELECT key, SUM(value) AS total FROM input_stream GROUP BY key'"
+    )]
     StreamSql(StreamSqlAction),
 }
 

@@ -30,6 +30,7 @@ mod tests {
 
     use super::*;
     use crate::args::{Parsed, parse, parse_action};
+    use crate::color::Colors;
 
     /// Every command with its whole name, groups too.
     fn commands(path: &str, command: &Command) -> Vec<(String, Command)> {
@@ -73,7 +74,10 @@ mod tests {
             for call in calls {
                 assert!(call.join(" ").starts_with(name), "not an example of {name}: {call:?}");
                 let args: Vec<OsString> = call.iter().map(OsString::from).collect();
-                assert!(matches!(parse(args.clone(), false), Ok(Parsed::Command(_))), "cannot be called: {call:?}");
+                assert!(
+                    matches!(parse(args.clone(), false, Colors::None), Ok(Parsed::Command(..))),
+                    "cannot be called: {call:?}"
+                );
                 if let Some(action) = args.iter().position(|arg| arg == "--") {
                     assert!(parse_action(args[action + 1..].to_vec()).is_ok(), "cannot be called: {call:?}");
                 }

@@ -100,12 +100,12 @@ fn facts(model: &Model) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// The time of the query, which is known better than that of the run: a record has whole seconds.
+/// The time of the run, or of its query where they can be the same: a record has whole seconds.
 fn elapsed_ms(model: &Model) -> Option<f64> {
     let seconds = model.run.get("duration_ms").and_then(Value::as_f64);
     let query = model.profile.as_ref().and_then(|profile| profile.elapsed_ms);
     match (seconds, query) {
-        (Some(seconds), Some(query)) if seconds < 1_000.0 => Some(query),
+        (Some(seconds), Some(query)) if seconds <= query + 1_000.0 => Some(query),
         (Some(seconds), None) if seconds < 1_000.0 => None,
         (seconds, _) => seconds,
     }

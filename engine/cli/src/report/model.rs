@@ -86,7 +86,8 @@ impl Model {
         let duration = duration_ms(&record);
         record.insert("duration_ms".to_owned(), duration.into());
         check()?;
-        let progress = Progress::load(&run)?;
+        // Like every other file of the directory: what cannot be read says nothing.
+        let progress = Progress::load(&run).unwrap_or_default();
         check()?;
         let (artifacts, artifact_count) = artifacts(home, run_id, &redactor, check)?;
         Ok(Self {

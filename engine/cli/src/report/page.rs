@@ -2,13 +2,16 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::text::plain;
+use super::text::{beginning, plain};
 
 /// The style of every page, in both colour schemes.
 pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// What tells a report from every other file.
 pub(crate) const GENERATOR: &str = "velaria run report";
+
+/// The most bytes of a title.
+const TITLE_BYTES_MAX: usize = 400;
 
 /// No script and nothing from elsewhere: what a hostile cell could ask for is refused a second time, by the browser.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
@@ -33,7 +36,7 @@ pub(crate) fn document(title: &str, head: &Markup, body: &Markup) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="referrer" content="no-referrer";
-                title { (plain(title)) }
+                title { (plain(beginning(title, TITLE_BYTES_MAX))) }
                 style { (PreEscaped(STYLE)) }
             }
             body { (body) }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use velaria::{Error, ErrorCode, Result};
-use velaria_workspace::{Object, RunStatus};
+use velaria_workspace::{Object, Redactor, RunStatus};
 
 use super::recorded;
 use crate::args::{Action, LimitArgs, ResultArgs, RunStartArgs, StreamSqlAction, StreamSqlOnceAction};
@@ -163,6 +163,17 @@ impl Action {
         }
     }
 
+    /// Whether what is to be resumed can be: the checkpoint has parts of the query, and the record all of it.
+    fn check_secrets(&self, redactor: &Redactor) -> Result<()> {
+        let arguments = self.arguments();
+        if !self.is_resumable() || redactor.object(&arguments) == arguments {
+            return Ok(());
+        }
+        let message = format!("the arguments of {} have a secret, and would have to be written down", self.name());
+        Err(Error::new(ErrorCode::InvalidArgument, message)
+            .with_hint("the value of an environment variable that is named as a secret stands in them: leave it out"))
+    }
+
     /// The path of what the action reads.
     pub(crate) fn input(&self) -> &Path {
         match self {
@@ -180,6 +191,7 @@ impl Action {
             return Err(Error::new(ErrorCode::InvalidArgument, "a run cannot read standard input")
                 .with_hint("a run is kept so that it can be repeated: write the input to a file first"));
         }
+        self.check_secrets(&Redactor::from_env())?;
         Ok(())
     }
 }
@@ -295,5 +307,19 @@ mod tests {
     fn a_run_does_not_read_standard_input() {
         let error = action(&["csv-sql", "--csv", "-", "--query", "SELECT 1"]).check().unwrap_err();
         assert_eq!(error.message(), "a run cannot read standard input");
+    }
+
+    #[test]
+    fn a_stream_that_can_be_resumed_has_no_secrets() {
+        let redactor = Redactor::default().with_values(["s3cret-of-a-stream".to_owned()]);
+        let stream = |query: &str| {
+            let action = action(&["stream-sql", "--source-dir", "in", "--sink-schema", "n INT", "--query", query]);
+            action.check_secrets(&redactor)
+        };
+        stream("INSERT INTO s SELECT 1").unwrap();
+        let error = stream("INSERT INTO s SELECT 's3cret-of-a-stream'").unwrap_err();
+        assert_eq!(error.message(), "the arguments of stream-sql have a secret, and would have to be written down");
+        let query = action(&["csv-sql", "--csv", "s.csv", "--query", "SELECT 's3cret-of-a-stream'"]);
+        query.check_secrets(&redactor).unwrap();
     }
 }

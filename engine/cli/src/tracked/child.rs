@@ -47,19 +47,25 @@ enum Bond {
     Released,
 }
 
-/// Runs `program` (a program and its first arguments) on `order`, a line of text, until it ends or the patience does.
+/// What is written down of a run before its worker may begin.
+pub(crate) type Prepare<'a> = &'a mut dyn FnMut() -> Result<()>;
+
+/// Runs `program` (a program and its first arguments) on `order`, a line of text, until it ends or the patience does. The
+/// process starts while `prepare` writes, and is told only then.
 ///
 /// Its output goes to the logs of the run. An error of `check` is a wish to cancel the run. The worker follows every wish
 /// by itself; one that does not is ended.
 pub(crate) fn run_worker(
     program: &[OsString],
     order: &str,
+    prepare: Prepare<'_>,
     run: &Run,
     patience: Patience,
     check: Check<'_>,
 ) -> Result<Ended> {
     let began = Instant::now();
     let mut worker = Worker::start(program, run, Bond::Kept)?;
+    prepare()?;
     worker.tell(order);
     let mut end: Option<(Instant, Ended)> = None;
     loop {
@@ -110,7 +116,8 @@ pub(crate) fn release_worker(
     let mut worker = Worker::start(program, run, Bond::Released)?;
     worker.tell(order);
     loop {
-        if run.has_worker(worker.child.id()) {
+        // Whose number need not be that of the process that was started, which may be a launcher.
+        if run.has_worker() {
             worker.bond = Bond::Released;
             return Ok(None);
         }

@@ -11,7 +11,7 @@ use velaria::{Error, ErrorCode, Result, json};
 use velaria_workspace::{Run, RunStatus};
 
 use super::wishes::cancelled;
-use super::{Ended, Order, Patience, RunFailure, release_worker, run_worker};
+use super::{Ended, Order, Patience, Prepare, RunFailure, release_worker, run_worker};
 use crate::args::Action;
 use crate::failure::Failure;
 use crate::output::write_json;
@@ -42,19 +42,18 @@ struct ReleasedJson<'a> {
     action: &'a str,
 }
 
-/// Lets a worker do `action` in `run` as `order` tells it, and prints the document of the run. `prepared` is what went wrong
-/// before, if something did.
+/// Lets a worker do `action` in `run` as `order` tells it, and prints the document of the run.
 pub(crate) fn launch(
     run: &Run,
     action: &Action,
     order: &Order,
-    prepared: Result<()>,
+    prepare: Prepare<'_>,
     io: &mut Io<'_>,
     check: Check<'_>,
 ) -> std::result::Result<(), Failure> {
-    let told = prepared.and_then(|()| json::to_line(order));
+    let told = json::to_line(order);
     if order.detached {
-        return match told.and_then(|told| release_worker(io.program(), &told, run, check)) {
+        return match prepare().and(told).and_then(|told| release_worker(io.program(), &told, run, check)) {
             Ok(None) => released(run, action, io),
             Ok(Some(status)) if !run.action_result_path().is_file() => {
                 failed(run, RunStatus::Failed, &died(status), io)
@@ -63,7 +62,7 @@ pub(crate) fn launch(
             Err(error) => failed(run, status_of(&error), &error, io),
         };
     }
-    let ended = told.and_then(|told| attend(io, &told, run, action, order.timeout_ms, check));
+    let ended = told.and_then(|told| attend(io, &told, prepare, run, action, order.timeout_ms, check));
     if run.action_result_path().is_file() {
         let printed = print_document(run, action, io);
         // Whatever the run has come to: the command itself was told to end.
@@ -84,6 +83,7 @@ pub(crate) fn launch(
 fn attend(
     io: &Io<'_>,
     order: &str,
+    prepare: Prepare<'_>,
     run: &Run,
     action: &Action,
     timeout_ms: Option<u64>,
@@ -96,7 +96,7 @@ fn attend(
         follower.look();
         check()
     };
-    run_worker(io.program(), order, run, patience, &mut check)
+    run_worker(io.program(), order, prepare, run, patience, &mut check)
 }
 
 fn released(run: &Run, action: &Action, io: &mut Io<'_>) -> std::result::Result<(), Failure> {
@@ -113,7 +113,10 @@ fn released(run: &Run, action: &Action, io: &mut Io<'_>) -> std::result::Result<
 /// Writes down and prints how the run ended.
 fn failed(run: &Run, status: RunStatus, error: &Error, io: &mut Io<'_>) -> std::result::Result<(), Failure> {
     let failure = RunFailure::new(run, status, error);
-    failure.record(run)?;
+    if let Err(refusal) = failure.record(run) {
+        // The index may be held by somebody else. Which run this was, and why it ended, matters more.
+        log::warn!("the end of run {} could not be written down: {refusal}", run.id());
+    }
     io.print(&failure.json()?)?;
     Err(Failure::Told)
 }

@@ -35,7 +35,7 @@ impl Place {
             .env("VELARIA_HOME", self.home())
             .env("NO_COLOR", "1")
             .env("TERM", "xterm")
-            .env_remove("PAGER");
+            .env("PAGER", "cat");
         command
     }
 

@@ -82,6 +82,7 @@ fn a_worker_ends_the_run_itself() {
 fn a_worker_that_does_not_follow_is_ended() {
     let test = TestHome::new();
     let worker = Worker::new(&test, "deaf");
+    assert!(worker.run.has_worker());
     let record = worker.run.cancel(Duration::ZERO, &mut || Ok(())).unwrap();
     assert_eq!((&record["status"], record["finished_at"].is_string()), (&"cancelled".into(), true));
     assert_eq!(record["error"], "run cancelled: its process was ended");
@@ -107,6 +108,7 @@ fn a_program_that_has_a_run_is_not_ended() {
     let error = worker.run.cancel(Duration::ZERO, &mut || Ok(())).unwrap_err();
     assert_eq!(error.code(), ErrorCode::RunActive);
     assert!(worker.child.try_wait().unwrap().is_none(), "it goes on");
+    assert!(!worker.run.has_worker());
     assert!(worker.run.cancel_requested() && status(&worker.run) == "running");
 }
 

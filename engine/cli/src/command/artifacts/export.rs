@@ -178,7 +178,7 @@ fn read_options(reader: FileFormat, format: ExportFormat, args: &ArtifactsExport
 /// Writes the rows, and tells how many there are.
 fn write(frame: DataFrame, to: &Path, format: ExportFormat, existing: Existing, check: Check<'_>) -> Result<u64> {
     let path = to.to_string_lossy().into_owned();
-    let rows = match format {
+    let mut options = match format {
         ExportFormat::Arrow => {
             let file = NewFile::create(to, existing)?;
             return wait(write_arrow(frame, file), check);
@@ -189,15 +189,20 @@ fn write(frame: DataFrame, to: &Path, format: ExportFormat, existing: Existing, 
         }
         ExportFormat::Csv => WriteOptions::new(WriteFormat::Csv),
         ExportFormat::Tsv => {
-            let csv = CsvStyle { delimiter: b'\t', ..CsvStyle::default() };
-            WriteOptions { csv, ..WriteOptions::new(WriteFormat::Csv) }
+            let mut options = WriteOptions::new(WriteFormat::Csv);
+            options.csv = CsvStyle { delimiter: b'\t', ..CsvStyle::default() };
+            options
         }
         ExportFormat::Parquet => WriteOptions::new(WriteFormat::Parquet),
         ExportFormat::Xlsx => WriteOptions::new(WriteFormat::Xlsx),
         ExportFormat::Ndjson => WriteOptions::new(WriteFormat::Json),
-        ExportFormat::Json => WriteOptions { json: JsonLayout::Array, ..WriteOptions::new(WriteFormat::Json) },
+        ExportFormat::Json => {
+            let mut options = WriteOptions::new(WriteFormat::Json);
+            options.json = JsonLayout::Array;
+            options
+        }
     };
-    let options = WriteOptions { existing, ..rows };
+    options.existing = existing;
     wait(async move { frame.write(&path, &options).await }, check).map(|rows| rows as u64)
 }
 

@@ -16,8 +16,8 @@ pub(super) fn run(args: &RunResumeArgs, io: &mut Io<'_>, check: Check<'_>) -> st
     let order =
         Order { run_id, timeout_ms: args.timeout_ms, detached: args.detach, ..Order::new(&action, args_of(&run)?)? };
     let record = run.reopen()?;
-    let listed = ArtifactIndex::open(&home).and_then(|index| index.upsert_run(&record));
-    launch(&run, &action, &order, listed, io, check)
+    let mut list = || ArtifactIndex::open(&home)?.upsert_run(&record);
+    launch(&run, &action, &order, &mut list, io, check)
 }
 
 /// What the run does, when that is something that can go on.

@@ -20,8 +20,8 @@ pub(super) fn run(args: &RunStartArgs, io: &mut Io<'_>, check: Check<'_>) -> std
     let run_id = run.id().as_str().to_owned();
     let working_dir = args.again.as_ref().and_then(|again| again.working_dir.clone());
     let order = Order { run_id, timeout_ms: args.timeout_ms, detached: args.detach, working_dir, ..order };
-    let prepared = prepare(&home, &run, args, &action);
-    launch(&run, &action, &order, prepared, io, check)
+    let mut prepare = || prepare(&home, &run, args, &action);
+    launch(&run, &action, &order, &mut prepare, io, check)
 }
 
 fn create(home: &Home, args: &RunStartArgs, action: &Action) -> Result<Run> {

@@ -14,6 +14,7 @@ use super::status;
 use crate::args::RunWatchArgs;
 use crate::failure::Failure;
 use crate::output::write_json;
+use crate::progress::Follower;
 use crate::{Check, Io};
 
 /// The time between two looks at the run.
@@ -21,7 +22,15 @@ const TICK: Duration = Duration::from_millis(100);
 
 pub(super) fn run(args: &RunWatchArgs, io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), Failure> {
     let run = Run::open(&Home::from_env()?, &args.run_id)?;
-    let ended = follow(&run, check, &mut |line| if args.jsonl { tell(line, io) } else { Ok(()) })?;
+    // A bar beside the lines would be between them.
+    let mut bar = (!args.jsonl).then(|| Follower::new(&run, io.bars()));
+    let mut check = || {
+        bar.iter_mut().for_each(Follower::look);
+        check()
+    };
+    let ended = follow(&run, &mut check, &mut |line| if args.jsonl { tell(line, io) } else { Ok(()) });
+    drop(bar);
+    let ended = ended?;
     let document = status(&args.run_id, args.limit)?;
     if args.jsonl {
         io.print(&json::to_line(&document)?)?;

@@ -33,7 +33,7 @@ impl Shell {
         match commands::find(name)? {
             Verb::Quit => return Ok(Flow::Leave),
             Verb::Read => return self.read(rest, io, check),
-            Verb::Help => io.print(&commands::help())?,
+            Verb::Help => self.show_text(&commands::help(), io)?,
             Verb::Tables => self.run_statement("SHOW TABLES", io, check)?,
             Verb::Schema if rest.is_empty() => self.show_schema(io, check)?,
             Verb::Schema => self.run_statement(&format!("DESCRIBE {rest}"), io, check)?,
@@ -82,7 +82,7 @@ impl Shell {
             return self.show(&table, io);
         }
         let lines: Vec<String> = table.batches.iter().flat_map(|batch| names::texts(batch, 0)).collect();
-        Ok(io.print(&format!("{}\n", lines.join("\n")))?)
+        self.show_text(&format!("{}\n", lines.join("\n")), io)
     }
 
     fn set_mode(&mut self, rest: &str, io: &mut Io<'_>) -> std::result::Result<(), Failure> {
@@ -99,11 +99,12 @@ impl Shell {
 
     fn set_max_rows(&mut self, rest: &str, io: &mut Io<'_>) -> std::result::Result<(), Failure> {
         if rest.is_empty() {
-            return Ok(io.complain(&format!("{}\n", self.output.max_rows))?);
+            return Ok(io.complain(&format!("{}\n", self.output.rows_max()))?);
         }
-        self.output.max_rows = rest
-            .parse()
-            .map_err(|_| invalid(format!("not a number of rows: {rest}")).with_hint("write .maxrows 100"))?;
+        let rows = rest.parse();
+        let rows =
+            rows.map_err(|_| invalid(format!("not a number of rows: {rest}")).with_hint("write .maxrows 100"))?;
+        self.output.max_rows = Some(rows);
         Ok(())
     }
 

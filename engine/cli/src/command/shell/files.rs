@@ -73,9 +73,11 @@ async fn refuse_to_hide(session: &Session, name: &str) -> Result<()> {
 fn name_of(path: &str) -> String {
     let plain = |part: &str| part.split('.').find(|part| !part.is_empty()).unwrap_or_default().to_owned();
     let parts = Path::new(path).components().rev().map(|part| plain(&part.as_os_str().to_string_lossy()));
-    let name =
-        parts.into_iter().find(|part| part.chars().any(char::is_alphanumeric) && !part.contains(['*', '?', '[']));
-    let letters = name.unwrap_or_default().chars().map(|letter| if letter.is_alphanumeric() { letter } else { '_' });
+    let name = parts
+        .into_iter()
+        .find(|part| part.chars().any(char::is_alphanumeric) && !part.contains(['*', '?', '[']))
+        .unwrap_or_default();
+    let letters = name.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '_' });
     match letters.collect::<String>() {
         name if name.is_empty() => "data".to_owned(),
         name if name.starts_with(|first: char| first.is_numeric()) => format!("_{name}"),

@@ -57,22 +57,27 @@ impl Shell {
             return target.write(table, &self.output, io);
         }
         let is_text = !matches!(self.output.format(), Format::Parquet | Format::Arrow | Format::Xlsx);
-        if !(self.is_paged && is_text && io.stdout_is_terminal() && io.stdin_is_terminal()) {
+        if !is_text || !self.pages(io) {
             return output::write(table, &self.output, io);
         }
         let mut text = Vec::new();
         output::write(table, &self.output, &mut io.redirected(&mut text))?;
-        self.page(&String::from_utf8_lossy(&text), io)
+        self.show_text(&String::from_utf8_lossy(&text), io)
     }
 
     /// Shows `text` with the pager, when it is longer than the screen and there is one.
-    fn page(&self, text: &str, io: &mut Io<'_>) -> Result<(), Failure> {
+    pub(super) fn show_text(&self, text: &str, io: &mut Io<'_>) -> Result<(), Failure> {
         io.flush()?;
-        let fits = Screen::of_terminal().is_none_or(|screen| screen.fits(text));
-        if fits || !pager::show(text, &io.signals()) {
+        let is_long = self.pages(io) && Screen::of_terminal().is_some_and(|screen| !screen.fits(text));
+        if !is_long || !pager::show(text, &io.signals()) {
             io.print(text)?;
         }
         Ok(())
+    }
+
+    /// Whether a person is there to turn pages.
+    fn pages(&self, io: &Io<'_>) -> bool {
+        self.is_paged && io.stdout_is_terminal() && io.stdin_is_terminal()
     }
 }
 

@@ -38,8 +38,9 @@ fn ended(query: &StreamingQuery, io: &mut Io<'_>, check: Check<'_>) -> Result<()
         }
         if let Err(interrupt) = check() {
             query.stop();
-            // Somebody who ends the process meant more than the stream.
-            return if io.signals().take_interrupt() { Ok(()) } else { Err(interrupt.into()) };
+            // Who presses Ctrl-C at a terminal has seen enough; who ends a script or the process means more than the stream.
+            let is_enough = io.stdin_is_terminal() && io.signals().take_interrupt();
+            return if is_enough { Ok(()) } else { Err(interrupt.into()) };
         }
     }
 }
