@@ -492,7 +492,7 @@ impl Command {
             Self::Describe(args) => args.limits.listen(listener),
             Self::Shell(args) => args.limits.listen(listener),
             Self::Sniff(_) | Self::Functions(_) | Self::Run(_) | Self::Artifacts(_) | Self::Index(_) => {}
-            Self::Completions(_) | Self::Man | Self::Worker => {}
+            Self::Ui(_) | Self::Completions(_) | Self::Man | Self::Worker => {}
         }
     }
 
