@@ -1,5 +1,6 @@
 """Chromium without a window, told what to do over its pipe: messages are JSON, and each ends with a zero byte."""
 
+import base64
 import json
 import os
 import subprocess
@@ -7,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from browser import CHROMIUM
+from browser import CHROMIUM, Picture, picture
 from support import WATCHDOG_SECONDS
 
 # What Chromium reads from and writes to.
@@ -73,6 +74,11 @@ class Browser:
                 return
             assert time.monotonic() < end, (expression, answer)
             time.sleep(0.05)
+
+    def screenshot(self, scheme: str) -> Picture:
+        """The page as somebody sees it who prefers `scheme`."""
+        self._ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        return picture(base64.b64decode(self._ask("Page.captureScreenshot", format="png")["data"]))
 
     def _ask(self, method: str, **parameters: Any) -> Dict[str, Any]:
         self._number += 1

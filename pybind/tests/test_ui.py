@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from browser import CHROMIUM, elements, screenshot
+from browser import CHROMIUM
 from devtools import Browser
 from support import WATCHDOG_SECONDS
 from velaria.__main__ import main
@@ -76,24 +76,30 @@ def run(folder: Path, cell: str) -> Dict[str, Any]:
 @needs_browser
 def test_the_list_of_runs_is_seen_in_light_and_dark(tmp_path: Path, server: Server) -> None:
     run(tmp_path, "a name")
-    for scheme in ("light", "dark"):
-        folder = tmp_path / scheme
-        folder.mkdir()
-        picture = screenshot(server.url, folder, scheme)
+    with Browser(tmp_path / "profile") as browser:
+        browser.open(server.url)
+        browser.wait_for("document.querySelector('table.list .badge') !== null")
+        light, dark = (browser.screenshot(scheme) for scheme in ("light", "dark"))
+    for picture in (light, dark):
         assert len(picture.colours()) > 30
-        corner = picture.pixel(2, picture.height - 3)
-        assert min(corner) > 200 if scheme == "light" else max(corner) < 60
+    # The corner is the page itself.
+    assert min(light.pixel(2, light.height - 3)) > 200
+    assert max(dark.pixel(2, dark.height - 3)) < 60
 
 
 @needs_browser
 def test_what_is_hostile_in_a_run_does_nothing_in_its_pages(tmp_path: Path, server: Server) -> None:
     started = run(tmp_path, HOSTILE)
     artifact = started["artifacts"][0]["artifact_id"]
-    for number, path in enumerate(["/", "/run/" + started["run_id"], "/artifact/" + artifact, "/artifacts", "/sql"]):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        seen = elements(server.page(path), folder)
-        assert "site" in seen and "<img" not in seen and 'id="owned"' not in seen, path
+    with Browser(tmp_path / "profile") as browser:
+        browser.open(server.url)
+        for path in ["/", "/run/" + started["run_id"], "/artifact/" + artifact, "/artifacts", "/sql"]:
+            browser.wait_for("document.querySelector('header.site') !== null")
+            browser.evaluate("location.pathname = {}".format(json.dumps(path)))
+            browser.wait_for("location.pathname === {} && document.readyState === 'complete'".format(json.dumps(path)))
+            assert browser.evaluate("document.body.id") == "", path
+            assert browser.evaluate("document.querySelectorAll('img, script:not([src])').length") == 0, path
+            assert browser.evaluate("document.querySelector('main') !== null"), path
 
 
 @needs_browser
@@ -101,14 +107,14 @@ def test_a_page_follows_its_run(tmp_path: Path, server: Server) -> None:
     run_id, _ = create_run("stream-sql-once", {}, "0")
 
     def go_on(number: int) -> None:
-        snapshot = {"status": "running", "batches_processed": number, "input_rows": number, "last_warning": HOSTILE}
+        snapshot = {"status": "running", "batches_processed": number, "state_rows": number, "last_warning": HOSTILE}
         append_progress_snapshot(run_id, json.dumps(snapshot))
 
     go_on(1)
     go_on(2)
     with Browser(tmp_path / "profile") as browser:
         browser.open(server.page("/run/" + run_id))
-        browser.wait_for("document.querySelectorAll('#progress-section svg').length > 0")
+        browser.wait_for("document.querySelector('#progress-section') !== null")
         browser.wait_for("document.querySelector('form[action$=cancel]') !== null")
         browser.evaluate("window.same = document.querySelector('#environment-heading'); window.stays = true")
         before = browser.evaluate("document.querySelector('#progress-section').outerHTML")

@@ -490,6 +490,19 @@ fn a_run_is_cancelled_only_where_that_was_allowed() {
     assert_eq!(pages.post(&path, "x=1").status, 400);
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupt_is_how_it_ends() {
+    let mut pages = Pages::new(&[]);
+    let mut server = pages.server.take().unwrap();
+    let mut stream = pages.connect();
+    let lines = format!("Host: {}\r\n{}", pages.address, pages.lines());
+    stream.write_all(format!("GET /live HTTP/1.1\r\n{lines}\r\n").as_bytes()).unwrap();
+    assert!(part(&mut BufReader::new(stream).lines()).is_some());
+    assert!(Command::new("kill").args(["-INT", &server.id().to_string()]).status().unwrap().success());
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn a_port_that_is_taken_is_an_error() {
     let pages = Pages::new(&[]);
