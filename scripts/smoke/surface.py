@@ -101,6 +101,8 @@ class Surface:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            # What was read ahead of the first line would be lost to the rest.
+            bufsize=0,
         )
         try:
             first = self.interrupt(process) if call.interrupted else b""

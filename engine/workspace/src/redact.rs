@@ -49,6 +49,18 @@ impl Redactor {
         self
     }
 
+    /// The same redactor with the values in `args`, the arguments of a command, whose names are those of secrets: of
+    /// `api_key=...`, also behind the name of an option.
+    #[must_use]
+    pub fn with_args<'a>(self, args: impl IntoIterator<Item = &'a str>) -> Self {
+        let pair = |arg: &'a str| {
+            let given = arg.strip_prefix("--").and_then(|rest| rest.split_once('=')).map_or(arg, |(_, value)| value);
+            given.split_once('=')
+        };
+        let named = args.into_iter().filter_map(pair).filter(|(name, _)| is_name(name) && names_secret(name));
+        self.with_values(named.map(|(_, value)| value.to_owned()))
+    }
+
     /// `object` without secrets.
     #[must_use]
     pub fn object(&self, object: &Object) -> Object {
@@ -219,6 +231,23 @@ mod tests {
         assert_eq!(
             Value::Object(redactor.object(secrets.as_object().unwrap())),
             json!({"token_id": "***", "database_uri": "pg://me:***@h/d", "user_id": {"name": "***"}, "error": "***"})
+        );
+    }
+
+    #[test]
+    fn arguments_that_only_their_names_give_away_are_secrets() {
+        let args = [
+            "--param",
+            "api_key=canary=12345",
+            "--option=password=canary-67890",
+            "name=not-a-secret",
+            "token",
+            "SELECT token FROM t WHERE a='something'",
+        ];
+        let redactor = Redactor::default().with_args(args);
+        assert_eq!(
+            redactor.text("canary=12345 canary-67890 not-a-secret 'something'"),
+            "*** *** not-a-secret 'something'"
         );
     }
 

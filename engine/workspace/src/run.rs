@@ -12,7 +12,7 @@ use velaria_contract::{Error, ErrorCode, Result, json as canonical};
 use crate::failure::{damaged, invalid, refused, run_not_found};
 use crate::home::{Home, create_new_private_dir, create_private_dir};
 use crate::run_id::RunId;
-use crate::{Object, exact, file, owner, progress, stale};
+use crate::{Object, Redactor, exact, file, owner, progress, stale};
 
 /// What a run is asked to do.
 #[derive(Debug, Clone, Default)]
@@ -167,6 +167,12 @@ impl Run {
         &self.home
     }
 
+    /// What is not written down of this run.
+    #[must_use]
+    pub fn redactor(&self) -> &Redactor {
+        self.home.redactor()
+    }
+
     /// The id.
     #[must_use]
     pub fn id(&self) -> &RunId {
@@ -280,7 +286,7 @@ impl Run {
     /// # Errors
     /// `VEL-6003` when the file system refuses.
     pub fn write_profile(&self, profile: &Object) -> Result<PathBuf> {
-        self.write("profile.json", &self.home.redactor().object(profile))
+        self.write_lazily("profile.json", &self.home.redactor().object(profile))
     }
 
     /// Appends one snapshot, a JSON document, as a line of `progress.jsonl`.

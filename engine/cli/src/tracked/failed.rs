@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 use velaria::{Error, ErrorCode, ErrorReport, Position, Result, json};
-use velaria_workspace::{ArtifactIndex, Object, Outcome, Redactor, Run, RunStatus};
+use velaria_workspace::{ArtifactIndex, Object, Outcome, Run, RunStatus};
 
 use crate::failure::ErrorBody;
 use crate::phase::{self, Task};
@@ -37,7 +37,7 @@ impl RunFailure {
     pub(crate) fn new(run: &Run, status: RunStatus, error: &Error) -> Self {
         let (run_id, run_dir) = (run.id().as_str().to_owned(), run.dir().to_string_lossy().into_owned());
         let phase = phase(run, status, error);
-        Self { run_id, run_dir, status, error: without_secrets(error), phase, artifacts: Vec::new() }
+        Self { run_id, run_dir, status, error: without_secrets(run, error), phase, artifacts: Vec::new() }
     }
 
     /// The same with what the run left behind nevertheless.
@@ -91,8 +91,8 @@ fn phase(run: &Run, status: RunStatus, error: &Error) -> Option<&'static str> {
     }
 }
 
-fn without_secrets(error: &Error) -> Error {
-    let redactor = Redactor::from_env();
+fn without_secrets(run: &Run, error: &Error) -> Error {
+    let redactor = run.redactor();
     let position = error.position().map(|place| Position { text: redactor.text(&place.text), ..place.clone() });
     let same = Error::new(error.code(), redactor.text(error.message())).with_position(position);
     match error.hint() {

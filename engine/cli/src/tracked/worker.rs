@@ -120,7 +120,7 @@ struct SuccessJson<'a> {
 /// Does the run that standard input orders.
 pub(crate) fn run(io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), Failure> {
     let order = read_order(io)?;
-    let run = Run::open(&Home::from_env()?, &order.run_id)?;
+    let run = Run::open(&home_of(&order.action)?, &order.run_id)?;
     if order.detached {
         own_session();
     }
@@ -150,6 +150,12 @@ pub(crate) fn run(io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), 
             Err(fail(&run, status, error))
         }
     }
+}
+
+/// The home, with what `args` say that is not to be written down: plans hold the values of parameters.
+fn home_of(args: &[String]) -> Result<Home> {
+    let redactor = Redactor::from_env().with_args(args.iter().map(String::as_str));
+    Ok(Home::from_env()?.with_redactor(redactor))
 }
 
 fn read_order(io: &mut Io<'_>) -> Result<Order> {
@@ -278,7 +284,8 @@ struct ActionJson<'a> {
 /// Does `action` in the run `run_id` and gives one line of JSON: its `payload`, and `artifacts` that have no ids yet. How the
 /// run ended is left to the caller.
 pub(crate) fn act(run_id: &str, action: Vec<OsString>, check: Check<'_>) -> std::result::Result<String, Failure> {
-    let home = Home::from_env()?;
+    let texts: Vec<String> = action.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let home = home_of(&texts)?;
     let run = Run::open(&home, run_id)?;
     let ParsedAction::Action(mut action) = parse_action(action)? else {
         return Err(Failure::Usage("help is no action".to_owned()));
