@@ -5,6 +5,9 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/velaria/target}"
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
+# What `velaria-cli --version --json` says it was built of; nothing outside of a checkout.
+VELARIA_COMMIT=$(git -C "$ROOT" rev-parse HEAD 2>/dev/null || true)
+export VELARIA_COMMIT
 VENV="$ROOT/.venv"
 DIST="$ROOT/dist"
 MATURIN="maturin>=1.9,<2"
@@ -48,6 +51,14 @@ install_debian() {
     [ "$(id -u)" = 0 ] || run=(sudo)
     "${run[@]}" apt-get update -qq
     "${run[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# A browser for the tests of reports, where Debian has one; without it they say that they were skipped.
+want_chromium() {
+    command -v chromium >/dev/null || command -v chromium-browser >/dev/null || [ -n "${VELARIA_CHROMIUM:-}" ] || {
+        command -v apt-get >/dev/null || return 0
+        (install_debian chromium) || echo "chromium cannot be installed: the tests of reports in a browser are skipped" >&2
+    }
 }
 
 # Which Python an interpreter is, whatever environment it stands in.

@@ -44,6 +44,14 @@ def kills(folder: Path) -> Iterator[Counts]:
                 yield (0, int(trials[1]), 0) if broken else (int(trials[1]), 0, 0)
 
 
+def tracked_runs(folder: Path) -> Iterator[Counts]:
+    path = folder / "runs.txt"
+    if path.exists():
+        found = re.search(r"(\d+) runs, .* (\d+) broken", path.read_text())
+        if found:
+            yield int(found[1]) - int(found[2]), int(found[2]), 0
+
+
 def smoke(folder: Path) -> Iterator[Counts]:
     for path in folder.glob("smoke-*.txt"):
         for found in re.finditer(r"(\d+) checks passed", path.read_text()):
@@ -56,6 +64,7 @@ def main(folder: Path, status: int) -> None:
         "python regression": python(folder),
         "conformance records": conformance(folder),
         "kill trials": kills(folder),
+        "tracked runs": tracked_runs(folder),
         "smoke of the binary": smoke(folder),
     }
     total = [0, 0, 0]

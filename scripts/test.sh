@@ -53,6 +53,13 @@ kills() {
     "$CARGO_TARGET_DIR/release/velaria-conformance" kill --trials 100 --seed 1 | tee "$RESULTS/kills.txt"
 }
 
+# Tracked runs that are started at the same time, and some killed: no record is lost, none is there twice. 640 runs are a
+# matter of a minute or two: `velaria-conformance runs`.
+tracked_runs() {
+    "$CARGO_TARGET_DIR/release/velaria-conformance" runs --rounds 3 --parallel 16 --kill 0.2 \
+        --cli "$CARGO_TARGET_DIR/release/velaria-cli" | tee "$RESULTS/runs.txt"
+}
+
 smoke() { "$ROOT/scripts/cli_smoke.sh" "$CARGO_TARGET_DIR/release/velaria-cli" | tee "$RESULTS/smoke-binary.txt"; }
 
 require_rust
@@ -63,8 +70,10 @@ step "build" build
 step "rust tests" rust_tests
 step "lint" lint
 step "licences, bans and sources" policy
+step "browser" want_chromium
 step "python regression" regression
 step "command line smoke (binary)" smoke
 step "conformance" conformance
 step "batch queries as streams" replay
 step "stream queries killed at random" kills
+step "tracked runs killed at random" tracked_runs

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import checksum
+import cli
 import run
 import streams
 import streams_runs
@@ -213,6 +214,27 @@ class VectorAnswersTest(unittest.TestCase):
         self.assertIn("found twice", fault([1, 1]))
         self.assertIn("no such row", fault([1, 5]))
         self.assertIn("not (1, 2)", fault([1]))
+
+
+class CommandLineTest(unittest.TestCase):
+    def test_the_rows_of_every_command_are_the_same(self):
+        row = {"category": "category_00", "n": 2, "total": 0.30000000000000004}
+        expected = [("category_00", 2, 0.3)]
+        for document in ([row], {"rows": [row]}, {"ok": True, "result": {"rows": [row]}}):
+            self.assertEqual(cli.rows(document), expected)
+
+    def test_a_program_is_what_it_is_and_a_script_that_is_not_duckdbs_as_well(self):
+        with TemporaryDirectory() as folder:
+            for head in (b"\x7fELF", b"#!/bin/false\nexit"):
+                path = Path(folder) / "duckdb"
+                path.write_bytes(head)
+                self.assertEqual(cli.native_duckdb(str(path)), str(path))
+
+    def test_the_file_has_its_rows(self):
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "small.csv"
+            cli.write_input(path, 3)
+            self.assertEqual(path.read_text(), "id,category,value\n0,category_00,0.0\n1,category_01,79.19\n2,category_02,158.38\n")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ use crate::corpus::{self, CorpusFile, DataFile, data_files, slt_files};
 use crate::engine::{CliSurface, EngineSurface, PythonSurface, ReplaySurface, Surface, default_cli, default_python};
 use crate::kill::{self, Kill, Worker};
 use crate::report::{FileReport, Report, SkippedRecords, SurfaceReport};
+use crate::runs::{self, Runs};
 use crate::suite::{Suite, SurfaceName};
 use crate::{Error, Result, find_root, functions, update, workload};
 
@@ -24,6 +25,8 @@ enum Command {
     Functions(Functions),
     /// Kill stream queries at random moments, and compare what is left with what was promised.
     Kill(Kill),
+    /// Start tracked runs, many at a time, kill some of them, and look at what is left.
+    Runs(Runs),
     /// The process that `kill` kills.
     #[command(hide = true)]
     CrashWorker(Worker),
@@ -70,6 +73,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: 
         Command::Run(run) => execute(&run, out),
         Command::Functions(functions) => execute_functions(&functions, out),
         Command::Kill(kill) => kill::execute(&kill, out),
+        Command::Runs(runs) => runs::execute(&runs, out),
         Command::CrashWorker(worker) => kill::work(&worker),
     };
     match done {
@@ -86,15 +90,16 @@ pub fn main(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: 
 fn execute_functions(functions: &Functions, out: &mut dyn Write) -> Result<bool> {
     let current = std::env::current_dir().map_err(Error::io(Path::new(".")))?;
     let root = find_root(&current)?;
-    let page = functions::page(&root)?;
-    let path = root.join(functions::PAGE);
-    if functions.write {
-        std::fs::write(&path, page).map_err(Error::io(&path))?;
-        return Ok(true);
-    }
-    let is_fresh = std::fs::read_to_string(&path).map_err(Error::io(&path))? == page;
-    if !is_fresh {
-        writeln!(out, "{} is stale: write it with `velaria-conformance functions --write`", functions::PAGE)?;
+    let made = [(functions::PAGE, functions::page(&root)?), (functions::HELP, functions::help(&root)?)];
+    let mut is_fresh = true;
+    for (name, text) in made {
+        let path = root.join(name);
+        if functions.write {
+            std::fs::write(&path, text).map_err(Error::io(&path))?;
+        } else if std::fs::read_to_string(&path).map_err(Error::io(&path))? != text {
+            is_fresh = false;
+            writeln!(out, "{name} is stale: write it with `velaria-conformance functions --write`")?;
+        }
     }
     Ok(is_fresh)
 }

@@ -17,6 +17,9 @@ use crate::{Error, Result};
 /// The page, below the root.
 pub const PAGE: &str = "docs/sql/functions.md";
 
+/// What the engine itself says of the functions, below the root.
+pub const HELP: &str = "engine/velaria/src/function_help.tsv";
+
 const CATALOGUE: &str = "conformance/functions.toml";
 
 #[derive(Deserialize)]
@@ -54,8 +57,7 @@ impl Entry {
 /// [`Error::File`] when the catalogue does not fit the functions of the engine, or an example fails.
 pub fn page(root: &Path) -> Result<String> {
     let path = root.join(CATALOGUE);
-    let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
-    let catalogue: Catalogue = toml::from_str(&text).map_err(|error| Error::file(&path, error.to_string()))?;
+    let catalogue = read(&path)?;
     let known = velaria::functions().map_err(|error| Error::Usage(error.to_string()))?;
     let known: BTreeMap<&str, &FunctionEntry> = known.iter().map(|entry| (entry.name.as_str(), entry)).collect();
     check_names(&path, &catalogue, &known)?;
@@ -69,6 +71,30 @@ pub fn page(root: &Path) -> Result<String> {
         let _ = writeln!(page, "| `{name}` | {sentence} |");
     }
     Ok(page)
+}
+
+/// Writes what the engine itself says of the functions: one line each.
+///
+/// # Errors
+/// [`Error::File`] when the catalogue cannot be read, or a text in it does not fit on a line.
+pub fn help(root: &Path) -> Result<String> {
+    let path = root.join(CATALOGUE);
+    let catalogue = read(&path)?;
+    let families = catalogue.family.iter().flat_map(|family| {
+        let of = |entry: &Entry| [family.title.clone(), entry.0.clone(), entry.1.clone(), entry.2.clone()];
+        family.functions.iter().map(of).collect::<Vec<_>>()
+    });
+    let alone = |(name, sentence): (&String, &String)| [String::new(), name.clone(), sentence.clone(), String::new()];
+    let lines: Vec<[String; 4]> = families.chain(catalogue.without_example.iter().map(alone)).collect();
+    if let Some(text) = lines.iter().flatten().find(|text| text.contains(['\t', '\n'])) {
+        return Err(Error::file(&path, format!("a tab or a line end in {text:?}")));
+    }
+    Ok(lines.into_iter().map(|line| line.join("\t") + "\n").collect())
+}
+
+fn read(path: &Path) -> Result<Catalogue> {
+    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    toml::from_str(&text).map_err(|error| Error::file(path, error.to_string()))
 }
 
 fn check_names(path: &Path, catalogue: &Catalogue, known: &BTreeMap<&str, &FunctionEntry>) -> Result<()> {

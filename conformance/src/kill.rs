@@ -5,7 +5,6 @@
 //! [`check`] compares.
 
 mod check;
-mod random;
 mod trial;
 mod worker;
 mod workload;
@@ -16,11 +15,11 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use self::check::Findings;
-use self::random::Random;
 use self::trial::Trial;
 pub(crate) use self::worker::{Worker, work};
 use self::workload::Workload;
 use crate::Result;
+use crate::random::Random;
 
 /// What a checkpoint promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

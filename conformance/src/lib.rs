@@ -11,8 +11,10 @@ mod corpus;
 mod error;
 mod json;
 mod kill;
+mod random;
 mod report;
 mod root;
+mod runs;
 mod suite;
 mod update;
 

@@ -131,11 +131,11 @@ class Regression:
         entry = self.installed.with_name("velaria-cli")
         check = program_steps.command_line
         self.matrix.run("cli", "entry point", check, entry)
-        self.matrix.run("cli", "python -m velaria", check, self.installed, "-m", "velaria")
         with tempfile.TemporaryDirectory() as folder:
             binary = Path(folder) / "velaria-cli"
             if self.matrix.run("cli", "build single file", program_steps.build_executable, binary):
-                self.matrix.run("cli", "single file", check, binary)
+                module = (self.installed, "-m", "velaria")
+                self.matrix.run("cli", "single file against python -m velaria", check, binary, "--against", *module)
         self.matrix.run("cli", "helper scripts", program_steps.skill_scripts, self.installed, entry)
 
     def check_corpus(self) -> None:

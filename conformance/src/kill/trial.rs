@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 use super::Mode;
 use super::check::{Findings, check};
-use super::random::Random;
 use super::workload::{FILES, ROWS_ALL, Workload, file};
+use crate::random::Random;
 use crate::{Error, Result};
 
 const STEP: Duration = Duration::from_millis(5);

@@ -5,9 +5,14 @@ mod describe;
 mod functions;
 mod global;
 mod index;
+mod insight;
+mod output;
 mod run;
 mod shell;
+mod stream_sql;
+mod tree;
 mod ui;
+mod version;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -23,17 +28,24 @@ pub(crate) use self::describe::DescribeArgs;
 pub(crate) use self::functions::FunctionsArgs;
 pub(crate) use self::global::GlobalArgs;
 pub(crate) use self::index::IndexCommand;
+pub(crate) use self::insight::InsightArgs;
+pub(crate) use self::output::OutputArgs;
 pub(crate) use self::run::{
-    Action, ArtifactsCommand, ArtifactsExportArgs, ArtifactsListArgs, ArtifactsOpenArgs, ArtifactsPreviewArgs,
-    CsvSqlAction, FileSqlAction, ResultArgs, RunCancelArgs, RunCleanupArgs, RunCommand, RunDiffArgs, RunIdArgs,
-    RunListArgs, RunOpenArgs, RunReportArgs, RunRerunArgs, RunResumeArgs, RunStartArgs, RunStatusArgs, RunWatchArgs,
+    Action, Again, ArtifactsCommand, ArtifactsExportArgs, ArtifactsListArgs, ArtifactsOpenArgs, ArtifactsPreviewArgs,
+    CsvSqlAction, ExportFormat, FileSqlAction, ResultArgs, RunCancelArgs, RunCleanupArgs, RunCommand, RunDiffArgs,
+    RunIdArgs, RunListArgs, RunOpenArgs, RunReportArgs, RunRerunArgs, RunResumeArgs, RunStartArgs, RunWatchArgs,
     StreamSqlOnceAction, VectorSearchAction,
 };
 pub(crate) use self::shell::ShellArgs;
+pub(crate) use self::stream_sql::StreamSqlAction;
+pub(crate) use self::tree::{actions, tree};
 pub(crate) use self::ui::UiArgs;
 use crate::color::Colors;
 use crate::failure::Failure;
 use crate::output::Format;
+
+/// The name of the program.
+pub(crate) const PROGRAM: &str = "velaria-cli";
 
 /// What a command line asks for.
 pub(crate) enum Parsed {
@@ -45,8 +57,17 @@ pub(crate) enum Parsed {
 
 /// Local-first SQL on files.
 #[derive(Debug, Parser)]
-#[command(name = "velaria-cli", version, disable_help_subcommand = true, arg_required_else_help = false)]
+#[command(
+    name = PROGRAM,
+    version,
+    disable_help_subcommand = true,
+    arg_required_else_help = false,
+    after_help = "Example:\n  velaria-cli csv-sql --csv scores.csv --query 'SELECT COUNT(*) AS scores FROM input_table'"
+)]
 struct CommandLine {
+    /// With --version: one JSON document, which also says what the program was built of
+    #[arg(long, requires = "version")]
+    json: bool,
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
@@ -80,22 +101,29 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  velaria-cli sniff scores.csv --option encoding=gbk -o json")]
     Sniff(SniffArgs),
     /// Describe the columns of a file: types, counts, and how values are spread
-    #[command(after_help = "Example:\n  velaria-cli describe scores.csv")]
+    #[command(
+        after_help = "Examples:\n  velaria-cli describe scores.csv -o vertical\n  velaria-cli describe scores.csv --option delimiter=';'"
+    )]
     Describe(DescribeArgs),
     /// List the functions of SQL
     #[command(after_help = "Example:\n  velaria-cli functions date -o table")]
     Functions(FunctionsArgs),
     /// Type statements and see their results
-    #[command(after_help = "Example:\n  velaria-cli shell")]
+    #[command(
+        after_help = "Examples:\n  velaria-cli shell scores.csv\n  echo 'SELECT COUNT(*) FROM scores;' | velaria-cli shell scores.csv -o csv"
+    )]
     Shell(ShellArgs),
     /// Start tracked runs, and look at them
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  velaria-cli run start -- csv-sql --csv scores.csv --query 'SELECT COUNT(*) AS scores FROM input_table'"
+    )]
     Run(RunCommand),
     /// Look at what tracked runs have made
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  velaria-cli artifacts list --limit 5")]
     Artifacts(ArtifactsCommand),
     /// Look after the index of runs and artifacts
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  velaria-cli index rebuild")]
     Index(IndexCommand),
     /// Look at runs in a browser
     #[command(after_help = "Example:\n  velaria-cli ui --port 8017")]
@@ -120,6 +148,8 @@ pub(crate) struct CsvSqlArgs {
     pub(crate) input: CsvSqlInput,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) insight: InsightArgs,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
 }
@@ -151,6 +181,8 @@ pub(crate) struct FileSqlArgs {
     pub(crate) input: FileSqlInput,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) insight: InsightArgs,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
 }
@@ -252,10 +284,12 @@ pub(crate) struct SqlArgs {
     #[arg(long = "param", value_name = "NAME=VALUE", conflicts_with = "jsonl")]
     pub(crate) params: Vec<String>,
     /// Read one JSON object a line ({"sql": "..."}) and answer each with one JSON line, in one session
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["explain", "timing", "profile"])]
     pub(crate) jsonl: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) insight: InsightArgs,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
 }
@@ -293,7 +327,7 @@ impl SniffArgs {
 }
 
 /// What the session of a command may use.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct LimitArgs {
     /// The most memory for what running queries keep, such as 512MB or 2GiB [default: 75 % of what there is]
     #[arg(long, value_name = "BYTES", value_parser = velaria::bytes_of)]
@@ -340,6 +374,45 @@ impl LimitArgs {
         config.with_allowed_paths(self.allow_path.iter().map(PathBuf::as_path).chain([input.as_path()]))
     }
 
+    /// Makes every path one from the root on.
+    pub(crate) fn root(&mut self) -> velaria::Result<()> {
+        for path in self.temp_dir.iter_mut().chain(&mut self.allow_path) {
+            *path = std::path::absolute(&*path).map_err(|error| {
+                Error::new(ErrorCode::InvalidArgument, format!("not a path: {}", path.display()))
+                    .with_hint(error.to_string())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a file that the session could not read either.
+    pub(crate) fn check_read(&self, path: &Path) -> velaria::Result<()> {
+        let is_within = |allowed: &PathBuf| match (path.canonicalize(), allowed.canonicalize()) {
+            (Ok(path), Ok(allowed)) => path.starts_with(allowed),
+            _ => false,
+        };
+        if self.allow_path.is_empty() || self.allow_path.iter().any(is_within) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorCode::AccessDenied, format!("access denied: {}", path.display()))
+            .with_hint("--allow-path names the files that may be opened"))
+    }
+
+    /// Refuses to make a file that the session could not write either.
+    pub(crate) fn check_write(&self, path: &Path) -> velaria::Result<()> {
+        if self.read_only {
+            return Err(Error::new(ErrorCode::AccessDenied, "a read-only session writes no files")
+                .with_hint("start without --read-only"));
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        self.check_read(if path.exists() { path } else { folder.unwrap_or(Path::new(".")) })
+    }
+
+    /// These limits, in a session that changes nothing.
+    pub(crate) fn read_only(&self) -> Self {
+        Self { read_only: true, ..self.clone() }
+    }
+
     /// The limits that were given, for the record of a run.
     pub(crate) fn given(&self) -> Map<String, Value> {
         let paths: Vec<String> = self.allow_path.iter().map(|path| path.display().to_string()).collect();
@@ -380,37 +453,12 @@ impl LimitArgs {
 }
 
 /// A path, or the directories of a pattern before its first character that is not itself.
-fn plain_part(path: &Path) -> PathBuf {
+pub(crate) fn plain_part(path: &Path) -> PathBuf {
     let is_plain = |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
     if path.exists() || path.components().all(|part| is_plain(&part)) {
         return path.to_owned();
     }
     Path::new(".").join(path.components().take_while(is_plain).collect::<PathBuf>())
-}
-
-/// How results are printed.
-#[derive(Debug, Args)]
-pub(crate) struct OutputArgs {
-    /// The format of the result [default: table on a terminal, else json]
-    #[arg(short = 'o', long = "output", value_name = "FORMAT", value_enum)]
-    pub(crate) output: Option<Format>,
-    /// The most rows that a table shows
-    #[arg(long, value_name = "N", default_value_t = 40)]
-    pub(crate) max_rows: usize,
-    #[arg(skip)]
-    terminal: bool,
-}
-
-impl OutputArgs {
-    /// The format that was asked for, or the one that fits the reader.
-    pub(crate) fn format(&self) -> Format {
-        self.output.unwrap_or(if self.terminal { Format::Table } else { Format::Json })
-    }
-
-    /// Whether standard output is a terminal.
-    pub(crate) fn is_terminal(&self) -> bool {
-        self.terminal
-    }
 }
 
 impl Command {
@@ -426,7 +474,8 @@ impl Command {
             Self::Describe(args) => &args.output,
             Self::Functions(args) => &args.output,
             Self::Run(_) | Self::Artifacts(_) | Self::Index(_) => return false,
-            Self::Shell(_) | Self::Ui(_) | Self::Completions(_) | Self::Man => return true,
+            Self::Ui(args) => return args.terminal,
+            Self::Shell(_) | Self::Completions(_) | Self::Man => return true,
             // What it says goes into the log of its run.
             Self::Worker => return true,
         };
@@ -454,9 +503,11 @@ impl Command {
             Self::FileSql(args) => args.output.terminal = terminal,
             Self::VectorSearch(args) => args.output.terminal = terminal,
             Self::Sniff(args) => args.terminal = terminal,
+            Self::Ui(args) => args.terminal = terminal,
             Self::Describe(args) => args.output.terminal = terminal,
             Self::Functions(args) => args.output.terminal = terminal,
-            Self::Shell(_) | Self::Run(_) | Self::Artifacts(_) | Self::Index(_) => {}
+            Self::Shell(args) => args.output.terminal = terminal,
+            Self::Run(_) | Self::Artifacts(_) | Self::Index(_) => {}
             Self::Ui(_) | Self::Completions(_) | Self::Man | Self::Worker => {}
         }
     }
@@ -469,7 +520,7 @@ impl Action {
             Self::CsvSql(action) => action.limits.listen(Some(listener)),
             Self::FileSql(action) => action.limits.listen(Some(listener)),
             Self::VectorSearch(action) => action.limits.listen(Some(listener)),
-            Self::StreamSqlOnce(_) => {}
+            Self::StreamSqlOnce(_) | Self::StreamSql(_) => {}
         }
     }
 }
@@ -477,17 +528,20 @@ impl Action {
 /// What a parser gives: a command, or help or the version to print.
 enum Read<T> {
     Line(T),
-    Text(String),
+    Help(String),
+    Version(String),
 }
 
 /// Reads a command line, without the program name.
 pub(crate) fn parse(args: Vec<OsString>, terminal: bool, colors: Colors) -> Result<Parsed, Failure> {
-    Ok(match read::<CommandLine>("velaria-cli", &args, colors)? {
+    let for_program = args.iter().take_while(|arg| arg.to_string_lossy().starts_with('-')).any(|arg| arg == "--json");
+    Ok(match read::<CommandLine>(PROGRAM, &args, colors)? {
         Read::Line(mut line) => {
             line.command.set_terminal(terminal);
             Parsed::Command(Box::new(line.command), line.globals)
         }
-        Read::Text(text) => Parsed::Text(text),
+        Read::Version(_) if for_program => Parsed::Text(version::document()?),
+        Read::Help(text) | Read::Version(text) => Parsed::Text(text),
     })
 }
 
@@ -517,7 +571,7 @@ pub(crate) fn parse_action(args: Vec<OsString>) -> Result<ParsedAction, Failure>
     }
     Ok(match read::<ActionLine>("velaria-cli run start --", &args, Colors::None)? {
         Read::Line(line) => ParsedAction::Action(Box::new(line.action)),
-        Read::Text(text) => ParsedAction::Text(text),
+        Read::Help(text) | Read::Version(text) => ParsedAction::Text(text),
     })
 }
 
@@ -542,7 +596,8 @@ fn read<T: CommandFactory + FromArgMatches>(
         Ok(line) => Ok(Read::Line(line)),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             let text = error.render();
-            Ok(Read::Text(if colors == Colors::Some { text.ansi().to_string() } else { text.to_string() }))
+            let text = if colors == Colors::Some { text.ansi().to_string() } else { text.to_string() };
+            Ok(if error.kind() == ErrorKind::DisplayHelp { Read::Help(text) } else { Read::Version(text) })
         }
         Err(error) => Err(Failure::Usage(usage_message(&error, group))),
     }

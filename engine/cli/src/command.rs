@@ -1,5 +1,6 @@
 //! The commands, one file each, and what they share.
 
+pub(crate) mod answer;
 pub(crate) mod artifacts;
 pub(crate) mod completions;
 pub(crate) mod csv_sql;
@@ -8,6 +9,7 @@ pub(crate) mod file_sql;
 pub(crate) mod functions;
 pub(crate) mod index;
 pub(crate) mod man;
+pub(crate) mod opener;
 pub(crate) mod run;
 pub(crate) mod shell;
 pub(crate) mod sniff;
@@ -17,7 +19,7 @@ pub(crate) mod vector_search;
 
 use velaria::arrow::array::RecordBatch;
 use velaria::arrow::datatypes::SchemaRef;
-use velaria::{DataFrame, Result, wait};
+use velaria::{DataFrame, Profile, Result, wait};
 
 use crate::Check;
 
@@ -35,4 +37,11 @@ pub(crate) fn collect(frame: DataFrame, check: Check<'_>) -> Result<Table> {
     let batches = wait(async move { query.collect().await }, check)?;
     // The types are known when all rows are there.
     Ok(Table { schema: frame.schema(), batches, notices: frame.take_notices() })
+}
+
+/// Runs the query as [`collect`] does, and tells what each of its operators did.
+pub(crate) fn collect_with_profile(frame: DataFrame, check: Check<'_>) -> Result<(Table, Profile)> {
+    let query = frame.clone();
+    let (batches, profile) = wait(async move { query.collect_with_profile().await }, check)?;
+    Ok((Table { schema: frame.schema(), batches, notices: frame.take_notices() }, profile))
 }

@@ -5,6 +5,8 @@ use std::io;
 use serde::Serialize;
 use velaria::{Error, ErrorCode, ErrorKind, ErrorReport, Position, json};
 
+use crate::phase::{self, Place};
+
 /// Why a command ended early.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -36,6 +38,10 @@ struct ErrorJson<'a> {
     ok: bool,
     #[serde(flatten)]
     body: ErrorBody<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<&'a str>,
 }
 
 /// What an error document says of the error.
@@ -54,14 +60,14 @@ pub(crate) struct ErrorBody<'a> {
 }
 
 impl Failure {
-    /// The document, indented.
-    pub(crate) fn json(&self) -> String {
-        self.write(|document| json::to_pretty(document))
+    /// The document of a command that failed at `place`, or before there was a command; indented.
+    pub(crate) fn json(&self, place: Option<&Place>) -> String {
+        self.write(place, |document| json::to_pretty(document))
     }
 
-    /// The document on one line.
+    /// The document of one statement of many, on one line.
     pub(crate) fn json_line(&self) -> String {
-        self.write(|document| json::to_line(document))
+        self.write(None, |document| json::to_line(document))
     }
 
     /// The text for a person.
@@ -74,7 +80,7 @@ impl Failure {
         }
     }
 
-    fn write(&self, print: impl Fn(&ErrorJson<'_>) -> velaria::Result<String>) -> String {
+    fn write(&self, place: Option<&Place>, print: impl Fn(&ErrorJson<'_>) -> velaria::Result<String>) -> String {
         let report;
         let body = match self {
             Self::Usage(message) => ErrorBody::plain(message, "usage_error"),
@@ -86,7 +92,16 @@ impl Failure {
             Self::Told => return String::new(),
         };
         // Text and numbers always make a document.
-        print(&ErrorJson { ok: false, body }).unwrap_or_default()
+        let run_id = place.and_then(|place| place.run_id.as_deref());
+        print(&ErrorJson { ok: false, body, phase: self.phase(place), run_id }).unwrap_or_default()
+    }
+
+    fn phase(&self, place: Option<&Place>) -> Option<&'static str> {
+        match self {
+            Self::Usage(_) => Some(phase::ARGUMENTS),
+            Self::Engine(error) => place.and_then(|place| place.task.phase(error)),
+            Self::Output(_) | Self::Told => None,
+        }
     }
 }
 

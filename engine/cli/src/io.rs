@@ -16,6 +16,7 @@ pub struct Io<'a> {
     stdout: &'a mut dyn Write,
     stderr: &'a mut dyn Write,
     stdout_is_terminal: bool,
+    stdin_is_terminal: bool,
     program: Vec<OsString>,
     signals: Signals,
     stdout_colors: Colors,
@@ -37,12 +38,32 @@ impl<'a> Io<'a> {
             stdout,
             stderr,
             stdout_is_terminal,
+            stdin_is_terminal: false,
             program: Vec::new(),
             signals: Signals::default(),
             stdout_colors: Colors::of(stdout_is_terminal),
             stderr_colors: Colors::None,
             bars: Bars::Hidden,
             is_program: false,
+        }
+    }
+
+    /// The same streams, where a person types what is standard input of the process.
+    #[must_use]
+    pub fn with_terminal_input(mut self) -> Self {
+        self.stdin_is_terminal = true;
+        self
+    }
+
+    /// The same streams with another standard output.
+    pub(crate) fn redirected<'b>(&'b mut self, stdout: &'b mut dyn Write) -> Io<'b> {
+        Io {
+            stdin: self.stdin,
+            stdout,
+            stderr: self.stderr,
+            program: self.program.clone(),
+            signals: self.signals.clone(),
+            ..*self
         }
     }
 
@@ -118,6 +139,11 @@ impl<'a> Io<'a> {
         self.stdout_is_terminal
     }
 
+    /// Whether a person types on standard input of the process.
+    pub(crate) fn stdin_is_terminal(&self) -> bool {
+        self.stdin_is_terminal
+    }
+
     pub(crate) fn stdin(&mut self) -> &mut dyn BufRead {
         self.stdin
     }
@@ -147,6 +173,7 @@ pub struct Streams {
     stderr: Stderr,
     stdout_is_terminal: bool,
     stderr_is_terminal: bool,
+    stdin_is_terminal: bool,
     signals: Signals,
 }
 
@@ -163,6 +190,7 @@ impl Streams {
             stderr: io::stderr(),
             stdout_is_terminal,
             stderr_is_terminal: io::stderr().is_terminal(),
+            stdin_is_terminal: io::stdin().is_terminal(),
             signals,
         }
     }
@@ -171,9 +199,10 @@ impl Streams {
     pub fn io(&mut self) -> Io<'_> {
         // Without a program there are no runs, and the error of starting one says so.
         let program = std::env::current_exe().ok().map(PathBuf::into_os_string);
-        Io::new(&mut self.stdin, &mut self.stdout, &mut self.stderr, self.stdout_is_terminal)
+        let io = Io::new(&mut self.stdin, &mut self.stdout, &mut self.stderr, self.stdout_is_terminal)
             .with_program(program.into_iter().collect())
             .with_signals(self.signals.clone())
-            .of_program(self.stderr_is_terminal)
+            .of_program(self.stderr_is_terminal);
+        if self.stdin_is_terminal { io.with_terminal_input() } else { io }
     }
 }

@@ -13,10 +13,13 @@ mod io;
 mod logging;
 mod output;
 mod parameters;
+mod phase;
 mod progress;
+mod report;
 mod screen;
 mod signals;
 mod tracked;
+mod ui;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,6 +30,7 @@ use velaria::{Error, ErrorCode, Result};
 
 use crate::args::{Command, GlobalArgs, Parsed};
 use crate::failure::Failure;
+use crate::phase::Place;
 // The public interface.
 pub use crate::io::{Io, Streams};
 pub use crate::logging::log_record;
@@ -80,16 +84,16 @@ fn answer(args: Vec<OsString>, io: &mut Io<'_>, check: Check<'_>) -> u8 {
     let mut parsed = match args::parse(args, io.stdout_is_terminal(), io.stdout_colors()) {
         Ok(Parsed::Command(command, globals)) => match prepare(io, &globals) {
             Ok(()) => command,
-            Err(failure) => return fail(io, &failure, false),
+            Err(failure) => return fail(io, &failure, None, false),
         },
         Ok(Parsed::Text(text)) => return finish(io.print(&text).and_then(|()| io.flush()), EXIT_OK),
-        Err(failure) => return fail(io, &failure, false),
+        Err(failure) => return fail(io, &failure, None, false),
     };
     parsed.listen(io.bars().listener().as_ref());
-    let for_person = parsed.is_for_person();
+    let (for_person, place) = (parsed.is_for_person(), Place::of(&parsed));
     match catch_unwind(AssertUnwindSafe(|| execute(*parsed, io, check))).unwrap_or_else(|_| Err(panicked())) {
         Ok(()) => finish(io.flush(), EXIT_OK),
-        Err(failure) => fail(io, &failure, for_person),
+        Err(failure) => fail(io, &failure, Some(&place), for_person),
     }
 }
 
@@ -131,7 +135,7 @@ fn panicked() -> Failure {
         .into()
 }
 
-fn fail(io: &mut Io<'_>, failure: &Failure, for_person: bool) -> u8 {
+fn fail(io: &mut Io<'_>, failure: &Failure, place: Option<&Place>, for_person: bool) -> u8 {
     if matches!(failure, Failure::Told) {
         return finish(io.flush(), EXIT_ERROR);
     }
@@ -142,7 +146,7 @@ fn fail(io: &mut Io<'_>, failure: &Failure, for_person: bool) -> u8 {
     let printed = if for_person {
         io.complain(&io.stderr_colors().error(&failure.text()))
     } else {
-        io.print(&failure.json()).and_then(|()| io.flush())
+        io.print(&failure.json(place)).and_then(|()| io.flush())
     };
     finish(printed, EXIT_ERROR)
 }

@@ -1,6 +1,9 @@
 //! The formats of a result.
 
+mod cells;
+mod html;
 mod table;
+mod vertical;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -13,24 +16,35 @@ use serde::Serialize;
 use velaria::rows::{CsvStyle, CsvWriter, Object, Objects};
 use velaria::{Error, ErrorCode, ExcelWriter, json};
 
+// For the arguments that say how results are printed.
+pub(crate) use self::table::terminal_width;
 use crate::Io;
 use crate::args::OutputArgs;
 use crate::command::Table;
 use crate::failure::Failure;
+use crate::output::cells::NULL;
 
 /// The format of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// A table for people
     Table,
+    /// Columns between blanks, one row a line
+    Text,
+    /// One line for each value
+    Vertical,
     /// One JSON document
     Json,
     /// One JSON object a row
     Ndjson,
     /// Comma-separated values with a header line
     Csv,
+    /// Tab-separated values with a header line
+    Tsv,
     /// A Markdown table
     Markdown,
+    /// An HTML table
+    Html,
     /// A Parquet file
     Parquet,
     /// An Arrow IPC stream
@@ -42,12 +56,17 @@ pub(crate) enum Format {
 /// Writes `table` in the format that was asked for.
 pub(crate) fn write(table: &Table, args: &OutputArgs, io: &mut Io<'_>) -> Result<(), Failure> {
     say(table, io)?;
+    let null = args.null_value.as_deref().unwrap_or(NULL);
     match args.format() {
-        Format::Table => Ok(io.print(&table::to_text(table, args.max_rows)?)?),
-        Format::Markdown => Ok(io.print(&table::to_markdown(table)?)?),
+        Format::Table => Ok(io.print(&table::to_box(table, args.rows_max(), args.width_max(), null)?)?),
+        Format::Text => Ok(io.print(&table::to_text(table, null)?)?),
+        Format::Vertical => Ok(io.print(&vertical::to_vertical(table, null)?)?),
+        Format::Markdown => Ok(io.print(&table::to_markdown(table, null)?)?),
+        Format::Html => Ok(io.print(&html::to_html(table, null)?)?),
         Format::Json => write_json(&Objects(&table.batches), io),
         Format::Ndjson => write_ndjson(table, io),
-        Format::Csv => write_csv(table, io),
+        Format::Csv => write_csv(table, b',', args, io),
+        Format::Tsv => write_csv(table, b'\t', args, io),
         Format::Parquet => write_binary(table, args, io, write_parquet),
         Format::Arrow => write_binary(table, args, io, write_arrow),
         Format::Xlsx => write_binary(table, args, io, write_xlsx),
@@ -56,7 +75,7 @@ pub(crate) fn write(table: &Table, args: &OutputArgs, io: &mut Io<'_>) -> Result
 
 /// Every row in a box.
 pub(crate) fn table_text(table: &Table) -> Result<String, Error> {
-    table::to_text(table, usize::MAX)
+    table::to_box(table, usize::MAX, None, NULL)
 }
 
 /// Says what a user should know about how files were read, where results do not go.
@@ -100,9 +119,10 @@ fn write_ndjson(table: &Table, io: &mut Io<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write_csv(table: &Table, io: &mut Io<'_>) -> Result<(), Failure> {
+fn write_csv(table: &Table, delimiter: u8, args: &OutputArgs, io: &mut Io<'_>) -> Result<(), Failure> {
     // Encoded whole before the first byte is written: a type that CSV does not have is found on the way.
-    let mut writer = CsvWriter::new(Vec::new(), CsvStyle::default());
+    let style = CsvStyle { delimiter, ..CsvStyle::default() };
+    let mut writer = CsvWriter::new(Vec::new(), style).with_null(args.null_value.as_deref().unwrap_or_default())?;
     writer.write_header(&table.schema)?;
     table.batches.iter().try_for_each(|batch| writer.write(batch)).map_err(unwritable)?;
     Ok(io.stdout().write_all(&writer.finish()?)?)

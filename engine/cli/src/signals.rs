@@ -50,6 +50,12 @@ impl Signals {
         self.came().and_then(|signal| u8::try_from(SHELL_BASE + signal).ok())
     }
 
+    /// The exit code for a signal that is not Ctrl-C.
+    #[cfg(unix)]
+    pub(crate) fn fatal_exit_code(&self) -> Option<u8> {
+        self.came().filter(|signal| *signal != SIGINT).and_then(|_| self.exit_code())
+    }
+
     /// Whether the user pressed Ctrl-C; that is forgotten then, so that a program which goes on can be interrupted again.
     #[must_use]
     pub fn take_interrupt(&self) -> bool {

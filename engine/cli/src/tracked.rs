@@ -5,19 +5,31 @@
 //! ended or crashed, the command itself writes down how the run ended.
 //!
 //! The worker reads its order from standard input, so that nothing of it is seen in the list of processes, and goes on
-//! only as long as the other end is open: a worker never outlives the command that started it.
+//! only as long as the other end is open: a worker does not outlive the command that started it, unless it was told to.
+//!
+//! Whoever wants a run to end leaves a wish in its directory: `run cancel`, and the command that waits for it when a signal
+//! comes. The worker follows it, a stream between two micro-batches. A worker that does not is ended, first by itself, else by
+//! whoever waits for it.
 
 mod action;
 mod artifact;
 mod batch;
 mod child;
 mod failed;
+mod launch;
+mod recorded;
 mod stream;
+mod wishes;
 mod worker;
 
 // For the commands of this crate.
 pub(crate) use self::action::{Order, inputs};
-pub(crate) use self::artifact::{check_previewed, read_preview};
-pub(crate) use self::child::{Ended, run_worker};
-pub(crate) use self::failed::RunFailure;
+pub(crate) use self::artifact::{check_previewed, read_preview, read_rows};
+pub(crate) use self::launch::{grace, launch};
+pub(crate) use self::recorded::{args as recorded_args, args_of};
 pub(crate) use self::worker::{act, run as run_order};
+
+// For the modules below.
+use self::child::{Ended, Patience, Prepare, release_worker, run_worker};
+use self::failed::RunFailure;
+use self::launch::timed_out;

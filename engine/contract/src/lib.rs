@@ -10,6 +10,7 @@ pub mod clock;
 pub mod error;
 pub mod explain;
 pub mod json;
+pub mod profile;
 pub mod progress;
 pub mod strategy;
 
@@ -18,5 +19,6 @@ pub use checkpoint::CheckpointManifest;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Error, ErrorCode, ErrorKind, ErrorReport, Position, Result};
 pub use explain::{BatchStrategy, Explain, ExplainJson, StreamExplain};
+pub use profile::{OperatorProfile, Profile};
 pub use progress::StreamingQueryProgress;
 pub use strategy::StreamStrategy;

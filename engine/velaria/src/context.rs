@@ -225,11 +225,23 @@ impl Context {
             }
             return state;
         }
-        let mut state = SessionStateBuilder::new_from_existing(self.template.clone())
-            .with_config(options.clone())
-            .with_runtime_env(Arc::clone(&self.runtime))
-            .with_catalog_list(Arc::clone(&self.catalogs))
-            .build();
+        let other = match spread {
+            Spread::Parallel => self.serial.get(),
+            Spread::Serial => self.parallel.get(),
+        };
+        let mut state = match other {
+            // It differs in the partitions only, and a copy is cheaper than all functions put in their places again.
+            Some(other) => {
+                let mut state = other.clone();
+                *state.config_mut() = options.clone();
+                state
+            }
+            None => SessionStateBuilder::new_from_existing(self.template.clone())
+                .with_config(options.clone())
+                .with_runtime_env(Arc::clone(&self.runtime))
+                .with_catalog_list(Arc::clone(&self.catalogs))
+                .build(),
+        };
         // Functions find the limits of the session here.
         state.execution_props_mut().config_options = Some(Arc::clone(state.config_options()));
         state

@@ -29,7 +29,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use velaria_connector::{
     CachedTable, CsvTable, DecodedTable, FileTable, FilesTable, LateType, MemoryTable, NewFile, NumberedTable,
 };
-use velaria_contract::{Error, ErrorCode, Explain, Result};
+use velaria_contract::{Error, ErrorCode, Explain, Profile, Result};
 
 use crate::bounded;
 use crate::clock::ClockUse;
@@ -47,6 +47,7 @@ use crate::plan::copy::{self, FileStyle};
 use crate::plan::query::{BoundQuery, analyze};
 use crate::plan::search_function::SearchTable;
 use crate::plan_cache::{self, Tables, Template};
+use crate::profile;
 use crate::search;
 use crate::slice_bytes::slice_bytes;
 use crate::stack::{self, Room, Roomy};
@@ -361,6 +362,11 @@ impl DataFrame {
     }
 
     async fn start(&self) -> Result<BatchStream> {
+        self.start_measured().await.map(|(stream, _)| stream)
+    }
+
+    /// Starts the query. The plan knows what its operators did once the stream has ended.
+    async fn start_measured(&self) -> Result<(BatchStream, Arc<dyn ExecutionPlan>)> {
         let stop = self.inner.context.running.begin();
         let state = self.state()?;
         let physical = self.physical_plan(&state).await?;
@@ -374,9 +380,9 @@ impl DataFrame {
             None => physical,
         };
         let physical = cooperative(physical, &stop).map_err(|error| self.translate(&error))?;
-        let mut stream = self.stream(physical, &state, stop)?;
+        let mut stream = self.stream(Arc::clone(&physical), &state, stop)?;
         stream.head = head;
-        Ok(stream)
+        Ok((stream, physical))
     }
 
     /// What has to be known before a batch of `plan` may go out.
@@ -417,6 +423,36 @@ impl DataFrame {
             match (stream.keep_all().await, stream.late.take()) {
                 (Err(error), Some(late)) => frame = frame.widened(late, error).await?,
                 (kept, _) => return kept.map(|()| std::mem::take(&mut stream.ready).into()),
+            }
+        }
+    }
+
+    /// Runs the query, keeps all of its rows, and tells what each of its operators did.
+    ///
+    /// # Errors
+    /// Those of [`DataFrame::collect`].
+    pub async fn collect_with_profile(&self) -> Result<(Vec<RecordBatch>, Profile)> {
+        let stop = self.apart().await?;
+        within(stop, Roomy::new(self.inner.room, self.collect_measured())).await
+    }
+
+    /// Keeps all rows, from the start again whenever a type changes: the profile is that of the last time.
+    async fn collect_measured(&self) -> Result<(Vec<RecordBatch>, Profile)> {
+        let mut frame = self.newest()?;
+        loop {
+            let (mut stream, plan) = frame.start_measured().await?;
+            let begun = Instant::now();
+            match (stream.keep_all().await, stream.late.take()) {
+                (Err(error), Some(late)) => frame = frame.widened(late, error).await?,
+                (kept, _) => {
+                    kept?;
+                    let elapsed = begun.elapsed();
+                    let batches: Vec<RecordBatch> = std::mem::take(&mut stream.ready).into();
+                    // Some operators say what they did when they are dropped.
+                    drop(stream);
+                    let profile = profile::profile(plan.as_ref(), &batches, elapsed);
+                    return Ok((batches, profile));
+                }
             }
         }
     }

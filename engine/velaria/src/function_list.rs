@@ -24,6 +24,34 @@ pub enum FunctionKind {
     Spelling,
 }
 
+impl FunctionKind {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Aggregate => "aggregate",
+            Self::Window => "window",
+            Self::Table => "table",
+            Self::Spelling => "spelling",
+        }
+    }
+}
+
+/// What a function is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FunctionHelp {
+    /// The functions that it belongs to, such as `Text`; empty where it stands alone.
+    pub family: &'static str,
+    /// How it is called, such as `lag(x [, n [, default]])`.
+    pub signature: &'static str,
+    /// What it gives, in Markdown.
+    pub description: &'static str,
+    /// What may stand after `SELECT`; empty where no statement alone can show it.
+    pub example: &'static str,
+}
+
 /// A function by its first name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -34,7 +62,13 @@ pub struct FunctionEntry {
     pub kind: FunctionKind,
     /// Its other names, sorted.
     pub aliases: Vec<String>,
+    /// What it is for, where that was written down.
+    pub help: Option<FunctionHelp>,
 }
+
+/// What every function is for, a line each: family, signature, description, example. Made of the catalogue that
+/// `docs/sql/functions.md` is made of; a test of that page fails when this is stale.
+const HELP: &str = include_str!("function_help.tsv");
 
 /// All functions, sorted by name. A name that is both an aggregate and a window function stands there once.
 ///
@@ -78,12 +112,35 @@ impl Found {
     }
 
     fn into_entries(self) -> Vec<FunctionEntry> {
+        let helps: BTreeMap<&str, FunctionHelp> = HELP.lines().filter_map(help).collect();
         self.entries
             .into_iter()
             .map(|(name, (kind, mut aliases))| {
                 aliases.remove(&name);
-                FunctionEntry { name, kind, aliases: aliases.into_iter().collect() }
+                let help = helps.get(name.as_str()).copied();
+                FunctionEntry { name, kind, aliases: aliases.into_iter().collect(), help }
             })
             .collect()
+    }
+}
+
+/// The name and the help in one line of [`HELP`].
+fn help(line: &'static str) -> Option<(&'static str, FunctionHelp)> {
+    let mut cells = line.split('\t');
+    let [family, signature, description, example] = [cells.next()?, cells.next()?, cells.next()?, cells.next()?];
+    let name = signature.split('(').next().unwrap_or(signature);
+    Some((name, FunctionHelp { family, signature, description, example }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_says_what_it_is_for() {
+        let silent: Vec<String> =
+            functions().unwrap().into_iter().filter(|entry| entry.help.is_none()).map(|entry| entry.name).collect();
+        assert!(silent.is_empty(), "{silent:?}");
+        assert_eq!(functions().unwrap().len(), HELP.lines().filter_map(help).count());
     }
 }

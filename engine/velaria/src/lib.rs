@@ -45,6 +45,7 @@ mod once;
 mod output;
 mod plan;
 mod plan_cache;
+mod profile;
 mod progress;
 mod result_frame;
 mod rule;
@@ -69,8 +70,10 @@ pub use arrow;
 pub use background::{Background, begin};
 pub use config::{SessionConfig, bytes_of, duration_of};
 pub use dataframe::{BatchStream, DataFrame};
+/// The version of the query engine underneath.
+pub use datafusion::DATAFUSION_VERSION;
 pub use foreign::validate_foreign;
-pub use function_list::{FunctionEntry, FunctionKind, functions};
+pub use function_list::{FunctionEntry, FunctionHelp, FunctionKind, functions};
 pub use materialized::SourceOptions;
 pub use once::Batches;
 pub use progress::{Progress, ProgressListener};
@@ -101,7 +104,10 @@ pub use variables::Variables;
 pub use vector_search::{Acceleration, HybridSearch, VectorSearch};
 pub use velaria_connector::{DataFormat, Materialization};
 pub use velaria_connector::{EXCEL_OPTIONS, ExcelSheetName, ExcelWriter};
-pub use velaria_contract::{BatchStrategy, Error, ErrorCode, ErrorKind, ErrorReport, Explain, Position, Result, json};
+pub use velaria_contract::{
+    BatchStrategy, Error, ErrorCode, ErrorKind, ErrorReport, Explain, ExplainJson, OperatorProfile, Position, Profile,
+    Result, json,
+};
 pub use velaria_sql::{Parameter, Parameters};
 pub use velaria_stream::{
     DeliveryMode, Environment, ExecutionMode, OPTIONS as STREAM_OPTIONS, OptionEntry, ProgressWatch, StreamOptions,

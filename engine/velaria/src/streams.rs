@@ -18,6 +18,7 @@ use velaria_stream::{Environment, StreamOptions, StreamingQuery, explain};
 use crate::catalog::{Entry, SinkEntry, Strictness, check_name, table_exists};
 use crate::error::Translator;
 use crate::plan::stream::{self, Names, Read, StreamLeaf, Takes, Target};
+use crate::plan::target::spelling;
 use crate::session::Session;
 use crate::stack::Roomy;
 use crate::streaming_dataframe::StreamingDataFrame;
@@ -167,6 +168,15 @@ impl Session {
         let Some(target) = target else { return Ok(explain(&plan, None, &options)) };
         stream::fit(self.context(), text, &mut plan, &target)?;
         Ok(explain(&plan, Some((&target.name, &target.description())), &options))
+    }
+
+    /// Whether `text` is an `INSERT INTO sink SELECT` of stream SQL: [`Session::stream_query`] takes it, and
+    /// [`Session::sql`] refuses it because rows go into that sink from streams only.
+    #[must_use]
+    pub fn is_stream_insert(&self, text: &str) -> bool {
+        let Ok(Read { sink: Some(sink), .. }) = stream::read(text, Takes::Insert) else { return false };
+        let name = spelling(self.context(), &sink);
+        matches!(self.context().catalog.entry(&name), Ok(Entry::Sink(_)))
     }
 
     /// Starts an `INSERT INTO sink SELECT`.

@@ -84,7 +84,7 @@ impl ArtifactIndex {
     ///
     /// # Errors
     /// `VEL-7001` for a number of days that is negative or no number; nothing is deleted then. `VEL-6003` when a directory
-    /// cannot be deleted; its run keeps its rows.
+    /// cannot be deleted, `VEL-6004` when it is outside of the home; its run keeps its rows.
     pub fn cleanup_runs(&self, cleanup: &Cleanup) -> Result<CleanupReport> {
         let before = cleanup.ttl_days.map(|days| self.days_ago(days)).transpose()?;
         self.settle(None);
@@ -183,6 +183,11 @@ fn delete_dir(home: &Home, id: &str, files: Files) -> Result<Option<PathBuf>> {
     // A link is not followed, and nothing but a directory is deleted.
     if !dir.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
         return Ok(None);
+    }
+    // Nor one that a link above it puts elsewhere, such as a link in the place of `runs`.
+    if dir.exists() && !home.contains(&dir) {
+        let message = format!("directory is outside of the home: {}", dir.display());
+        return Err(Error::new(ErrorCode::AccessDenied, message).with_hint("delete it yourself, if nothing needs it"));
     }
     match fs::remove_dir_all(&dir) {
         Ok(()) => Ok(Some(dir)),

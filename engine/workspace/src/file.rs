@@ -10,14 +10,22 @@ use crate::failure::refused;
 
 /// Replaces the file at `path` by `bytes`: a reader sees the old content or the new one, also after a power cut.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace_with(path, bytes, File::sync_all)
+}
+
+/// The same without waiting for the disk, for what nobody misses: after a power cut the file may be empty.
+pub(crate) fn replace_lazily(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace_with(path, bytes, |_| Ok(()))
+}
+
+fn replace_with(path: &Path, bytes: &[u8], sync: impl Fn(&File) -> io::Result<()>) -> Result<()> {
     let written = || -> io::Result<()> {
         let dir = path.parent().unwrap_or(Path::new("."));
         // Created with mode 0600.
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
         file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        sync_dir(dir)
+        sync(file.as_file())?;
+        file.persist(path).map(drop).map_err(|error| error.error)
     };
     written().map_err(|source| refused("cannot write", path, source))
 }
@@ -127,9 +135,15 @@ pub(crate) fn open_existing(path: &Path) -> io::Result<File> {
     no_links(options.append(true).read(true)).open(path)
 }
 
-/// Makes the entries of `dir` durable.
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
+/// The file at `path`, open to read; what is not a file does not make its reader wait.
+pub(crate) fn open_read(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    no_links_no_wait(options.read(true)).open(path)
+}
+
+/// Waits until the entries of `dir` are on the disk.
+pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|source| refused("cannot write", dir, source))
 }
 
 #[cfg(unix)]
@@ -142,6 +156,17 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 fn no_links(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
     options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+}
+
+#[cfg(unix)]
+fn no_links_no_wait(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed())
+}
+
+#[cfg(not(unix))]
+fn no_links_no_wait(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
 }
 
 #[cfg(not(unix))]

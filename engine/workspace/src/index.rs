@@ -9,8 +9,9 @@ mod jsonl;
 mod row;
 mod sqlite;
 
+use std::io;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use velaria_contract::{ErrorCode, Result};
@@ -22,6 +23,7 @@ use self::sqlite::Sqlite;
 use crate::failure::{artifact_not_found, invalid};
 use crate::home::Home;
 use crate::run::Run;
+use crate::run_id::RunId;
 use crate::{Object, file, stale, time};
 
 /// The rows of a list unless something else is asked for.
@@ -235,11 +237,22 @@ impl ArtifactIndex {
     /// # Errors
     /// `VEL-7001` when a key is missing that an artifact must have, or has a value of the wrong type.
     pub fn insert_artifact(&self, artifact: &Object) -> Result<()> {
-        let event = Event::artifact(artifact, self.now())?;
-        if let Event::Artifact(row) = &event {
-            self.remember(row)?;
+        self.insert_artifacts(std::slice::from_ref(artifact))
+    }
+
+    /// Inserts or replaces all of `artifacts`, or none of them.
+    ///
+    /// # Errors
+    /// Those of [`ArtifactIndex::insert_artifact`].
+    pub fn insert_artifacts(&self, artifacts: &[Object]) -> Result<()> {
+        let events =
+            artifacts.iter().map(|artifact| Event::artifact(artifact, self.now())).collect::<Result<Vec<_>>>()?;
+        for event in &events {
+            if let Event::Artifact(row) = event {
+                self.remember(row)?;
+            }
         }
-        self.write(&[event])
+        self.write(&events)
     }
 
     /// Stores `preview` as the preview of the artifact `id`.
@@ -318,11 +331,27 @@ impl ArtifactIndex {
     pub(crate) fn settle(&self, id: Option<&str>) {
         let selection = Selection { run_id: id, status: Some("running"), ..Selection::default() };
         let Ok(running) = self.select_runs(usize::MAX, |_| true, selection) else { return };
-        let records =
-            running.iter().filter_map(|row| Run::open(&self.home, row.get("run_id")?.as_str()?).ok()?.record().ok());
-        for record in records.filter(|record| !stale::running(record)) {
-            let _ = self.upsert_run(&record);
+        for row in running {
+            let run = row.get("run_id").and_then(Value::as_str).map(|run_id| Run::open(&self.home, run_id));
+            let ended = match run {
+                Some(Ok(run)) => run.record().ok().filter(|record| !stale::running(record)),
+                _ => self.vanished(row),
+            };
+            if let Some(record) = ended {
+                let _ = self.upsert_run(&record);
+            }
         }
+    }
+
+    /// The row of a run of ours whose directory somebody has removed: it ends here, or it would be called running for ever.
+    fn vanished(&self, mut row: Object) -> Option<Object> {
+        let dir = self.home.run_dir(&row.get("run_id")?.as_str()?.parse::<RunId>().ok()?);
+        let ours = row.get("run_dir").and_then(Value::as_str).is_some_and(|told| Path::new(told) == dir);
+        let gone = matches!(dir.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
+        (ours && gone).then(|| {
+            stale::mark_vanished(&mut row);
+            row
+        })
     }
 
     /// Writes `artifact` down in the directory of its run, where there is one.

@@ -11,6 +11,7 @@
 //! order to delete.
 
 mod artifact;
+mod cancel;
 mod cleanup;
 mod exact;
 mod failure;
@@ -18,11 +19,16 @@ mod file;
 mod home;
 mod index;
 mod owner;
+mod portion;
 mod preview;
+mod process;
+mod progress;
 mod rebuild;
 mod redact;
+mod reopen;
 mod run;
 mod run_id;
+mod snapshots;
 mod stale;
 mod time;
 
@@ -35,10 +41,14 @@ pub use cleanup::{Cleanup, CleanupReport, Deletion, Files};
 pub use exact::parse as parse_json;
 pub use home::Home;
 pub use index::{ArtifactFilter, ArtifactIndex, Backend, RunFilter, SQLITE_SCHEMA};
+pub use portion::{Portion, read_head, read_tail};
 pub use preview::{PREVIEW_LIMIT_BYTES, PREVIEW_LIMIT_ROWS, PreviewLimits, preview};
+pub use process::own_session;
+pub use progress::ProgressTail;
 pub use rebuild::Rebuilt;
 pub use redact::{REDACTED, Redactor};
 pub use run::{NewRun, Outcome, Run, RunStatus};
 pub use run_id::RunId;
 pub use serde_json::{Number, Value};
+pub use snapshots::{Snapshots, read_snapshots};
 pub use time::duration_ms;

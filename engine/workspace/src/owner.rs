@@ -11,7 +11,7 @@ use std::process;
 use serde::{Deserialize, Serialize};
 use velaria_contract::{Result, json};
 
-use crate::file;
+use crate::{file, process as system};
 
 /// Beside `run.json`, whose keys are the contract's.
 const FILE: &str = "_owner.json";
@@ -23,17 +23,41 @@ struct Owner {
     namespace: Option<String>,
     boot: Option<String>,
     host: Option<String>,
+    /// Whether it does nothing but this run, so that it may be ended with it.
+    #[serde(default)]
+    worker: bool,
 }
 
 /// Writes this process down as the owner of the run in `dir`.
-pub(crate) fn write(dir: &Path) -> Result<()> {
-    file::replace(&dir.join(FILE), json::to_pretty(&Owner::this_process())?.as_bytes())
+pub(crate) fn write(dir: &Path, worker: bool) -> Result<()> {
+    let owner = Owner { worker, ..Owner::this_process() };
+    file::replace_lazily(&dir.join(FILE), json::to_pretty(&owner)?.as_bytes())
 }
 
 /// Whether the run in `dir` has an owner that is certainly gone.
 pub(crate) fn gone(dir: &Path) -> bool {
-    let Ok(Some(text)) = file::read(&dir.join(FILE)) else { return false };
-    serde_json::from_str::<Owner>(&text).is_ok_and(|owner| owner.gone(&Owner::this_process()))
+    // Only a power cut leaves an empty file behind, and no process.
+    file::read(&dir.join(FILE)).is_ok_and(|text| text.is_some_and(|text| text.is_empty()))
+        || read(dir).is_some_and(|owner| owner.gone(&Owner::this_process()))
+}
+
+/// The process of the run in `dir`, when it is a worker that certainly is there.
+pub(crate) fn worker(dir: &Path) -> Option<u32> {
+    read(dir).filter(|owner| owner.worker && owner.here(&Owner::this_process())).map(|owner| owner.pid)
+}
+
+/// Whether a worker has written itself down as the owner of the run in `dir`.
+pub(crate) fn is_worker(dir: &Path) -> bool {
+    read(dir).is_some_and(|owner| owner.worker)
+}
+
+/// Ends the worker of the run in `dir`, and its group; `false` when the owner is none that may be ended.
+pub(crate) fn kill(dir: &Path) -> bool {
+    worker(dir).is_some_and(system::kill)
+}
+
+fn read(dir: &Path) -> Option<Owner> {
+    serde_json::from_str(&file::read(&dir.join(FILE)).ok()??).ok()
 }
 
 impl Owner {
@@ -45,7 +69,15 @@ impl Owner {
             namespace: fs::read_link("/proc/self/ns/pid").ok().map(|link| link.to_string_lossy().into_owned()),
             boot: line("/proc/sys/kernel/random/boot_id"),
             host: line("/proc/sys/kernel/hostname"),
+            worker: false,
         }
+    }
+
+    /// Whether this owner is there, as `here` can see it.
+    fn here(&self, here: &Self) -> bool {
+        let same = |of: fn(&Self) -> &Option<String>| of(self).is_some() && of(self) == of(here);
+        let machine = same(|owner| &owner.host) && same(|owner| &owner.boot) && same(|owner| &owner.namespace);
+        machine && self.started.is_some() && started(self.pid) == self.started
     }
 
     /// Whether this owner is gone, as `here` can see it.
@@ -97,5 +129,21 @@ mod tests {
             owner.pid = u32::MAX;
             owner.started = None;
         }));
+    }
+
+    #[test]
+    fn only_a_process_that_is_certainly_there_is_there() {
+        let here = Owner::this_process();
+        let other = |change: &dyn Fn(&mut Owner)| {
+            let mut owner = Owner::this_process();
+            change(&mut owner);
+            owner.here(&here)
+        };
+        assert!(other(&|_| {}));
+        assert!(!other(&|owner| owner.started = Some(1)), "the number is used again");
+        assert!(!other(&|owner| owner.started = None));
+        assert!(!other(&|owner| owner.boot = Some("before".to_owned())));
+        assert!(!other(&|owner| owner.namespace = None));
+        assert!(!other(&|owner| owner.host = Some("elsewhere".to_owned())));
     }
 }

@@ -1,5 +1,7 @@
 //! Secrets are not written down: neither what stands under the name of a secret nor the values of known ones.
 
+mod statement;
+
 use std::env;
 
 use serde_json::Value;
@@ -70,15 +72,28 @@ impl Redactor {
         }
     }
 
+    /// An element of a list without secrets, such as `api_key=...`: lists of parameters and options have names in them.
+    fn item(&self, value: &Value) -> Value {
+        match value.as_str().and_then(|text| text.split_once('=')) {
+            Some((name, _)) if is_name(name) && names_secret(name) => Value::String(format!("{name}={REDACTED}")),
+            _ => self.value(value),
+        }
+    }
+
     /// `value` without secrets.
     pub(crate) fn value(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text)),
-            Value::Array(items) => Value::Array(items.iter().map(|item| self.value(item)).collect()),
+            Value::Array(items) => Value::Array(items.iter().map(|item| self.item(item)).collect()),
             Value::Object(object) => Value::Object(self.object(object)),
             Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
         }
     }
+}
+
+/// Whether `name` can be the name of a parameter or an option: text with more in it, such as a statement, is not one.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.'))
 }
 
 /// Whether `text` at `key` says which run it is, how it stands or where things are: others rely on it as it is, also where
@@ -175,6 +190,7 @@ mod tests {
         let args = json!({
             "csv": "a.csv", "app_secret": "s", "max_tokens": 5, "token": null, "run_dir": "/x/canary-12345",
             "nested": [{"password": ["a", "b"]}, "https://h/?k=canary-12345"],
+            "params": ["api_key=k=1", "name=x", "SELECT 1 AS token=1"],
         });
         let redactor = Redactor::default().with_values(["canary-12345".to_owned(), "short".to_owned()]);
         assert_eq!(
@@ -182,6 +198,7 @@ mod tests {
             json!({
                 "csv": "a.csv", "app_secret": "***", "max_tokens": 5, "token": null, "run_dir": "/x/canary-12345",
                 "nested": [{"password": "***"}, "https://h/?k=***"],
+                "params": ["api_key=***", "name=x", "SELECT 1 AS token=1"],
             })
         );
         assert_eq!(format!("{redactor:?}"), "Redactor { values: 1 values }");

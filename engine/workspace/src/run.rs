@@ -2,6 +2,7 @@
 //!
 //! `run.json` is replaced as a whole under the lock of the directory, so that no update is lost, whoever writes.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use velaria_contract::{Error, ErrorCode, Result, json as canonical};
 use crate::failure::{damaged, invalid, refused, run_not_found};
 use crate::home::{Home, create_new_private_dir, create_private_dir};
 use crate::run_id::RunId;
-use crate::{Object, exact, file, owner, stale};
+use crate::{Object, exact, file, owner, progress, stale};
 
 /// What a run is asked to do.
 #[derive(Debug, Clone, Default)]
@@ -130,12 +131,22 @@ impl Run {
         }
         home.ensure_dirs()?;
         let run = Self::claim(home)?;
-        create_private_dir(&run.artifacts_dir())?;
-        [run.progress_path(), run.stdout_path(), run.stderr_path()].iter().try_for_each(|path| file::touch(path))?;
+        match run.furnish(new) {
+            Ok(()) => Ok(run),
+            Err(error) => {
+                // Half a run is none, and nobody would look for it.
+                let _ = fs::remove_dir_all(&run.dir);
+                Err(error)
+            }
+        }
+    }
+
+    fn furnish(&self, new: &NewRun) -> Result<()> {
+        create_private_dir(&self.artifacts_dir())?;
+        [self.progress_path(), self.stdout_path(), self.stderr_path()].iter().try_for_each(|path| file::touch(path))?;
         // Before run.json: a run that can be seen can be told from an abandoned one.
-        owner::write(&run.dir)?;
-        run.write("run.json", &run.first_record(new))?;
-        Ok(run)
+        owner::write(&self.dir, false)?;
+        self.write("run.json", &self.first_record(new)).map(drop)
     }
 
     /// The run with the id `id`.
@@ -148,6 +159,12 @@ impl Run {
         // The directory itself, not what a link leads to.
         let there = run.dir.symlink_metadata().is_ok_and(|meta| meta.is_dir());
         if there && run.file().is_file() { Ok(run) } else { Err(run_not_found(id)) }
+    }
+
+    /// The home that it is in.
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        &self.home
     }
 
     /// The id.
@@ -221,6 +238,7 @@ impl Run {
             }
         }
         self.write("run.json", &record)?;
+        file::sync_dir(&self.dir)?;
         Ok(record)
     }
 
@@ -246,7 +264,7 @@ impl Run {
     /// # Errors
     /// `VEL-6003` when the file system refuses.
     pub fn write_inputs(&self, inputs: &Object) -> Result<PathBuf> {
-        self.write("inputs.json", &self.home.redactor().object(inputs))
+        self.write_lazily("inputs.json", &self.home.redactor().object(inputs))
     }
 
     /// Writes `explain.json`.
@@ -254,7 +272,15 @@ impl Run {
     /// # Errors
     /// `VEL-6003` when the file system refuses.
     pub fn write_explain(&self, explain: &Object) -> Result<PathBuf> {
-        self.write("explain.json", &self.home.redactor().object(explain))
+        self.write_lazily("explain.json", &self.home.redactor().object(explain))
+    }
+
+    /// Writes `profile.json`.
+    ///
+    /// # Errors
+    /// `VEL-6003` when the file system refuses.
+    pub fn write_profile(&self, profile: &Object) -> Result<PathBuf> {
+        self.write("profile.json", &self.home.redactor().object(profile))
     }
 
     /// Appends one snapshot, a JSON document, as a line of `progress.jsonl`.
@@ -274,13 +300,20 @@ impl Run {
         Ok(path)
     }
 
-    /// The last whole line of `progress.jsonl`.
+    /// The last whole line of `progress.jsonl`. See [`ProgressTail`](crate::ProgressTail) for those that come.
     ///
     /// # Errors
     /// `VEL-6003` when the file system refuses.
     pub fn latest_progress(&self) -> Result<Option<Value>> {
-        let text = file::read(&self.progress_path())?.unwrap_or_default();
-        Ok(text.lines().rev().filter(|line| !line.trim().is_empty()).find_map(|line| exact::parse(line).ok()))
+        progress::latest(&self.progress_path())
+    }
+
+    /// What `inputs.json` says, where the run has one.
+    ///
+    /// # Errors
+    /// `VEL-5008` when the file is not a JSON object.
+    pub fn inputs(&self) -> Result<Option<Object>> {
+        object(&self.dir.join("inputs.json"))
     }
 
     /// Appends `text` to `stdout.log`.
@@ -304,7 +337,21 @@ impl Run {
     /// # Errors
     /// `VEL-6003` when the file system refuses.
     pub fn adopt(&self) -> Result<()> {
-        owner::write(&self.dir)
+        owner::write(&self.dir, false)
+    }
+
+    /// Makes this process the one of the run, which does nothing else: who cancels the run may end it.
+    ///
+    /// # Errors
+    /// `VEL-6003` when the file system refuses.
+    pub fn adopt_as_worker(&self) -> Result<()> {
+        owner::write(&self.dir, true)
+    }
+
+    /// Whether a worker has made the run its own, wherever that one is by now.
+    #[must_use]
+    pub fn has_worker(&self) -> bool {
+        owner::is_worker(&self.dir)
     }
 
     /// The directory of an id that nobody else has.
@@ -333,12 +380,12 @@ impl Run {
         set("run_dir", json!(self.dir.to_string_lossy()));
         set("status", json!(RunStatus::Running.as_str()));
         set("finished_at", Value::Null);
-        set("run_name", json!(new.run_name));
+        set("run_name", json!(new.run_name.as_deref().map(|name| redactor.text(name))));
         if let Some(description) = &new.description {
             set("description", json!(redactor.text(description)));
         }
         if !new.tags.is_empty() {
-            set("tags", json!(new.tags));
+            set("tags", json!(new.tags.iter().map(|tag| redactor.text(tag)).collect::<Vec<_>>()));
         }
         set("error", Value::Null);
         set("details", json!({}));
@@ -367,23 +414,24 @@ impl Run {
         Ok(record)
     }
 
-    fn lock(&self) -> Result<std::fs::File> {
+    pub(crate) fn lock(&self) -> Result<fs::File> {
         file::lock_dir(&self.dir).map_err(|error| self.gone(error))
     }
 
-    fn read(&self) -> Result<Object> {
-        let path = self.file();
-        let text = file::read(&path)?.ok_or_else(|| run_not_found(self.id.as_str()))?;
-        match exact::parse(&text) {
-            Ok(Value::Object(record)) => Ok(record),
-            Ok(_) => Err(damaged(&path, "it holds no object")),
-            Err(source) => Err(damaged(&path, source)),
-        }
+    pub(crate) fn read(&self) -> Result<Object> {
+        object(&self.file())?.ok_or_else(|| run_not_found(self.id.as_str()))
     }
 
-    fn write(&self, name: &str, object: &Object) -> Result<PathBuf> {
+    pub(crate) fn write(&self, name: &str, object: &Object) -> Result<PathBuf> {
         let path = self.dir.join(name);
         file::replace(&path, canonical::to_pretty(object)?.as_bytes()).map_err(|error| self.gone(error))?;
+        Ok(path)
+    }
+
+    /// The same for a file that a run can do without.
+    fn write_lazily(&self, name: &str, object: &Object) -> Result<PathBuf> {
+        let path = self.dir.join(name);
+        file::replace_lazily(&path, canonical::to_pretty(object)?.as_bytes()).map_err(|error| self.gone(error))?;
         Ok(path)
     }
 
@@ -395,5 +443,15 @@ impl Run {
     /// A file that cannot be found in a run's directory means that the directory is not there any more.
     fn gone(&self, error: Error) -> Error {
         if error.code() == ErrorCode::FileNotFound { run_not_found(self.id.as_str()) } else { error }
+    }
+}
+
+/// The object in the file at `path`, where there is a file.
+fn object(path: &Path) -> Result<Option<Object>> {
+    let Some(text) = file::read(path)? else { return Ok(None) };
+    match exact::parse(&text) {
+        Ok(Value::Object(object)) => Ok(Some(object)),
+        Ok(_) => Err(damaged(path, "it holds no object")),
+        Err(source) => Err(damaged(path, source)),
     }
 }

@@ -3,54 +3,96 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
-use super::{CsvSqlInput, FileSqlInput, LimitArgs, VectorSearchInput};
+use super::{CsvSqlInput, FileSqlInput, LimitArgs, StreamSqlAction, VectorSearchInput};
 
 /// `run`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunCommand {
     /// Run an action in a process of its own, and keep its inputs, its logs and its result
     #[command(
-        after_help = "Actions: csv-sql, file-sql, vector-search, stream-sql-once\n\nExample:\n  velaria-cli run start --run-name totals -- csv-sql --csv scores.csv --query 'SELECT name, SUM(score) AS total FROM input_table GROUP BY name'"
+        after_help = "Actions: csv-sql, file-sql, vector-search, stream-sql-once, stream-sql\n\nExample:\n  velaria-cli run start --run-name totals -- csv-sql --csv scores.csv --query 'SELECT name, SUM(score) AS total FROM input_table GROUP BY name'"
     )]
     Start(RunStartArgs),
     /// Go on with a stream that was stopped, from its checkpoint, in the same run
+    #[command(after_help = "Example:\n  velaria-cli run resume --run-id 20261121T073807Z_41f61f86")]
     Resume(RunResumeArgs),
     /// Start a new run that does what another one did
+    #[command(
+        after_help = "The result goes into the directory of the new run, under the name that it had.\n\nExample:\n  velaria-cli run rerun --run-id 20261121T074802Z_99f3c554"
+    )]
     Rerun(RunRerunArgs),
     /// Stop a run, and wait until it has ended
+    #[command(after_help = "Example:\n  velaria-cli run cancel --run-id 20261121T073807Z_41f61f86")]
     Cancel(RunCancelArgs),
     /// Show a run and its artifacts
+    #[command(after_help = "Example:\n  velaria-cli run show --run-id 20261121T073807Z_41f61f86")]
     Show(RunIdArgs),
     /// Show how far a run is
+    #[command(after_help = "Example:\n  velaria-cli run status --run-id 20261121T073807Z_41f61f86")]
     Status(RunStatusArgs),
     /// Follow a run until it ends
+    #[command(after_help = "Example:\n  velaria-cli run watch --run-id 20261121T074802Z_99f3c554 --jsonl")]
     Watch(RunWatchArgs),
     /// List runs, the newest first
+    #[command(after_help = "Example:\n  velaria-cli run list --status failed --limit 5")]
     List(RunListArgs),
     /// Show the result of a run
+    #[command(after_help = "Example:\n  velaria-cli run result --run-id 20261121T073807Z_41f61f86 --limit 10")]
     Result(RunIdArgs),
     /// Show how two runs and their results differ
+    #[command(
+        after_help = "Example:\n  velaria-cli run diff --run-id 20261121T074802Z_99f3c554 --other-run-id 20261121T075010Z_0b9c2a17"
+    )]
     Diff(RunDiffArgs),
     /// Write a report of a run: one HTML file that needs nothing else
+    #[command(after_help = "Example:\n  velaria-cli run report --run-id 20261121T073807Z_41f61f86 -o report.html")]
     Report(RunReportArgs),
     /// Open the report of a run in a browser
+    #[command(after_help = "Example:\n  velaria-cli run open --run-id 20261121T074802Z_99f3c554")]
     Open(RunOpenArgs),
     /// Forget runs that have ended
+    #[command(after_help = "Example:\n  velaria-cli run cleanup --keep-last 20 --delete-files")]
     Cleanup(RunCleanupArgs),
+}
+
+impl RunCommand {
+    /// The run that it is about, where it is about one.
+    pub(crate) fn run_id(&self) -> Option<&str> {
+        match self {
+            Self::Resume(args) => Some(&args.run_id),
+            Self::Rerun(args) => Some(&args.run_id),
+            Self::Cancel(args) => Some(&args.run_id),
+            Self::Show(args) | Self::Result(args) => Some(&args.run_id),
+            Self::Status(args) => Some(&args.run_id),
+            Self::Watch(args) => Some(&args.run_id),
+            Self::Diff(args) => Some(&args.run_id),
+            Self::Report(args) => Some(&args.run_id),
+            Self::Open(args) => Some(&args.run_id),
+            Self::Start(_) | Self::List(_) | Self::Cleanup(_) => None,
+        }
+    }
 }
 
 /// `artifacts`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ArtifactsCommand {
     /// List artifacts, the newest first
+    #[command(after_help = "Example:\n  velaria-cli artifacts list --run-id 20261121T073807Z_41f61f86")]
     List(ArtifactsListArgs),
     /// Show the first rows of an artifact
+    #[command(
+        after_help = "Example:\n  velaria-cli artifacts preview --artifact-id artifact_0123456789abcdef --limit 10"
+    )]
     Preview(ArtifactsPreviewArgs),
     /// Write an artifact as a file of any format
+    #[command(
+        after_help = "Example:\n  velaria-cli artifacts export --artifact-id artifact_0123456789abcdef -o totals.xlsx"
+    )]
     Export(ArtifactsExportArgs),
     /// Open an artifact with the program that the system has for it
+    #[command(after_help = "Example:\n  velaria-cli artifacts open --artifact-id artifact_0123456789abcdef")]
     Open(ArtifactsOpenArgs),
 }
 
@@ -69,9 +111,24 @@ pub(crate) struct RunStartArgs {
     /// End the action after this many milliseconds [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout_ms: Option<u64>,
+    /// Do not wait: the action goes on by itself when this command has ended
+    #[arg(long)]
+    pub(crate) detach: bool,
     /// The action and its arguments
     #[arg(last = true, value_name = "ACTION")]
     pub(crate) action: Vec<OsString>,
+    /// What this run does again, where it does.
+    #[arg(skip)]
+    pub(crate) again: Option<Again>,
+}
+
+/// The run that another one repeats.
+#[derive(Debug, Clone)]
+pub(crate) struct Again {
+    /// Its id.
+    pub(crate) run_id: String,
+    /// The directory that it was started in, which paths in its arguments are relative to.
+    pub(crate) working_dir: Option<PathBuf>,
 }
 
 impl RunStartArgs {
@@ -156,6 +213,12 @@ pub(crate) struct RunResumeArgs {
     /// The id of the run
     #[arg(long, value_name = "ID")]
     pub(crate) run_id: String,
+    /// Stop the stream after this many milliseconds [default: never]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout_ms: Option<u64>,
+    /// Do not wait: the stream goes on by itself when this command has ended
+    #[arg(long)]
+    pub(crate) detach: bool,
 }
 
 /// `run rerun`.
@@ -164,6 +227,15 @@ pub(crate) struct RunRerunArgs {
     /// The id of the run
     #[arg(long, value_name = "ID")]
     pub(crate) run_id: String,
+    /// A name for people [default: that of the run]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) run_name: Option<String>,
+    /// End the action after this many milliseconds [default: as the run]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout_ms: Option<u64>,
+    /// Do not wait: the action goes on by itself when this command has ended
+    #[arg(long)]
+    pub(crate) detach: bool,
 }
 
 /// `run cancel`.
@@ -172,6 +244,9 @@ pub(crate) struct RunCancelArgs {
     /// The id of the run
     #[arg(long, value_name = "ID")]
     pub(crate) run_id: String,
+    /// How long the run may take to end by itself before its process is ended [default: 500, and 10000 for a stream]
+    #[arg(long, value_name = "N")]
+    pub(crate) grace_ms: Option<u64>,
 }
 
 /// `run watch`.
@@ -180,6 +255,15 @@ pub(crate) struct RunWatchArgs {
     /// The id of the run
     #[arg(long, value_name = "ID")]
     pub(crate) run_id: String,
+    /// The most artifacts
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true)]
+    pub(crate) limit: u32,
+    /// Print each line of progress as it comes, and the status as the last line
+    #[arg(long)]
+    pub(crate) jsonl: bool,
+    /// End with exit code 1 unless the run has succeeded
+    #[arg(long)]
+    pub(crate) exit_status: bool,
 }
 
 /// `run diff`.
@@ -205,6 +289,9 @@ pub(crate) struct RunReportArgs {
     /// The file of the report [default: report.html in the run's directory]
     #[arg(short = 'o', long = "output", value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
+    /// Replace a file that is not a report
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// `run open`.
@@ -213,6 +300,9 @@ pub(crate) struct RunOpenArgs {
     /// The id of the run
     #[arg(long, value_name = "ID")]
     pub(crate) run_id: String,
+    /// Say where the report is, and open nothing
+    #[arg(long)]
+    pub(crate) print: bool,
 }
 
 /// `artifacts export`.
@@ -221,9 +311,39 @@ pub(crate) struct ArtifactsExportArgs {
     /// The id of the artifact
     #[arg(long, value_name = "ID")]
     pub(crate) artifact_id: String,
-    /// The file to write; its ending is the format
+    /// The file to write
     #[arg(short = 'o', long = "output", value_name = "PATH")]
     pub(crate) output: PathBuf,
+    /// The format of the file [default: what its ending says]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(crate) format: Option<ExportFormat>,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// An option of the reader of the artifact, such as all_text=true for CSV; repeatable
+    #[arg(long = "option", value_name = "KEY=VALUE")]
+    pub(crate) options: Vec<String>,
+}
+
+/// The formats that artifacts are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Comma-separated values with a header line
+    Csv,
+    /// Values with tabs between them and a header line
+    Tsv,
+    /// A Parquet file
+    Parquet,
+    /// An Arrow IPC file
+    Arrow,
+    /// A workbook
+    Xlsx,
+    /// One JSON object a line
+    Ndjson,
+    /// One JSON array of objects
+    Json,
+    /// The text as it is
+    Text,
 }
 
 /// `artifacts open`.
@@ -232,6 +352,9 @@ pub(crate) struct ArtifactsOpenArgs {
     /// The id of the artifact
     #[arg(long, value_name = "ID")]
     pub(crate) artifact_id: String,
+    /// Say where the artifact is, and open nothing
+    #[arg(long)]
+    pub(crate) print: bool,
 }
 
 /// `artifacts list`.
@@ -263,13 +386,30 @@ pub(crate) struct ArtifactsPreviewArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
     /// Run one query over one CSV file
+    #[command(
+        after_help = "Example:\n  velaria-cli run start -- csv-sql --csv scores.csv --query 'SELECT COUNT(*) AS scores FROM input_table'"
+    )]
     CsvSql(CsvSqlAction),
     /// Run one query over one file of any format
+    #[command(
+        after_help = "Example:\n  velaria-cli run start -- file-sql --input-path events.ndjson --query 'SELECT COUNT(*) AS events FROM input_table'"
+    )]
     FileSql(FileSqlAction),
     /// Find the rows of one CSV file whose vectors are nearest to another one
+    #[command(
+        after_help = "Example:\n  velaria-cli run start -- vector-search --csv items.csv --vector-column embedding --query-vector '1.0,0.5,0.0'"
+    )]
     VectorSearch(VectorSearchAction),
     /// Run a query over the CSV files that arrive in a directory, for some micro-batches
+    #[command(
+        after_help = "Example:\n  velaria-cli run start -- stream-sql-once --source-csv-dir incoming --sink-schema 'key STRING, total INT' --query 'INSERT INTO output_sink SELECT key, SUM(value) AS total FROM input_stream GROUP BY key'"
+    )]
     StreamSqlOnce(StreamSqlOnceAction),
+    /// Run a query over the files that arrive in a directory, until it is stopped; it can be resumed
+    #[command(
+        after_help = "Example:\n  velaria-cli run start -- stream-sql --source-dir incoming --sink-schema 'key STRING, total INT' --query 'INSERT INTO output_sink SELECT key, SUM(value) AS total FROM input_stream GROUP BY key'"
+    )]
+    StreamSql(StreamSqlAction),
 }
 
 /// `csv-sql` in a run.
@@ -309,8 +449,11 @@ pub(crate) struct VectorSearchAction {
 #[derive(Debug, Args)]
 pub(crate) struct ResultArgs {
     /// The file of the result: .csv, .parquet, .pq, .arrow or .feather [default: result.parquet in the run's directory]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", conflicts_with = "output_name")]
     pub(crate) output_path: Option<PathBuf>,
+    /// The name of the file of the result in the run's directory; its ending is the format
+    #[arg(long, value_name = "NAME")]
+    pub(crate) output_name: Option<String>,
 }
 
 /// `stream-sql-once`.

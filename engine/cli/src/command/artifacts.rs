@@ -60,12 +60,14 @@ struct PreviewedJson {
 
 fn previewed(args: &ArtifactsPreviewArgs, check: Check<'_>) -> Result<PreviewedJson> {
     let index = ArtifactIndex::open(&Home::from_env()?)?;
-    let Some(artifact) = index.artifact(&args.artifact_id)? else {
-        let message = format!("artifact not found: {}", args.artifact_id);
-        return Err(Error::new(ErrorCode::ArtifactNotFound, message));
-    };
+    let artifact = artifact(&index, &args.artifact_id)?;
     let (artifact, preview) = preview_of(&index, artifact, args.limit, check)?;
     Ok(PreviewedJson { ok: true, artifact_id: args.artifact_id.clone(), preview, artifact })
+}
+
+/// The artifact with the id `id`.
+fn artifact(index: &ArtifactIndex, id: &str) -> Result<Object> {
+    index.artifact(id)?.ok_or_else(|| Error::new(ErrorCode::ArtifactNotFound, format!("artifact not found: {id}")))
 }
 
 /// The first rows of `artifact`, at most `limit`. What is not kept yet is read from the file, and kept.
@@ -81,7 +83,7 @@ pub(crate) fn preview_of(
             let text = |name: &str| artifact.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
             let format = text("format");
             check_previewed(&format)?;
-            let path = readable(&Home::from_env()?, &text("uri"), &text("run_id"))?;
+            let path = path_of(&Home::from_env()?, &artifact)?;
             let rows = artifact.get("row_count").and_then(Value::as_u64);
             let whole = read_preview(&path, &format, rows, PREVIEW_LIMIT_ROWS, check)?;
             index.update_artifact_preview(&text("artifact_id"), &whole)?;
@@ -103,10 +105,16 @@ fn cut(mut preview: Object, limit: usize) -> Object {
     preview
 }
 
+/// The path of `artifact`, which may be read.
+pub(crate) fn path_of(home: &Home, artifact: &Object) -> Result<PathBuf> {
+    let text = |name: &str| artifact.get(name).and_then(Value::as_str).unwrap_or_default();
+    readable(home, text("uri"), text("run_id"))
+}
+
 /// The path of an artifact that may be read: a file inside of the home, or the one that its run was told to write.
 ///
 /// An index can be changed by whoever can write to it; that does not make other files readable.
-fn readable(home: &Home, uri: &str, run_id: &str) -> Result<PathBuf> {
+pub(crate) fn readable(home: &Home, uri: &str, run_id: &str) -> Result<PathBuf> {
     let path = file_path(uri)?;
     if home.contains(&path) || !path.exists() || is_output_of(home, run_id, &path) {
         return Ok(path);
@@ -119,9 +127,13 @@ fn readable(home: &Home, uri: &str, run_id: &str) -> Result<PathBuf> {
 }
 
 fn is_output_of(home: &Home, run_id: &str, path: &Path) -> bool {
-    let Ok(record) = Run::open(home, run_id).and_then(|run| run.record()) else { return false };
+    let Ok(run) = Run::open(home, run_id) else { return false };
+    let Ok(record) = run.record() else { return false };
+    // The path may be relative to where the run was started.
+    let inputs = run.inputs().ok().flatten().unwrap_or_default();
+    let from = inputs.get("working_dir").and_then(Value::as_str).map(Path::new).unwrap_or(Path::new(""));
     let told = ["output_path", "sink_path"].iter().filter_map(|name| record.get("cli_args")?.get(name)?.as_str());
-    told.filter_map(|told| std::path::absolute(told).ok()).any(|told| told == path)
+    told.filter_map(|told| std::path::absolute(from.join(told)).ok()).any(|told| told == path)
 }
 
 #[cfg(test)]

@@ -1,43 +1,18 @@
 //! `csv-sql`: one query over one CSV file.
 
-use serde::Serialize;
-use velaria::rows::Objects;
 use velaria::{DataFrame, Format as FileFormat, Result, Session, wait};
 
 use crate::args::{CsvSqlArgs, CsvSqlInput, LimitArgs};
-use crate::command::{Table, collect};
+use crate::command::answer::{Asked, How, Watch, answer};
 use crate::failure::Failure;
-use crate::output::{self, Format};
 use crate::parameters::{from_pairs, options_from_pairs};
 use crate::{Check, Io};
 
-/// The result document of the contract.
-#[derive(Serialize)]
-pub(crate) struct ResultJson<'a> {
-    table: &'a str,
-    query: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    input_type: Option<&'a str>,
-    schema: Vec<&'a str>,
-    rows: Objects<'a>,
-}
-
-impl<'a> ResultJson<'a> {
-    /// The rows of `result`, which came of `query` over a file that was called `table` there.
-    pub(crate) fn new(table: &'a str, query: &'a str, input_type: Option<&'a str>, result: &'a Table) -> Self {
-        let (schema, rows) = (output::names(&result.schema), Objects(&result.batches));
-        Self { table, query, input_type, schema, rows }
-    }
-}
-
 pub(crate) fn run(args: &CsvSqlArgs, io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), Failure> {
-    let table = collect(frame(&args.input, &args.limits, &mut *check)?, check)?;
-    if args.output.format() != Format::Json {
-        return output::write(&table, &args.output, io);
-    }
-    output::check_object_keys(&table.schema)?;
-    output::say(&table, io)?;
-    output::write_json(&ResultJson::new(&args.input.table, &args.input.query, None, &table), io)
+    let watch = Watch::begin();
+    let frame = frame(&args.input, &args.insight.limits(&args.limits), &mut *check)?;
+    let asked = Asked { table: Some(&args.input.table), query: &args.input.query, input_type: None };
+    answer(frame, &asked, watch, How { output: &args.output, insight: args.insight }, io, check)
 }
 
 /// The query, planned.

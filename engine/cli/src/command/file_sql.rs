@@ -3,10 +3,8 @@
 use velaria::{DataFrame, Error, ErrorCode, Format as FileFormat, ReadOptions, Result, Session, wait};
 
 use crate::args::{FileSqlArgs, FileSqlInput, LimitArgs};
-use crate::command::collect;
-use crate::command::csv_sql::ResultJson;
+use crate::command::answer::{Asked, How, Watch, answer};
 use crate::failure::Failure;
-use crate::output::{self, Format};
 use crate::parameters::{from_pairs, options_from_pairs};
 use crate::{Check, Io};
 
@@ -14,14 +12,10 @@ use crate::{Check, Io};
 const AUTO: &str = "auto";
 
 pub(crate) fn run(args: &FileSqlArgs, io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), Failure> {
-    let (frame, input_type) = frame(&args.input, &args.limits, &mut *check)?;
-    let table = collect(frame, check)?;
-    if args.output.format() != Format::Json {
-        return output::write(&table, &args.output, io);
-    }
-    output::check_object_keys(&table.schema)?;
-    output::say(&table, io)?;
-    output::write_json(&ResultJson::new(&args.input.table, &args.input.query, Some(&input_type), &table), io)
+    let watch = Watch::begin();
+    let (frame, input_type) = frame(&args.input, &args.insight.limits(&args.limits), &mut *check)?;
+    let asked = Asked { table: Some(&args.input.table), query: &args.input.query, input_type: Some(&input_type) };
+    answer(frame, &asked, watch, How { output: &args.output, insight: args.insight }, io, check)
 }
 
 /// The query, planned, and the format of the file: what it was found to be, where that can be told, or what was said.
@@ -48,7 +42,7 @@ pub(crate) fn frame(input: &FileSqlInput, limits: &LimitArgs, check: Check<'_>) 
 }
 
 /// The format that one regular file is found to have; reading says what is wrong with one that has none.
-fn found(session: &Session, path: &str, is_file: bool) -> Option<FileFormat> {
+pub(crate) fn found(session: &Session, path: &str, is_file: bool) -> Option<FileFormat> {
     let probe = is_file.then(|| session.probe(path, &ReadOptions::new()).ok()).flatten()?;
     FileFormat::named(probe.kind).ok()
 }

@@ -16,7 +16,7 @@ use velaria_workspace::{
     ArtifactFilter, ArtifactIndex, Cleanup, Files, Home, Object, Run, RunFilter, RunStatus, duration_ms,
 };
 
-use crate::args::{RunCleanupArgs, RunCommand, RunIdArgs, RunListArgs, RunStatusArgs};
+use crate::args::{RunCleanupArgs, RunCommand, RunIdArgs, RunListArgs};
 use crate::command::artifacts::{artifacts_of, preview_of};
 use crate::failure::Failure;
 use crate::output::write_json;
@@ -29,7 +29,7 @@ pub(crate) fn run(command: RunCommand, io: &mut Io<'_>, check: Check<'_>) -> std
         RunCommand::Rerun(args) => rerun::run(&args, io, check),
         RunCommand::Cancel(args) => cancel::run(&args, io, check),
         RunCommand::Show(args) => write_json(&shown(&args)?, io),
-        RunCommand::Status(args) => write_json(&status(&args)?, io),
+        RunCommand::Status(args) => write_json(&status(&args.run_id, args.limit)?, io),
         RunCommand::Watch(args) => watch::run(&args, io, check),
         RunCommand::List(args) => write_json(&listed(&args)?, io),
         RunCommand::Result(args) => write_json(&result(&args, check)?, io),
@@ -62,20 +62,24 @@ struct StatusJson {
     status: Value,
     action: Value,
     artifacts: Vec<Object>,
+    artifact_count: Value,
+    duration_ms: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     latest_progress: Option<Value>,
 }
 
-fn status(args: &RunStatusArgs) -> Result<StatusJson> {
-    let (run, index) = opened(&args.run_id)?;
-    let record = run.record()?;
+fn status(run_id: &str, limit: u32) -> Result<StatusJson> {
+    let (run, index) = opened(run_id)?;
+    let record = told(run.record()?, &index)?;
     let field = |name: &str| record.get(name).cloned().unwrap_or_default();
     Ok(StatusJson {
         ok: true,
         run_id: run.id().as_str().to_owned(),
         status: field("status"),
         action: field("action"),
-        artifacts: artifacts_of(&index, &args.run_id, args.limit)?,
+        artifacts: artifacts_of(&index, run_id, limit)?,
+        artifact_count: field("artifact_count"),
+        duration_ms: field("duration_ms"),
         latest_progress: run.latest_progress()?,
     })
 }
@@ -118,19 +122,20 @@ struct ResultJson {
 
 fn result(args: &RunIdArgs, check: Check<'_>) -> Result<ResultJson> {
     let (run, index) = opened(&args.run_id)?;
-    let filter = ArtifactFilter {
-        limit: 1,
-        run_id: Some(args.run_id.clone()),
-        tag: Some("result".to_owned()),
-        ..ArtifactFilter::default()
-    };
-    let Some(artifact) = index.list_artifacts(&filter)?.into_iter().next() else {
-        let message = format!("result artifact not found for run: {}", args.run_id);
-        return Err(Error::new(ErrorCode::ArtifactNotFound, message).with_hint("a run that failed has no result"));
-    };
+    let artifact = result_artifact(&index, &args.run_id)?;
     let (artifact, preview) = preview_of(&index, artifact, args.limit, check)?;
     let artifact_id = artifact.get("artifact_id").cloned().unwrap_or_default();
     Ok(ResultJson { ok: true, run: told(run.record()?, &index)?, artifact_id, artifact, preview })
+}
+
+/// The newest artifact of a run that is a result.
+fn result_artifact(index: &ArtifactIndex, run_id: &str) -> Result<Object> {
+    let (run_id, tag) = (Some(run_id.to_owned()), Some("result".to_owned()));
+    let filter = ArtifactFilter { limit: 1, run_id: run_id.clone(), tag, ..ArtifactFilter::default() };
+    index.list_artifacts(&filter)?.into_iter().next().ok_or_else(|| {
+        let message = format!("result artifact not found for run: {}", run_id.unwrap_or_default());
+        Error::new(ErrorCode::ArtifactNotFound, message).with_hint("a run that failed has no result")
+    })
 }
 
 /// The document of `run cleanup`.

@@ -5,30 +5,24 @@
 
 use arrow::datatypes::Schema;
 use serde::{Deserialize, Serialize};
-use velaria::rows::{Objects, Rows};
+use velaria::rows::Rows;
 use velaria::{
     DataFrame, Error, ErrorCode, Format as FileFormat, Parameters, ReadOptions, Session, json, reserve_standard_input,
     wait,
 };
 
 use crate::args::SqlArgs;
+use crate::command::answer::{Asked, How, Watch, answer};
 use crate::command::{Table, collect};
 use crate::failure::Failure;
 use crate::input::unreadable;
-use crate::output::{self, Format};
+use crate::output;
 use crate::parameters;
 use crate::{Check, Io};
 
-/// The result document of one statement.
-#[derive(Serialize)]
-struct ResultJson<'a> {
-    query: &'a str,
-    schema: Vec<&'a str>,
-    rows: Objects<'a>,
-}
-
 pub(crate) fn run(args: &SqlArgs, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Failure> {
-    let session = Session::new(args.limits.config())?;
+    let watch = Watch::begin();
+    let session = Session::new(args.insight.limits(&args.limits).config())?;
     if args.jsonl {
         reserve_standard_input();
         return serve(&session, io, check);
@@ -42,14 +36,8 @@ pub(crate) fn run(args: &SqlArgs, io: &mut Io<'_>, check: Check<'_>) -> Result<(
     };
     let parameters = parameters::from_pairs(&args.params)?;
     let frame = wait(sql(session, text.clone(), parameters), &mut *check)?;
-    let table = collect(frame, check)?;
-    if args.output.format() != Format::Json {
-        return output::write(&table, &args.output, io);
-    }
-    output::check_object_keys(&table.schema)?;
-    let document = ResultJson { query: &text, schema: output::names(&table.schema), rows: Objects(&table.batches) };
-    output::say(&table, io)?;
-    output::write_json(&document, io)
+    let asked = Asked { table: None, query: &text, input_type: None };
+    answer(frame, &asked, watch, How { output: &args.output, insight: args.insight }, io, check)
 }
 
 fn read_all(io: &mut Io<'_>) -> Result<String, Failure> {
@@ -87,7 +75,7 @@ fn serve(session: &Session, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Fai
     let mut line = String::new();
     while io.stdin().read_line(&mut line).map_err(unreadable)? > 0 {
         if !line.trim().is_empty() {
-            let answer = answer(session, &line, check).unwrap_or_else(|error| Failure::from(error).json_line());
+            let answer = reply(session, &line, check).unwrap_or_else(|error| Failure::from(error).json_line());
             io.print(&answer)?;
             io.flush()?;
         }
@@ -96,7 +84,7 @@ fn serve(session: &Session, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Fai
     Ok(())
 }
 
-fn answer(session: &Session, line: &str, check: Check<'_>) -> velaria::Result<String> {
+fn reply(session: &Session, line: &str, check: Check<'_>) -> velaria::Result<String> {
     let request: Request = serde_json::from_str(line)
         .map_err(|error| Error::new(ErrorCode::InvalidArgument, format!("invalid request: {error}")))?;
     let frame = wait(run_request(session.clone(), request), &mut *check)?;

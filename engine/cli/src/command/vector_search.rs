@@ -7,13 +7,13 @@ mod text;
 use serde::Serialize;
 use velaria::rows::Objects;
 use velaria::{
-    DataFrame, Error, ErrorCode, Format as FileFormat, HybridSearch, Metric, Queries, ReadOptions, Result, Session,
-    SessionConfig, VectorSearch, wait,
+    DataFrame, Error, ErrorCode, Format as FileFormat, HybridSearch, Metric, Profile, Queries, ReadOptions, Result,
+    Session, SessionConfig, VectorSearch, wait,
 };
 
 use self::text::Condition;
 use crate::args::{LimitArgs, VectorSearchArgs, VectorSearchInput};
-use crate::command::{Table, collect};
+use crate::command::{Table, collect_with_profile};
 use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::parameters::options_from_pairs;
@@ -51,6 +51,8 @@ pub(crate) struct Found {
     pub(crate) table: Table,
     /// What the search did, as text.
     pub(crate) explain: String,
+    /// What each operator did.
+    pub(crate) profile: Profile,
 }
 
 impl Found {
@@ -84,7 +86,8 @@ pub(crate) fn found(input: &VectorSearchInput, limits: &LimitArgs, check: Check<
     let options = options_from_pairs(&input.options)?;
     let (metric, top_k) = (asked.metric, asked.top_k);
     let (frame, explain) = wait(asked.run(config, path, options), &mut *check)?;
-    Ok(Found { metric, top_k, table: collect(frame, check)?, explain })
+    let (table, profile) = collect_with_profile(frame, check)?;
+    Ok(Found { metric, top_k, table, explain, profile })
 }
 
 impl<'a> NarrowedJson<'a> {
@@ -99,7 +102,7 @@ impl<'a> NarrowedJson<'a> {
 }
 
 /// Whether the rows themselves are asked for.
-fn is_hybrid(args: &VectorSearchInput) -> bool {
+pub(crate) fn is_hybrid(args: &VectorSearchInput) -> bool {
     args.where_column.is_some() || args.score_threshold.is_some()
 }
 

@@ -111,23 +111,35 @@ pub(crate) fn read_preview(
     check: Check<'_>,
 ) -> Result<Object> {
     let rows_max = rows_max.min(PREVIEW_LIMIT_ROWS);
-    let (kind, options) = reader(format)?;
-    let config = SessionConfig::default().with_read_only().with_allowed_paths([path]);
-    let path = path.to_string_lossy().into_owned();
-    let frame = wait(
-        async move {
-            let frame = Session::new(config)?.read(&path, Some(kind), &options).await?;
-            // One more row says whether there are more.
-            frame.limit(rows_max.saturating_add(1))
-        },
-        &mut *check,
-    )?;
-    let table = collect(frame, check)?;
+    // One more row says whether there are more.
+    let table = read_first(path, format, rows_max.saturating_add(1), check)?;
     output::check_object_keys(&table.schema)?;
     let limits = PreviewLimits { rows: rows_max, ..PreviewLimits::default() };
     let seen = self::row_count(&table);
     let whole = row_count.or_else(|| (seen <= rows_max as u64).then_some(seen));
     Ok(preview(&names(&table), objects(&table)?, whole, limits))
+}
+
+/// Every row of the file at `path`, or `None` when there are more than `rows_max`. Cells of CSV are text.
+pub(crate) fn read_rows(path: &Path, format: &str, rows_max: usize, check: Check<'_>) -> Result<Option<Vec<Object>>> {
+    let table = read_first(path, format, rows_max.saturating_add(1), check)?;
+    output::check_object_keys(&table.schema)?;
+    if row_count(&table) > rows_max as u64 {
+        return Ok(None);
+    }
+    rows(&table).map(|(batch, row)| object(batch, row)).collect::<Result<_>>().map(Some)
+}
+
+/// The first `rows_max` rows of the file at `path`.
+fn read_first(path: &Path, format: &str, rows_max: usize, check: Check<'_>) -> Result<Table> {
+    let (kind, options) = reader(format)?;
+    let config = SessionConfig::default().with_read_only().with_allowed_paths([path]);
+    let path = path.to_string_lossy().into_owned();
+    let frame = wait(
+        async move { Session::new(config)?.read(&path, Some(kind), &options).await?.limit(rows_max) },
+        &mut *check,
+    )?;
+    collect(frame, check)
 }
 
 /// Whether files of `format` have rows to show.
@@ -139,9 +151,10 @@ fn reader(format: &str) -> Result<(FileFormat, ReadOptions)> {
     match format {
         "csv" => Ok((FileFormat::Csv, ReadOptions::new().with("all_text", "true"))),
         "parquet" => Ok((FileFormat::Parquet, ReadOptions::new())),
+        "json" => Ok((FileFormat::Json, ReadOptions::new())),
         "arrow" => Ok((FileFormat::Arrow, ReadOptions::new())),
         _ => Err(Error::new(ErrorCode::InvalidArgument, format!("preview unsupported for format: {format}"))
-            .with_hint("csv, parquet and arrow have rows")),
+            .with_hint("csv, json, parquet and arrow have rows")),
     }
 }
 
@@ -155,8 +168,11 @@ fn row_count(table: &Table) -> u64 {
 
 /// The first rows as objects: one more than a preview can have, so that it knows of it.
 fn objects(table: &Table) -> Result<Vec<Object>> {
-    let rows = table.batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| (batch, row)));
-    rows.take(PREVIEW_LIMIT_ROWS + 1).map(|(batch, row)| object(batch, row)).collect()
+    rows(table).take(PREVIEW_LIMIT_ROWS + 1).map(|(batch, row)| object(batch, row)).collect()
+}
+
+fn rows(table: &Table) -> impl Iterator<Item = (&RecordBatch, usize)> {
+    table.batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| (batch, row)))
 }
 
 fn object(batch: &RecordBatch, row: usize) -> Result<Object> {

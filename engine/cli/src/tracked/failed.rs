@@ -1,10 +1,11 @@
 //! A run that ended without a result, and how that is said.
 
 use serde::{Serialize, Serializer};
-use velaria::{Error, ErrorReport, Position, Result, json};
-use velaria_workspace::{ArtifactIndex, Home, Outcome, Redactor, Run, RunStatus};
+use velaria::{Error, ErrorCode, ErrorReport, Position, Result, json};
+use velaria_workspace::{ArtifactIndex, Object, Outcome, Redactor, Run, RunStatus};
 
 use crate::failure::ErrorBody;
+use crate::phase::{self, Task};
 
 /// Why a run has no result. What is a secret to the record of the run stands nowhere in it.
 pub(crate) struct RunFailure {
@@ -12,6 +13,8 @@ pub(crate) struct RunFailure {
     run_dir: String,
     status: RunStatus,
     error: Error,
+    phase: Option<&'static str>,
+    artifacts: Vec<Object>,
 }
 
 /// The document of such a run.
@@ -23,20 +26,33 @@ struct FailureJson<'a> {
     status: &'static str,
     #[serde(flatten)]
     error: ErrorBody<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[Object]>::is_empty")]
+    artifacts: &'a [Object],
 }
 
 impl RunFailure {
     /// `run` ended as `status`, because of `error`.
     pub(crate) fn new(run: &Run, status: RunStatus, error: &Error) -> Self {
         let (run_id, run_dir) = (run.id().as_str().to_owned(), run.dir().to_string_lossy().into_owned());
-        Self { run_id, run_dir, status, error: without_secrets(error) }
+        let phase = phase(run, status, error);
+        Self { run_id, run_dir, status, error: without_secrets(error), phase, artifacts: Vec::new() }
+    }
+
+    /// The same with what the run left behind nevertheless.
+    #[must_use]
+    pub(crate) fn with_artifacts(self, artifacts: Vec<Object>) -> Self {
+        Self { artifacts, ..self }
     }
 
     /// Writes it down in the run and in the index.
     pub(crate) fn record(&self, run: &Run) -> Result<()> {
         let error = Some(self.error.message().to_owned());
         let record = run.finalize(&Outcome { error, ..Outcome::of(self.status) })?;
-        ArtifactIndex::open(&Home::from_env()?)?.upsert_run(&record)
+        let index = ArtifactIndex::open(run.home())?;
+        index.upsert_run(&record)?;
+        self.artifacts.iter().try_for_each(|artifact| index.insert_artifact(artifact))
     }
 
     /// The document, indented.
@@ -59,8 +75,19 @@ impl Serialize for RunFailure {
             run_dir: &self.run_dir,
             status: self.status.as_str(),
             error: ErrorBody::engine(&report),
+            phase: self.phase,
+            artifacts: &self.artifacts,
         };
         document.serialize(serializer)
+    }
+}
+
+/// Where the action was.
+fn phase(run: &Run, status: RunStatus, error: &Error) -> Option<&'static str> {
+    match (status, error.code()) {
+        (RunStatus::TimedOut, _) => Some(phase::RUN_TIMEOUT),
+        (_, ErrorCode::Internal) => Some(phase::RUN_PROCESS),
+        _ => run.record().ok().and_then(|record| Task::of_run(&record).phase(error)),
     }
 }
 

@@ -1,32 +1,29 @@
 //! The worker: does the action of one run, and says in a document what came of it.
 
+use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::process;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 use velaria::rows::Objects;
 use velaria::stream::StreamingQueryProgress;
 use velaria::{Error, ErrorCode, Result, json};
-use velaria_workspace::{ArtifactIndex, Home, NewArtifact, Object, Outcome, Redactor, Run, RunStatus};
+use velaria_workspace::{
+    ArtifactFilter, ArtifactIndex, Home, NewArtifact, Object, Outcome, Redactor, Run, RunStatus, own_session,
+};
 
-use super::{Order, RunFailure, batch, stream};
+use super::wishes::{Wishes, cancelled};
+use super::{Order, RunFailure, batch, grace, stream};
 use crate::args::{Action, ParsedAction, VectorSearchInput, parse_action};
 use crate::command::Table;
-use crate::command::csv_sql::ResultJson;
+use crate::command::answer::{Asked, ResultJson};
 use crate::command::vector_search::Found;
 use crate::failure::Failure;
 use crate::progress::recorder;
 use crate::{Check, Io, output};
-
-/// How long a worker that nobody waits for may take to end by itself.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// What an action did.
 pub(super) struct Done<'a> {
@@ -34,6 +31,15 @@ pub(super) struct Done<'a> {
     pub(super) payload: Payload<'a>,
     /// The files that it made.
     pub(super) artifacts: Vec<NewArtifact>,
+    /// Why it was stopped before its end, if it was.
+    pub(super) stopped: Option<Error>,
+}
+
+impl<'a> Done<'a> {
+    /// An action that has come to its end.
+    pub(super) fn whole(payload: Payload<'a>, artifacts: Vec<NewArtifact>) -> Self {
+        Self { payload, artifacts, stopped: None }
+    }
 }
 
 /// What an action gives, with what its document says of it.
@@ -44,6 +50,8 @@ pub(super) enum Payload<'a> {
     Vector { input: &'a VectorSearchInput, found: Found },
     /// What a stream query wrote.
     Stream { processed_batches: u64, rows: Table, progress: Box<StreamingQueryProgress> },
+    /// How far a stream came whose rows are left in its sink.
+    Streamed { processed_batches: u64, progress: Option<Box<StreamingQueryProgress>> },
 }
 
 impl Payload<'_> {
@@ -51,6 +59,7 @@ impl Payload<'_> {
         match self {
             Self::Sql { rows, .. } | Self::Stream { rows, .. } => &rows.notices,
             Self::Vector { found, .. } => &found.table.notices,
+            Self::Streamed { .. } => &[],
         }
     }
 }
@@ -64,13 +73,21 @@ struct StreamJson<'a> {
     progress: &'a StreamingQueryProgress,
 }
 
+/// The document of a stream that goes on until it is stopped.
+#[derive(Serialize)]
+struct StreamedJson<'a> {
+    processed_batches: u64,
+    progress: Option<&'a StreamingQueryProgress>,
+}
+
 impl Serialize for Payload<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         match self {
             Self::Sql { name, query, input_type, rows } => {
                 // What is a secret to the record of the run is one here.
                 let query = Redactor::from_env().text(query);
-                ResultJson::new(name, &query, input_type.as_deref(), rows).serialize(serializer)
+                let asked = Asked { table: Some(name), query: &query, input_type: input_type.as_deref() };
+                ResultJson::new(asked, rows).serialize(serializer)
             }
             Self::Vector { input, found } => found.document(input).serialize(serializer),
             Self::Stream { processed_batches, rows, progress } => StreamJson {
@@ -80,6 +97,10 @@ impl Serialize for Payload<'_> {
                 progress,
             }
             .serialize(serializer),
+            Self::Streamed { processed_batches, progress } => {
+                StreamedJson { processed_batches: *processed_batches, progress: progress.as_deref() }
+                    .serialize(serializer)
+            }
         }
     }
 }
@@ -100,20 +121,34 @@ struct SuccessJson<'a> {
 pub(crate) fn run(io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), Failure> {
     let order = read_order(io)?;
     let run = Run::open(&Home::from_env()?, &order.run_id)?;
-    run.adopt()?;
-    let orphaned = watch_parent();
-    let mut check = || if orphaned.load(Ordering::SeqCst) { Err(abandoned()) } else { check() };
-    let ParsedAction::Action(mut action) = parse_action(order.action.into_iter().map(Into::into).collect())? else {
+    if order.detached {
+        own_session();
+    }
+    run.adopt_as_worker()?;
+    let entered = enter(order.working_dir.as_deref());
+    let args = order.action.iter().map(OsString::from).collect();
+    let ParsedAction::Action(mut action) = parse_action(args)? else {
         return Err(invalid_order("it asks for help").into());
     };
     action.listen(&recorder(&run));
-    let done = perform(&action, &run, &mut check).and_then(|done| succeed(&action, &run, &done).map(|()| done));
-    match done {
+    let wishes = Wishes::watch(&run, &order, grace(action.name()));
+    let mut check = || wishes.check().and_then(|()| check());
+    let done = entered.and_then(|()| perform(&action, &run, &mut check));
+    wishes.done();
+    let status = |error: &Error| match (error.code(), wishes.wish()) {
+        (ErrorCode::Cancelled | ErrorCode::Timeout, Some(wish)) => wish.status(),
+        (ErrorCode::Cancelled, None) => RunStatus::Cancelled,
+        _ => RunStatus::Failed,
+    };
+    match done.and_then(|done| end(&action, &run, &done, &status).map(|()| done)) {
         Ok(done) => {
             let notices = done.payload.notices();
             Ok(notices.iter().try_for_each(|notice| io.complain(&format!("warning: {notice}\n")))?)
         }
-        Err(error) => Err(fail(&run, error)),
+        Err(error) => {
+            let status = status(&error);
+            Err(fail(&run, status, error))
+        }
     }
 }
 
@@ -127,30 +162,47 @@ fn invalid_order(reason: &str) -> Error {
     Error::new(ErrorCode::InvalidArgument, "a worker reads its order from standard input").with_hint(reason)
 }
 
+/// Goes to the directory that the paths in the order are relative to.
+fn enter(dir: Option<&Path>) -> Result<()> {
+    dir.map_or(Ok(()), |dir| {
+        env::set_current_dir(dir).map_err(|error| {
+            Error::new(ErrorCode::FileNotFound, format!("cannot work in the directory {}", dir.display()))
+                .with_hint(error.to_string())
+        })
+    })
+}
+
 fn perform<'a>(action: &'a Action, run: &Run, check: Check<'_>) -> Result<Done<'a>> {
     match action {
         Action::CsvSql(action) => batch::csv_sql(action, run, check),
         Action::FileSql(action) => batch::file_sql(action, run, check),
         Action::VectorSearch(action) => batch::vector_search(action, run, check),
-        Action::StreamSqlOnce(action) => stream::run(action, run, check),
+        Action::StreamSqlOnce(action) => stream::once(action, run, check),
+        Action::StreamSql(action) => stream::until_stopped(action, run, check),
     }
 }
 
-/// Writes down what came of the action. The document is last: with it the run has ended well.
-fn succeed(action: &Action, run: &Run, done: &Done<'_>) -> Result<()> {
-    let home = Home::from_env()?;
-    let records =
-        done.artifacts.iter().map(|artifact| artifact.record(&home, run.id())).collect::<Result<Vec<Object>>>()?;
-    let details = details(&records);
-    let record = run.finalize(&Outcome { details, ..Outcome::of(RunStatus::Succeeded) })?;
-    let index = ArtifactIndex::open(&home)?;
+/// Writes down what came of the action, and how it ended: `status` says that of one that was stopped. The document is last:
+/// with it the run has ended as it says.
+fn end(action: &Action, run: &Run, done: &Done<'_>, status: &dyn Fn(&Error) -> RunStatus) -> Result<()> {
+    let records = records(action, run, &done.artifacts)?;
+    let status = done.stopped.as_ref().map_or(RunStatus::Succeeded, status);
+    if let Some(error) = done.stopped.as_ref().filter(|_| !action.is_done(status)) {
+        let failure = RunFailure::new(run, status, error).with_artifacts(records);
+        return failure.record(run).and_then(|()| write_document(run, &failure));
+    }
+    let index = ArtifactIndex::open(run.home())?;
+    // Before the run has ended: a worker that is killed in between leaves no run behind that succeeded without a result.
+    index.insert_artifacts(&records)?;
+    let details = details(run.record()?, &records);
+    let error = done.stopped.as_ref().map(|error| error.message().to_owned());
+    let record = run.finalize(&Outcome { error, details, ..Outcome::of(status) })?;
     index.upsert_run(&record)?;
-    records.iter().try_for_each(|record| index.insert_artifact(record))?;
     let document = SuccessJson {
         ok: true,
         run_id: run.id().as_str(),
         run_dir: &run.dir().to_string_lossy(),
-        status: RunStatus::Succeeded.as_str(),
+        status: status.as_str(),
         action: action.name(),
         result: &done.payload,
         artifacts: &records,
@@ -158,22 +210,39 @@ fn succeed(action: &Action, run: &Run, done: &Done<'_>) -> Result<()> {
     write_document(run, &document)
 }
 
-/// What `run.json` says of an explanation that is a file.
-fn details(records: &[Object]) -> Option<Object> {
+/// The records of `artifacts`. A run that was resumed has some of them already, which stay the same artifacts.
+fn records(action: &Action, run: &Run, artifacts: &[NewArtifact]) -> Result<Vec<Object>> {
+    let filter = ArtifactFilter { run_id: Some(run.id().to_string()), ..ArtifactFilter::default() };
+    let goes_on = action.is_resumable() && !artifacts.is_empty();
+    let known = if goes_on { ArtifactIndex::open(run.home())?.list_artifacts(&filter)? } else { Vec::new() };
+    let record = |artifact: &NewArtifact| {
+        let mut record = artifact.record(run.home(), run.id())?;
+        if let Some(known) = known.iter().find(|known| known.get("uri") == record.get("uri")) {
+            record.insert("artifact_id".to_owned(), known["artifact_id"].clone());
+        }
+        Ok(record)
+    };
+    artifacts.iter().map(record).collect()
+}
+
+/// The details of `run.json`, with what there is to say of an explanation that is a file.
+fn details(mut run: Object, records: &[Object]) -> Option<Object> {
     let explain = records.iter().find(|record| record["tags_json"][0] == "explain")?;
+    let Some(Value::Object(mut details)) = run.shift_remove("details") else { return None };
     let pairs = [("explain_artifact_id", &explain["artifact_id"]), ("explain_artifact_uri", &explain["uri"])];
-    Some(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect())
+    details.extend(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.clone())));
+    Some(details)
 }
 
 /// Writes down why the action did not work. What cannot be written down is for the log.
-fn fail(run: &Run, error: Error) -> Failure {
-    let status = if error.code() == ErrorCode::Cancelled { RunStatus::Cancelled } else { RunStatus::Failed };
+fn fail(run: &Run, status: RunStatus, error: Error) -> Failure {
     let failure = RunFailure::new(run, status, &error);
     let written = failure.record(run).and_then(|()| write_document(run, &failure));
     written.err().unwrap_or_else(|| failure.into_error()).into()
 }
 
-/// Writes `_action_result.json`, which is there when it is whole.
+/// Writes `_action_result.json`, which is there when it is whole. It is for the command that waits, and for nobody after it:
+/// the disk may take its time.
 fn write_document(run: &Run, document: &impl Serialize) -> Result<()> {
     let path = run.action_result_path();
     let part = path.with_extension("part");
@@ -181,7 +250,7 @@ fn write_document(run: &Run, document: &impl Serialize) -> Result<()> {
         let mut out = BufWriter::new(file);
         serde_json::to_writer_pretty(&mut out, document)?;
         out.write_all(b"\n")?;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        out.flush()?;
         fs::rename(&part, &path)
     });
     written.map_err(|error| match error.kind() {
@@ -197,26 +266,6 @@ fn private_file(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-/// A flag that is set when the command that started this worker is gone: the worker ends its query then, or is ended.
-fn watch_parent() -> Arc<AtomicBool> {
-    let orphaned = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&orphaned);
-    // Without the thread the worker ends when its action does.
-    let _ = thread::Builder::new().name("velaria-parent".to_owned()).spawn(move || {
-        // Nothing is sent after the order: this returns at the end.
-        let _ = io::copy(&mut io::stdin().lock().by_ref(), &mut io::sink());
-        flag.store(true, Ordering::SeqCst);
-        thread::sleep(GRACE);
-        #[expect(clippy::exit, reason = "an action that does not look at its flag has to end nevertheless")]
-        process::exit(1);
-    });
-    orphaned
-}
-
-fn abandoned() -> Error {
-    Error::new(ErrorCode::Cancelled, "run cancelled: the command that started it has ended")
 }
 
 /// The document of an action that is done in the process of its caller.
@@ -235,7 +284,11 @@ pub(crate) fn act(run_id: &str, action: Vec<OsString>, check: Check<'_>) -> std:
         return Err(Failure::Usage("help is no action".to_owned()));
     };
     action.listen(&recorder(&run));
-    let done = perform(&action, &run, check)?;
+    let mut check = || if run.cancel_requested() { Err(cancelled()) } else { check() };
+    let done = perform(&action, &run, &mut check)?;
+    if let Some(error) = done.stopped {
+        return Err(error.into());
+    }
     let records = done.artifacts.iter().map(|artifact| artifact.record(&home, run.id()));
     let mut artifacts = records.collect::<Result<Vec<Object>>>()?;
     for artifact in &mut artifacts {

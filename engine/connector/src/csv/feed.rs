@@ -208,12 +208,16 @@ impl Serial {
     }
 }
 
+/// So much room is made at first: most of a block would be made for nothing where the file ends before it.
+const FIRST_BYTES: usize = 64 << 10;
+
 /// Reads `wanted` bytes, or fewer at the end.
 fn read_up_to(reader: &mut dyn Read, wanted: usize, out: &mut Vec<u8>) -> io::Result<usize> {
-    let start = out.len();
-    out.resize(start + wanted, 0);
+    let (start, end) = (out.len(), out.len() + wanted);
+    out.reserve(wanted);
+    out.resize(end.min(start + FIRST_BYTES), 0);
     let mut filled = start;
-    while filled < out.len() {
+    while filled < end {
         match reader.read(&mut out[filled..]) {
             Ok(0) => break,
             Ok(count) => filled += count,
@@ -222,6 +226,9 @@ fn read_up_to(reader: &mut dyn Read, wanted: usize, out: &mut Vec<u8>) -> io::Re
                 out.truncate(filled);
                 return Err(error);
             }
+        }
+        if filled == out.len() {
+            out.resize(end, 0);
         }
     }
     out.truncate(filled);

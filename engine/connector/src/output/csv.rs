@@ -9,6 +9,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Schema};
 use arrow::error::ArrowError;
 use arrow::util::display::ArrayFormatter;
+use velaria_contract::{Error, ErrorCode};
 
 use super::{Cell, formatter};
 
@@ -32,6 +33,8 @@ impl Default for CsvStyle {
 pub struct CsvWriter<W> {
     out: W,
     style: CsvStyle,
+    /// What stands for NULL.
+    null: String,
     /// One record.
     line: String,
     /// One field, before it is quoted.
@@ -41,7 +44,21 @@ pub struct CsvWriter<W> {
 impl<W: Write> CsvWriter<W> {
     /// A writer into `out`.
     pub fn new(out: W, style: CsvStyle) -> Self {
-        Self { out, style, line: String::new(), field: String::new() }
+        Self { out, style, null: String::new(), line: String::new(), field: String::new() }
+    }
+
+    /// This writer with `null` in the place of NULL. Values of the same text are quoted, so that the two stay apart.
+    ///
+    /// # Errors
+    /// `VEL-7001` for a text that would have to be quoted itself.
+    pub fn with_null(mut self, null: &str) -> velaria_contract::Result<Self> {
+        if !null.is_empty() && needs_quotes(null, self.style.delimiter) {
+            return Err(Error::new(ErrorCode::InvalidArgument, format!("not a text for NULL: {null:?}")).with_hint(
+                "it has no delimiter, quote or line end in it, no blank at its ends, and no # at its beginning",
+            ));
+        }
+        null.clone_into(&mut self.null);
+        Ok(self)
     }
 
     /// Writes the names of the columns.
@@ -71,6 +88,7 @@ impl<W: Write> CsvWriter<W> {
                     self.push(index, column.is_text());
                 } else {
                     self.separate(index);
+                    self.line.push_str(&self.null);
                 }
             }
             self.end_record()?;
@@ -99,7 +117,7 @@ impl<W: Write> CsvWriter<W> {
         if is_text && self.style.escape_formulas && self.field.starts_with(['=', '+', '-', '@', '\t', '\r']) {
             self.field.insert(0, '\'');
         }
-        if !needs_quotes(&self.field, self.style.delimiter) {
+        if self.field != self.null && !needs_quotes(&self.field, self.style.delimiter) {
             self.line.push_str(&self.field);
             return;
         }
@@ -239,6 +257,21 @@ mod tests {
             style,
         );
         assert_eq!(out, "t,n\n'=1+1,-1\n'@x,2\na=b,3\n");
+    }
+
+    #[test]
+    fn a_word_for_null_is_never_a_value() {
+        let values = text(vec![Some("NA"), None, Some(""), Some("NAN")]);
+        let batch = RecordBatch::try_from_iter(vec![("NA", values)]).unwrap();
+        let mut writer = CsvWriter::new(Vec::new(), CsvStyle::default()).with_null("NA").unwrap();
+        writer.write_header(batch.schema_ref()).unwrap();
+        writer.write(&batch).unwrap();
+        let out = String::from_utf8(writer.finish().unwrap()).unwrap();
+        assert_eq!(out, "\"NA\"\n\"NA\"\nNA\n\"\"\nNAN\n");
+        for null in ["a,b", "\"", "a\n", " ", "#"] {
+            let refused = CsvWriter::new(Vec::new(), CsvStyle::default()).with_null(null);
+            assert_eq!(refused.unwrap_err().code(), ErrorCode::InvalidArgument, "{null:?}");
+        }
     }
 
     proptest! {

@@ -13,6 +13,7 @@ mod laws;
 mod limits;
 mod once;
 mod plan_cache;
+mod profile;
 mod relation;
 mod search;
 mod session;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::json;
-use velaria_workspace::{ArtifactFilter, ArtifactIndex, Outcome, RunFilter, RunStatus};
+use velaria_workspace::{ArtifactFilter, ArtifactIndex, Files, NewRun, Outcome, Run, RunFilter, RunStatus};
 
 use crate::support::{TestHome, artifact, object, texts};
 
@@ -58,4 +58,87 @@ fn a_damaged_run_is_named_and_rows_without_a_directory_stay() {
     let rebuilt = ArtifactIndex::rebuild(&test.home).unwrap();
     assert_eq!((rebuilt.runs, rebuilt.skipped), (0, vec![damaged.id().to_string()]));
     assert!(test.index().run("gone").unwrap().is_some());
+}
+
+/// Every row of the index, as its file has them.
+fn rows(test: &TestHome) -> Vec<Vec<rusqlite::types::Value>> {
+    let connection = rusqlite::Connection::open(test.index().sqlite_path()).unwrap();
+    let mut all = Vec::new();
+    for table in ["runs", "artifacts"] {
+        let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let columns = statement.column_count();
+        let row = |row: &rusqlite::Row<'_>| (0..columns).map(|column| row.get(column)).collect();
+        all.extend(statement.query_map([], row).unwrap().map(Result::unwrap));
+    }
+    all.sort_by_key(|row| format!("{row:?}"));
+    all
+}
+
+#[test]
+fn a_rebuilt_index_equals_the_old_one_after_any_history() {
+    for seed in 1..=8_u64 {
+        let test = TestHome::new();
+        let mut random = seed;
+        let mut next = |bound: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % bound
+        };
+        let mut runs: Vec<Run> = Vec::new();
+        let mut artifacts: Vec<String> = Vec::new();
+        for _ in 0..60 {
+            let index = test.index();
+            let some = (!runs.is_empty()).then(|| runs[next(runs.len() as u64) as usize].clone());
+            match (next(6), some) {
+                (0, _) | (_, None) => {
+                    let new = NewRun {
+                        action: "file-sql".to_owned(),
+                        args: object(
+                            json!({"query": "SELECT 'ü\"\\' -- \u{1}", "score_threshold": next(1000) as f64 / 7.0}),
+                        ),
+                        run_name: (next(2) == 0).then(|| "name, \n ❤".to_owned()),
+                        description: (next(2) == 0).then(String::new),
+                        tags: (0..next(3)).map(|tag| format!("t{tag}")).collect(),
+                        ..NewRun::default()
+                    };
+                    let run = Run::create(&test.home, &new).unwrap();
+                    index.upsert_run(&run.record().unwrap()).unwrap();
+                    runs.push(run);
+                }
+                (1, Some(run)) => {
+                    let outcome = Outcome {
+                        error: (next(2) == 0).then(|| "it's \"broken\"".to_owned()),
+                        details: (next(2) == 0).then(|| object(json!({"x": [1, 0.1, null]}))),
+                        ..Outcome::of(RunStatus::ALL[1 + next(5) as usize])
+                    };
+                    index.upsert_run(&run.finalize(&outcome).unwrap()).unwrap();
+                }
+                (2 | 3, Some(run)) => {
+                    let new = artifact(&test.home, run.id().as_str(), &["result"][..next(2) as usize]);
+                    index.insert_artifact(&new).unwrap();
+                    artifacts.push(new["artifact_id"].as_str().unwrap().to_owned());
+                }
+                (4, Some(_)) if !artifacts.is_empty() => {
+                    let id = &artifacts[next(artifacts.len() as u64) as usize];
+                    let preview = object(json!({"rows": [{"v": next(1000) as f64 / 3.0}], "truncated": false}));
+                    if index.artifact(id).unwrap().is_some() {
+                        index.update_artifact_preview(id, &preview).unwrap();
+                    }
+                }
+                (_, Some(run)) => {
+                    if RunStatus::ended(run.record().unwrap()["status"].as_str().unwrap()) {
+                        index.delete_run(run.id().as_str(), Files::Delete).unwrap();
+                        runs.retain(|kept| kept.id() != run.id());
+                    }
+                }
+            }
+            test.clock.advance(std::time::Duration::from_millis(next(3000)));
+        }
+        let before = rows(&test);
+        fs::remove_dir_all(test.home.index_dir()).unwrap();
+        let rebuilt = ArtifactIndex::rebuild(&test.home).unwrap();
+        assert_eq!((rebuilt.runs, rebuilt.skipped.len()), (runs.len(), 0), "seed {seed}");
+        assert_eq!(rows(&test), before, "seed {seed}");
+        ArtifactIndex::rebuild(&test.home).unwrap();
+        assert_eq!(rows(&test), before, "seed {seed}, twice");
+    }
 }

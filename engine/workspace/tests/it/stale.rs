@@ -67,3 +67,15 @@ fn another_process_can_go_on_with_a_run() {
     assert_eq!(run.record().unwrap()["status"], "running");
     assert_eq!(run.finalize(&Outcome::of(RunStatus::Succeeded)).unwrap()["status"], "succeeded");
 }
+
+#[test]
+fn a_run_whose_directory_was_removed_does_not_run_for_ever() {
+    let test = TestHome::new();
+    let run = test.run();
+    test.row("20261121T073807Z_0a0b0c0d", "2026-01-01T00:00:00Z", "running");
+    fs::remove_dir_all(run.dir()).unwrap();
+    let row = test.index().run(run.id().as_str()).unwrap().unwrap();
+    assert_eq!((&row["status"], &row["error"]), (&"aborted".into(), &"the directory of the run was removed".into()));
+    // The directory of this one is of another home.
+    assert_eq!(test.index().run("20261121T073807Z_0a0b0c0d").unwrap().unwrap()["status"], "running");
+}

@@ -1,0 +1,78 @@
+//! The progress of a stream as it goes into `progress.jsonl`.
+
+use std::time::{Duration, Instant};
+
+use velaria::stream::StreamingQueryProgress;
+use velaria::{Result, StreamingQuery};
+use velaria_workspace::Run;
+
+/// The least time between two lines.
+const PAUSE_MIN: Duration = Duration::from_millis(250);
+
+/// The most time between two lines of a stream that moves.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// The part of the time that has passed which the next line may take to come: the file of a stream that runs for weeks stays
+/// one that can be read.
+const PART: u32 = 1000;
+
+/// Writes a line when a query begins, when it ends, and between them now and then when it has moved.
+pub(super) struct Journal<'a> {
+    run: &'a Run,
+    began: Instant,
+    written: Instant,
+    told: Step,
+}
+
+/// What makes a progress another one: epoch, micro-batches, status.
+type Step = (u64, u64, String);
+
+impl<'a> Journal<'a> {
+    /// Writes the first line.
+    pub(super) fn new(run: &'a Run, query: &StreamingQuery) -> Result<Self> {
+        let progress = query.progress();
+        run.append_progress_snapshot(&progress.snapshot_json()?)?;
+        let now = Instant::now();
+        Ok(Self { run, began: now, written: now, told: step(&progress) })
+    }
+
+    /// Writes a line when it is time for one and there is something to tell.
+    pub(super) fn look(&mut self, query: &StreamingQuery) -> Result<()> {
+        if self.written.elapsed() < pause(self.began.elapsed()) {
+            return Ok(());
+        }
+        let progress = query.progress();
+        let step = step(&progress);
+        if step != self.told {
+            self.run.append_progress_snapshot(&progress.snapshot_json()?)?;
+            (self.told, self.written) = (step, Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Writes the last line.
+    pub(super) fn end(self, query: &StreamingQuery) -> Result<()> {
+        self.run.append_progress_snapshot(&query.snapshot_json()?).map(drop)
+    }
+}
+
+fn step(progress: &StreamingQueryProgress) -> Step {
+    (progress.epoch, progress.batches_processed, progress.status.clone())
+}
+
+fn pause(passed: Duration) -> Duration {
+    (passed / PART).clamp(PAUSE_MIN, PAUSE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_become_rarer() {
+        let second = Duration::from_secs(1);
+        assert_eq!(pause(second), PAUSE_MIN);
+        assert_eq!(pause(3600 * second), Duration::from_millis(3600));
+        assert_eq!(pause(86_400 * second), PAUSE_MAX);
+    }
+}
