@@ -1,5 +1,6 @@
 """Signals and broken streams of ``python -m velaria``: the same document and exit code as those of the binary."""
 
+import contextlib
 import json
 import os
 import signal
@@ -56,6 +57,31 @@ def test_a_signal_ends_the_wait_for_standard_input() -> None:
     assert json.loads(process.stdout.read())["error"] == "interrupted"
     assert process.wait(timeout=60) == 130
     process.communicate()
+
+
+def test_a_bar_stands_on_a_terminal_and_goes() -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "VELARIA_PROGRESS")}
+    process = subprocess.Popen(
+        PROGRAM + ["sql", ENDLESS], stdin=theirs, stdout=theirs, stderr=theirs, env={**env, "TERM": "xterm"}
+    )
+    os.close(theirs)
+    shown = b""
+    while b"rows/s" not in shown:
+        shown += os.read(ours, 4096)
+    process.send_signal(signal.SIGINT)
+    # The other end is closed when the process ends: Linux calls that an error.
+    with contextlib.suppress(OSError):
+        while True:
+            data = os.read(ours, 4096)
+            if not data:
+                break
+            shown += data
+    os.close(ours)
+    assert process.wait(timeout=60) == 130
+    assert shown.endswith(b"\r\x1b[K\x1b[1;31merror:\x1b[0m interrupted [VEL-8002]\r\n")
 
 
 def test_ctrl_c_in_a_program_is_an_exception_after_the_document() -> None:

@@ -76,6 +76,24 @@ fn a_bar_stands_while_a_run_goes_on() {
     assert!(progress(Path::new(&*home)).starts_with("{\"kind\":\"batch\",\"rows\":"));
 }
 
+#[test]
+fn a_stream_says_its_micro_batches_and_its_lag() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("in");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("1.csv"), "k,v\na,1\n").unwrap();
+    let (folder, home) = (folder.to_string_lossy(), home.path().to_string_lossy());
+    let start = ["run", "start", "--", "stream-sql-once", "--source-csv-dir", &folder, "--max-batches", "2"];
+    let query = "INSERT INTO output_sink SELECT k, SUM(v) AS s FROM input_stream GROUP BY k";
+    let args = [start.as_slice(), &["--sink-schema", "k STRING, s INT", "--query", query]].concat();
+    let mut session = terminal(&args, &[("VELARIA_HOME", &home)]);
+    session.expect(Regex("batch [0-9]+  [0-9]+ rows .*lag [0-9]+ batch")).unwrap();
+    session.send(CTRL_C).unwrap();
+    let (shown, code) = ended(session);
+    assert!(shown.contains("\"status\": \"cancelled\""), "{shown}");
+    assert_eq!(code, 130);
+}
+
 fn progress(home: &Path) -> String {
     let run = fs::read_dir(home.join("runs")).unwrap().next().unwrap().unwrap().path();
     fs::read_to_string(run.join("progress.jsonl")).unwrap()

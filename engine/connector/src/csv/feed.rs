@@ -285,7 +285,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(text.as_bytes()).unwrap();
         let queue = Arc::new(Queue::new(0, 0, text.len() as u64, block, MARKS));
-        let mut feed = Feed::Shared { queue, file };
+        let mut feed = Feed::Shared { queue, file: CountedFile::new(file, Arc::default()) };
         let (mut all, mut piece) = (String::new(), Piece::default());
         while feed.fill(&mut piece).unwrap() {
             all.push_str(std::str::from_utf8(&piece.text[piece.position..]).unwrap());
