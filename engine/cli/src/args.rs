@@ -161,7 +161,7 @@ pub(crate) struct CsvSqlInput {
     #[arg(long, value_name = "PATH")]
     pub(crate) csv: PathBuf,
     /// The query
-    #[arg(long, value_name = "SQL")]
+    #[arg(long, value_name = "SQL", allow_hyphen_values = true)]
     pub(crate) query: String,
     /// A value for a parameter of the statement: 1=7 for ? and $1, name=7 for :name; repeatable
     #[arg(long = "param", value_name = "NAME=VALUE")]
@@ -197,7 +197,7 @@ pub(crate) struct FileSqlInput {
     #[arg(long, value_name = "TYPE", default_value = "auto", value_parser = ["auto", "csv", "line", "json", "parquet", "arrow", "excel"])]
     pub(crate) input_type: String,
     /// The query
-    #[arg(long, value_name = "SQL")]
+    #[arg(long, value_name = "SQL", allow_hyphen_values = true)]
     pub(crate) query: String,
     /// A value for a parameter of the statement: 1=7 for ? and $1, name=7 for :name; repeatable
     #[arg(long = "param", value_name = "NAME=VALUE")]

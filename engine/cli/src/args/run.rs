@@ -481,7 +481,7 @@ pub(crate) struct StreamSqlOnceAction {
     #[arg(long, value_name = "CHARACTER", default_value = ",")]
     pub(crate) sink_delimiter: String,
     /// The query: INSERT INTO the result
-    #[arg(long, value_name = "SQL")]
+    #[arg(long, value_name = "SQL", allow_hyphen_values = true)]
     pub(crate) query: String,
     /// The pause after each micro-batch
     #[arg(long, value_name = "N", default_value_t = 0)]

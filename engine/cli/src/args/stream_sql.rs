@@ -43,7 +43,7 @@ pub(crate) struct StreamSqlAction {
     #[arg(long, value_name = "CHARACTER", default_value = ",")]
     pub(crate) sink_delimiter: String,
     /// The query: INSERT INTO the result
-    #[arg(long, value_name = "SQL")]
+    #[arg(long, value_name = "SQL", allow_hyphen_values = true)]
     pub(crate) query: String,
     /// What is emitted after each micro-batch: update, complete, append or changelog
     #[arg(long, value_name = "MODE", default_value = "update")]

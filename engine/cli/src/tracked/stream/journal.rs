@@ -30,10 +30,10 @@ type Step = (u64, u64, String);
 impl<'a> Journal<'a> {
     /// Writes the first line.
     pub(super) fn new(run: &'a Run, query: &StreamingQuery) -> Result<Self> {
-        let progress = query.progress();
-        run.append_progress_snapshot(&progress.snapshot_json()?)?;
-        let now = Instant::now();
-        Ok(Self { run, began: now, written: now, told: step(&progress) })
+        let (progress, now) = (query.progress(), Instant::now());
+        let journal = Self { run, began: now, written: now, told: step(&progress) };
+        journal.write(&progress)?;
+        Ok(journal)
     }
 
     /// Writes a line when it is time for one and there is something to tell.
@@ -44,7 +44,7 @@ impl<'a> Journal<'a> {
         let progress = query.progress();
         let step = step(&progress);
         if step != self.told {
-            self.run.append_progress_snapshot(&progress.snapshot_json()?)?;
+            self.write(&progress)?;
             (self.told, self.written) = (step, Instant::now());
         }
         Ok(())
@@ -52,7 +52,20 @@ impl<'a> Journal<'a> {
 
     /// Writes the last line.
     pub(super) fn end(self, query: &StreamingQuery) -> Result<()> {
-        self.run.append_progress_snapshot(&query.snapshot_json()?).map(drop)
+        self.write(&query.progress())
+    }
+
+    fn write(&self, progress: &StreamingQueryProgress) -> Result<()> {
+        let line = timed(&progress.snapshot_json()?, self.began.elapsed());
+        self.run.append_progress_snapshot(&line).map(drop)
+    }
+}
+
+/// The native snapshot with the time that had passed as its last key: without it nobody could draw the lines over time.
+fn timed(snapshot: &str, passed: Duration) -> String {
+    match snapshot.trim_end().strip_suffix('}') {
+        Some(open) => format!("{open},\"elapsed_ms\":{}}}", passed.as_millis()),
+        None => snapshot.to_owned(),
     }
 }
 
@@ -67,6 +80,11 @@ fn pause(passed: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_ends_with_its_time() {
+        assert_eq!(timed("{\"epoch\":1}\n", Duration::from_millis(1500)), "{\"epoch\":1,\"elapsed_ms\":1500}");
+    }
 
     #[test]
     fn lines_become_rarer() {
