@@ -101,7 +101,7 @@ fn masked(text: &str) -> Result<String, Box<dyn Error>> {
         (r"[0-9]{8}T[0-9]{6}Z_[0-9a-f]{8}", "[run]"),
         (r"artifact_[0-9a-f]{16}", "artifact_[id]"),
         (r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", "[moment]"),
-        (r#""duration_ms": [0-9]+"#, r#""duration_ms": [timing]"#),
+        (r#""duration_ms":( ?)[0-9]+"#, r#""duration_ms":$1[timing]"#),
         (r#""working_dir": "[^"]*""#, r#""working_dir": "[directory]""#),
         (
             r#""(last_[a-z]+_latency_ms|checkpoint_ms|actor_speedup|compute_to_overhead_ratio|blocked_count|max_backlog_batches|batches_pulled)": [0-9.e-]+"#,
