@@ -78,7 +78,9 @@ impl Known {
     fn learn(&mut self, document: &str) {
         let Ok(document) = serde_json::from_str::<Value>(document) else { return };
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        if let Some(id) = text(&document["run_id"]) {
+        // What is refused names the run that was asked for, which may be none.
+        let tells_of_run = document["ok"] == true || !document["run_dir"].is_null();
+        if let Some(id) = text(&document["run_id"]).filter(|_| tells_of_run) {
             self.run_id = id;
         }
         if let Some(id) = text(&document["artifacts"][0]["artifact_id"]) {

@@ -73,6 +73,7 @@ fn without_cli_words(mut cli: serde_json::Value) -> serde_json::Value {
     if let Some(members) = cli.as_object_mut() {
         members.shift_remove("ok");
         members.shift_remove("error_type");
+        members.shift_remove("phase");
         let message = members.shift_remove("error").unwrap_or_default();
         members.insert("message".to_owned(), message);
     }
