@@ -29,11 +29,12 @@ pub(super) fn start(signals: Signals) {
 fn run(mut taken: iterator::Signals, signals: &Signals) {
     let mut last: Option<(i32, Instant)> = None;
     for signal in taken.forever() {
-        let is_echo = last.is_some_and(|(number, at)| number == signal && at.elapsed() < ECHO);
-        if is_echo {
-            continue;
-        }
+        // One that was answered has no echo: the next one is about what runs by now.
         if signals.came().is_some() {
+            let is_echo = last.is_some_and(|(number, at)| number == signal && at.elapsed() < ECHO);
+            if is_echo {
+                continue;
+            }
             exit(SHELL_BASE + signal);
         }
         last = Some((signal, Instant::now()));

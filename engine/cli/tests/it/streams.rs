@@ -191,14 +191,19 @@ fn a_stream_whose_processes_were_killed_loses_and_repeats_nothing() {
     for number in 0..40 {
         place.file(&format!("{number:03}.csv"), number * 50, (number + 1) * 50);
     }
-    let (mut command, run) = place.attended(place.stream(&[], &["--trigger-interval-ms", "20"]));
+    let (command, run) = place.attended(place.stream(&[], &["--trigger-interval-ms", "20"]));
+    let mut command = Some(command);
     for count in [200, 700, 1200] {
         run.wait_for_numbers(count);
-        // Neither of the two sees the end of the other.
-        signal("-STOP", run.worker());
-        let _ = command.kill();
-        command.wait().unwrap();
-        signal("-KILL", run.worker());
+        // The command that waits does not see the end of its worker. A stopped worker would be woken by that of the command.
+        if let Some(mut command) = command.take() {
+            signal("-STOP", u64::from(command.id()));
+            signal("-KILL", run.worker());
+            command.kill().unwrap();
+            command.wait().unwrap();
+        } else {
+            signal("-KILL", run.worker());
+        }
         let status = wait_for(|| Some(run.status()).filter(|status| status != "running"));
         assert_eq!(status, "aborted");
         assert_eq!(run.about(&["resume", "--detach"])["ok"], true);
