@@ -30,6 +30,7 @@ class Call:
         tells: str = "",
         document: Optional[bool] = None,
         interrupted: bool = False,
+        repeated: bool = False,
     ) -> None:
         self.arguments = arguments
         self.code = code
@@ -41,6 +42,8 @@ class Call:
         # The name by which later calls know the run that it tells of.
         self.tells = tells
         self.interrupted = interrupted
+        # Whether it is made until it prints what it should: it waits for what another process does.
+        self.repeated = repeated
         self.command = command_of(arguments)
         formatted = "-o" in arguments or "--help" in arguments or "--jsonl" in arguments
         self.is_document = (arguments[0] in DOCUMENTS and not formatted) if document is None else document
@@ -122,6 +125,7 @@ CALLS = [
     Call("run", "watch", "--run-id", "{run}", wants='"status": "succeeded"'),
     Call("run", "rerun", "--run-id", "{run}", wants='"status": "succeeded"'),
     Call("run", "start", "--detach", "--", *LONG_STREAM, tells="live_run", wants='"status": "running"'),
+    Call("run", "status", "--run-id", "{live_run}", wants='"batches_processed": 1', repeated=True),
     Call("run", "cancel", "--run-id", "{live_run}", wants='"status": "cancelled"'),
     Call("run", "resume", "--run-id", "{live_run}", "--detach", wants='"status": "running"'),
     Call("run", "cancel", "--run-id", "{live_run}", wants='"status": "cancelled"'),

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple, Type
@@ -92,7 +93,15 @@ class Surface:
         self.temporary.cleanup()
 
     def make(self, call: "Call") -> Answer:
-        """Makes a call. A `{run}` or `{artifact}` in it is the one that a call before has told of."""
+        """Makes a call, and again while it has to be repeated."""
+        answer = self.make_once(call)
+        end = time.monotonic() + SECONDS_MAX
+        while call.repeated and call.wants.encode() not in answer.raw and time.monotonic() < end:
+            answer = self.make_once(call)
+        return answer
+
+    def make_once(self, call: "Call") -> Answer:
+        """Makes a call once. A `{run}` or `{artifact}` in it is the one that a call before has told of."""
         arguments = [self.expand(argument) for argument in call.arguments]
         process = subprocess.Popen(
             [*self.command, *arguments],

@@ -5,7 +5,6 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior, named_params};
 use serde_json::{Value, json};
 use velaria_contract::{Error, ErrorCode, Result};
@@ -60,9 +59,6 @@ const VERSION: i64 = 1;
 
 /// How long a call waits for other processes.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(10_000);
-
-/// So many pages are taken over from the log into the file at a time: the first connection reads what is in the log.
-const CHECKPOINT_PAGES: u32 = 100;
 
 const UPSERT_RUN: &str = "\
 INSERT INTO runs (run_id, created_at, finished_at, status, action, args_json, velaria_version, run_dir, run_name,
@@ -144,7 +140,9 @@ impl Sqlite {
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let opened = Connection::open_with_flags(&self.path, flags).and_then(|connection| {
             connection.busy_timeout(BUSY_TIMEOUT)?;
-            fast(&connection)?;
+            // The directories of runs are the truth: after a power cut the file is whole, and the last rows, if they are
+            // missing, are made anew of them.
+            connection.pragma_update(None, "synchronous", "normal")?;
             // An artifact may be written before its run.
             connection.pragma_update(None, "foreign_keys", false)?;
             let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -209,15 +207,6 @@ impl Store for Sqlite {
         let connection = self.connect()?;
         artifacts(&connection, selection, visit).map_err(|source| self.failed(source))
     }
-}
-
-/// Keeps the disk out of the way of commits. The directories of runs are the truth: after a power cut the file is whole,
-/// and the last rows, if they are missing, are made anew of them.
-fn fast(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "synchronous", "normal")?;
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
-    // Nearly every connection is the last one when it is closed.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
 }
 
 fn beside(path: &Path, end: &str) -> PathBuf {
