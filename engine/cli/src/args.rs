@@ -508,7 +508,7 @@ impl Command {
             Self::Functions(args) => args.output.terminal = terminal,
             Self::Shell(args) => args.output.terminal = terminal,
             Self::Run(_) | Self::Artifacts(_) | Self::Index(_) => {}
-            Self::Ui(_) | Self::Completions(_) | Self::Man | Self::Worker => {}
+            Self::Completions(_) | Self::Man | Self::Worker => {}
         }
     }
 }

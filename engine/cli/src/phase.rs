@@ -79,7 +79,9 @@ impl Task {
             Command::Artifacts(ArtifactsCommand::List(_)) => Self::Other,
             Command::Artifacts(_) => Self::Artifact,
             Command::Sniff(_) | Command::Describe(_) | Command::Functions(_) | Command::Shell(_) => Self::Other,
-            Command::Index(_) | Command::Ui(_) | Command::Completions(_) | Command::Man | Command::Worker => Self::Other,
+            Command::Index(_) | Command::Ui(_) | Command::Completions(_) | Command::Man | Command::Worker => {
+                Self::Other
+            }
         }
     }
 
