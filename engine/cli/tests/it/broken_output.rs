@@ -81,6 +81,7 @@ fn call(folder: &Path, args: &[String], stdout: Stdio) -> Output {
 }
 
 #[cfg(target_os = "linux")]
+// Proves RC-CLI-11.
 #[test]
 fn a_full_disk_is_exit_code_74() {
     let folder = folder();

@@ -612,6 +612,7 @@ fn an_index_that_was_lost_is_made_anew() {
 /// What lies outside of the home, and must stay there.
 const CANARY: &str = "canary-7f3a";
 
+// Proves RC-TRACK-7.
 #[test]
 fn no_command_leads_out_of_the_home() {
     let place = Place::new();

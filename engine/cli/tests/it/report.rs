@@ -63,6 +63,7 @@ impl Place {
     }
 }
 
+// Proves RC-TRACK-8.
 #[test]
 fn a_report_is_one_file_without_anything_from_elsewhere() {
     let place = Place::new();

@@ -55,6 +55,7 @@ fn document(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+// Proves RC-CLI-10.
 #[test]
 fn a_signal_ends_a_query_and_leaves_its_document() {
     for (signal, code, word) in

@@ -156,6 +156,7 @@ fn is_there(pid: u64) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
+// Proves RC-TRACK-5.
 #[test]
 fn a_stream_is_cancelled_from_another_shell_and_resumed() {
     let place = Place::new();
@@ -358,6 +359,7 @@ fn a_stream_that_has_no_file_yet_can_be_cancelled_and_resumed() {
 }
 
 #[cfg(target_os = "linux")]
+// Proves RC-TRACK-4.
 #[test]
 fn a_batch_run_is_cancelled_from_another_shell() {
     let place = Place::new();

@@ -73,6 +73,7 @@ fn check(test: &TestHome, shared: &Run, names: &[String]) {
     }
 }
 
+// Proves RC-TRACK-6.
 #[test]
 fn processes_lose_nothing() {
     let test = TestHome::new();
