@@ -60,6 +60,7 @@ pub(crate) fn proofs() -> String {
             "engine/vector/tests",
             "engine/stream/tests",
             "engine/velaria/tests",
+            "engine/workspace/tests",
             "engine/cli/tests",
         ],
         &["slt", "toml", "snap", "rs", "py"],

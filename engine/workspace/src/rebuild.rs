@@ -1,7 +1,9 @@
 //! The index made anew from the directories of the runs, which are the truth.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use velaria_contract::{ErrorCode, Result};
@@ -48,7 +50,10 @@ impl ArtifactIndex {
         home.ensure_dirs()?;
         let index = Self::with_backend(home, Backend::Sqlite);
         let mut rebuilt = Rebuilt { set_aside: index.repaired()?, ..Rebuilt::default() };
-        for run in cleanup::dirs(home)? {
+        let mut runs = cleanup::dirs(home)?;
+        // Rows of the same second stand in the order in which their runs began.
+        runs.sort_by_cached_key(|run| (run.id().second().to_owned(), began(run)));
+        for run in runs {
             match run.record() {
                 Ok(record) => {
                     let artifacts = artifacts(&run)?;
@@ -74,6 +79,11 @@ impl ArtifactIndex {
             Err(error) => Err(error),
         }
     }
+}
+
+/// When the inputs of `run` were written down, which is done once and before the run is listed.
+fn began(run: &Run) -> Option<SystemTime> {
+    fs::metadata(run.dir().join("inputs.json")).and_then(|file| file.modified()).ok()
 }
 
 /// The artifacts that the directory of `run` remembers; the last line about one counts.

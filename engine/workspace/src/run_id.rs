@@ -28,6 +28,11 @@ impl RunId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The second in which the run began.
+    pub(crate) fn second(&self) -> &str {
+        &self.0[..16]
+    }
 }
 
 impl FromStr for RunId {

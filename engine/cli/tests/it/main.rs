@@ -18,3 +18,11 @@ mod streams;
 #[cfg(unix)]
 mod terminal;
 mod ui;
+
+/// Whether these tests were started so that they, and what they start, do not hear `signal`, as `nohup` does it.
+#[cfg(unix)]
+fn is_ignored(signal: u32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0");
+    u64::from_str_radix(mask.trim(), 16).unwrap() >> (signal - 1) & 1 == 1
+}

@@ -485,7 +485,8 @@ mod typed {
 
     #[test]
     fn a_signal_ends_a_shell_that_waits() {
-        for (signal, code) in [("-TERM", 143), ("-HUP", 129)] {
+        let signals = [("-TERM", 143), ("-HUP", 129)];
+        for (signal, code) in signals.into_iter().filter(|(_, code)| !crate::is_ignored(code - 128)) {
             let place = Place::new();
             let mut terminal = Terminal::open(&place.command(&[]));
             terminal.line("SELECT 40 + 2 AS answer;");
@@ -493,7 +494,7 @@ mod typed {
             terminal.sees(PROMPT);
             let pid = terminal.session.get_process().pid().to_string();
             assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-            assert_eq!(terminal.ends(), code);
+            assert_eq!(terminal.ends(), i32::try_from(code).unwrap());
         }
     }
 

@@ -13,6 +13,8 @@ const ENDLESS: &str = "SELECT COUNT(*) AS n FROM range(1000000000000000) AS t(v)
 const PATIENCE: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_millis(10);
 const SIGINT: u32 = 2;
+/// What shells add to the number of a signal.
+const SHELL_BASE: u32 = 128;
 
 /// Starts the binary, and waits until it hears signals.
 fn start(command: &mut Command) -> Child {
@@ -58,14 +60,18 @@ fn document(output: &Output) -> Value {
 // Proves RC-CLI-10.
 #[test]
 fn a_signal_ends_a_query_and_leaves_its_document() {
-    for (signal, code, word) in
-        [("-INT", 130, "interrupted"), ("-TERM", 143, "terminated"), ("-HUP", 129, "the terminal was closed")]
-    {
+    let signals =
+        [("-INT", 130, "interrupted"), ("-TERM", 143, "terminated"), ("-HUP", 129, "the terminal was closed")];
+    for (signal, code, word) in signals.into_iter().filter(|(_, code, _)| !crate::is_ignored(code - SHELL_BASE)) {
         let child = start(&mut cli(&["sql", ENDLESS]));
         send(&child, signal);
         let output = ended(child);
         let document = document(&output);
-        assert_eq!((output.status.code(), &document["ok"]), (Some(code), &Value::Bool(false)), "{signal}");
+        assert_eq!(
+            (output.status.code(), &document["ok"]),
+            (i32::try_from(code).ok(), &Value::Bool(false)),
+            "{signal}"
+        );
         assert_eq!((&document["error"], &document["code"]), (&word.into(), &"VEL-8002".into()));
     }
 }
