@@ -99,11 +99,14 @@ impl Write for PyStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Python::attach(|py| {
             let stream = self.stream.clone_ref(py).into_bound(py);
-            let written = match stream.getattr("buffer") {
-                Ok(buffer) => stream.call_method0("flush").and_then(|_| buffer.call_method1("write", (bytes,))),
-                Err(_) => stream.call_method1("write", (self.text(bytes)?,)),
+            let Ok(buffer) = stream.getattr("buffer") else {
+                stream.call_method1("write", (self.text(bytes)?,))?;
+                return Ok(bytes.len());
             };
-            written.map(|_| bytes.len()).map_err(io::Error::from)
+            stream.call_method0("flush")?;
+            // A stream without a buffer of its own, as `python -u` has it, may take a part, or nothing at this moment.
+            let taken: Option<usize> = buffer.call_method1("write", (bytes,))?.extract()?;
+            taken.ok_or_else(|| io::ErrorKind::WouldBlock.into())
         })
     }
 

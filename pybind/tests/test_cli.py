@@ -130,6 +130,30 @@ def test_binary_formats_go_to_the_bytes_below_a_text_stream(scores: str) -> None
     assert raw.getvalue()[-4:] == b"PAR1"
 
 
+class Narrow(io.RawIOBase):
+    """A stream that takes seven bytes at a time, as one without a buffer may."""
+
+    def __init__(self) -> None:
+        self.taken = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        part = bytes(data)[:7]
+        self.taken += part
+        return len(part)
+
+
+def test_a_stream_that_takes_a_part_gets_the_rest(scores: str) -> None:
+    narrow = Narrow()
+    # Python allows a raw stream here: `python -u` has one.
+    out = io.TextIOWrapper(narrow, write_through=True)  # type: ignore[arg-type]
+    with contextlib.redirect_stdout(out):
+        assert main(["csv-sql", "--csv", scores, "--query", "SELECT * FROM input_table"]) == 0
+    assert len(json.loads(narrow.taken.decode())["rows"]) == 3
+
+
 def test_binary_formats_fail_where_only_text_goes(scores: str) -> None:
     code, out, _ = call(main, "csv-sql", "--csv", scores, "--query", TOTALS, "-o", "parquet")
     assert code != 0
