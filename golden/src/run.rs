@@ -104,7 +104,7 @@ fn masked(text: &str) -> Result<String, Box<dyn Error>> {
         (r#""duration_ms":( ?)[0-9]+"#, r#""duration_ms":$1[timing]"#),
         (r#""working_dir": "[^"]*""#, r#""working_dir": "[directory]""#),
         (
-            r#""(last_[a-z]+_latency_ms|checkpoint_ms|actor_speedup|compute_to_overhead_ratio|blocked_count|max_backlog_batches|batches_pulled)": [0-9.e-]+"#,
+            r#""(last_[a-z]+_latency_ms|checkpoint_ms|elapsed_ms|actor_speedup|compute_to_overhead_ratio|blocked_count|max_backlog_batches|batches_pulled)": [0-9.e-]+"#,
             r#""$1": [timing]"#,
         ),
         (r#""([a-z_]+_bytes)": [0-9]+"#, r#""$1": [bytes]"#),
