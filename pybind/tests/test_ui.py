@@ -134,7 +134,9 @@ def test_a_query_is_sent_from_the_page_and_answered(tmp_path: Path, server: Serv
     with Browser(tmp_path / "profile") as browser:
         browser.open(server.page("/run/" + run_id))
         browser.wait_for("location.pathname.startsWith('/run/')")
-        browser.evaluate("[...document.querySelectorAll('a')].find((a) => a.textContent === 'SQL' && a.search).click()")
+        link = "[...document.querySelectorAll('a')].find((a) => a.textContent === 'SQL' && a.search)"
+        browser.wait_for(f"{link} !== undefined")
+        browser.evaluate(f"{link}.click()")
         browser.wait_for("location.pathname === '/sql' && document.querySelector('textarea') !== null")
         browser.evaluate("document.querySelector('textarea').value = 'SELECT SUM(score) + 4000 AS total FROM result'")
         browser.evaluate("document.querySelector('form.sql button').click()")

@@ -62,7 +62,7 @@ pub(crate) enum Parsed {
     version,
     disable_help_subcommand = true,
     arg_required_else_help = false,
-    after_help = "Example:\n  velaria-cli csv-sql --csv scores.csv --query 'SELECT COUNT(*) AS scores FROM input_table'"
+    after_help = "Example:\n  velaria-cli csv-sql --csv scores.csv \\\n    --query 'SELECT COUNT(*) AS scores FROM input_table'"
 )]
 struct CommandLine {
     /// With --version: one JSON document, which also says what the program was built of
@@ -79,12 +79,12 @@ struct CommandLine {
 pub(crate) enum Command {
     /// Run one query over one CSV file
     #[command(
-        after_help = "Example:\n  velaria-cli csv-sql --csv scores.csv --query 'SELECT name, SUM(score) AS total FROM input_table GROUP BY name'"
+        after_help = "Example:\n  velaria-cli csv-sql --csv scores.csv \\\n    --query 'SELECT name, SUM(score) AS total FROM input_table GROUP BY name'"
     )]
     CsvSql(CsvSqlArgs),
     /// Run one query over one file of any format
     #[command(
-        after_help = "Example:\n  velaria-cli file-sql --input-path events.ndjson --query 'SELECT COUNT(*) AS events FROM input_table'"
+        after_help = "Example:\n  velaria-cli file-sql --input-path events.ndjson \\\n    --query 'SELECT COUNT(*) AS events FROM input_table'"
     )]
     FileSql(FileSqlArgs),
     /// Run a statement, or a session of statements from standard input
@@ -94,7 +94,7 @@ pub(crate) enum Command {
     Sql(SqlArgs),
     /// Find the rows of one CSV file whose vectors are nearest to another one
     #[command(
-        after_help = "Example:\n  velaria-cli vector-search --csv items.csv --vector-column embedding --query-vector '1.0,0.5,0.0' --top-k 3"
+        after_help = "Example:\n  velaria-cli vector-search --csv items.csv --vector-column embedding \\\n    --query-vector '1.0,0.5,0.0' --top-k 3"
     )]
     VectorSearch(VectorSearchArgs),
     /// Say what a file is and how to read it
@@ -116,7 +116,7 @@ pub(crate) enum Command {
     /// Start tracked runs, and look at them
     #[command(
         subcommand,
-        after_help = "Example:\n  velaria-cli run start -- csv-sql --csv scores.csv --query 'SELECT COUNT(*) AS scores FROM input_table'"
+        after_help = "Example:\n  velaria-cli run start -- csv-sql --csv scores.csv \\\n    --query 'SELECT COUNT(*) AS scores FROM input_table'"
     )]
     Run(RunCommand),
     /// Look at what tracked runs have made
@@ -545,6 +545,25 @@ pub(crate) fn parse(args: Vec<OsString>, terminal: bool, colors: Colors) -> Resu
     })
 }
 
+/// Whether a command line, which may be a wrong one, asks for something that an error document would spoil: a table, or
+/// another format than JSON.
+pub(crate) fn is_meant_for_person(args: &[OsString], terminal: bool) -> bool {
+    let words: Vec<_> = args.iter().take_while(|word| *word != "--").map(|word| word.to_string_lossy()).collect();
+    let command = words.iter().find(|word| !word.starts_with('-'));
+    if command.is_some_and(|command| ["run", "artifacts", "index"].contains(&&**command)) {
+        return false;
+    }
+    let attached = |word: &str| ["--output=", "-o"].iter().find_map(|flag| word.strip_prefix(flag).map(str::to_owned));
+    let format = words.iter().enumerate().find_map(|(place, word)| match &**word {
+        "-o" | "--output" => words.get(place + 1).map(|format| format.to_string()),
+        word => attached(word),
+    });
+    match format.and_then(|format| Format::from_str(&format, false).ok()) {
+        Some(format) => !matches!(format, Format::Json | Format::Ndjson),
+        None => terminal,
+    }
+}
+
 /// The action of a run.
 #[derive(Debug, Parser)]
 #[command(disable_help_subcommand = true)]
@@ -706,6 +725,17 @@ mod tests {
             };
             assert_eq!(globals.of_log().iter().filter(|arg| *arg == "-v").count(), 2, "{args:?}");
         }
+    }
+
+    #[test]
+    fn an_error_of_usage_does_not_end_up_in_a_result() {
+        let meant = |args: &[&str], terminal| {
+            is_meant_for_person(&args.iter().map(OsString::from).collect::<Vec<_>>(), terminal)
+        };
+        assert!(meant(&["csv-sql", "-o", "csv"], false) && meant(&["csv-sql", "-otsv"], false));
+        assert!(meant(&["sql", "--output=parquet"], false) && meant(&["sql"], true) && meant(&["nosuch"], true));
+        assert!(!meant(&["sql", "-o", "json"], true) && !meant(&["sql", "-o", "xml"], false) && !meant(&[], false));
+        assert!(!meant(&["run", "report", "-o", "csv"], true) && !meant(&["artifacts", "list"], true));
     }
 
     #[test]

@@ -81,13 +81,14 @@ pub fn run(args: Vec<OsString>, io: &mut Io<'_>, check: Check<'_>) -> u8 {
 }
 
 fn answer(args: Vec<OsString>, io: &mut Io<'_>, check: Check<'_>) -> u8 {
+    let meant_for_person = args::is_meant_for_person(&args, io.stdout_is_terminal());
     let mut parsed = match args::parse(args, io.stdout_is_terminal(), io.stdout_colors()) {
         Ok(Parsed::Command(command, globals)) => match prepare(io, &globals) {
             Ok(()) => command,
             Err(failure) => return fail(io, &failure, None, false),
         },
         Ok(Parsed::Text(text)) => return finish(io.print(&text).and_then(|()| io.flush()), EXIT_OK),
-        Err(failure) => return fail(io, &failure, None, false),
+        Err(failure) => return fail(io, &failure, None, meant_for_person),
     };
     parsed.listen(io.bars().listener().as_ref());
     let (for_person, place) = (parsed.is_for_person(), Place::of(&parsed));

@@ -94,10 +94,12 @@ fn matching(access: &FileAccess, text: &str, absolute: &Path, partitioning: Part
     Pattern::new(&pattern).map_err(|error| invalid(error.msg.to_owned()))?;
     // What lies outside of the allowed directories is not even looked for.
     access.check_path(&literal_part(absolute)?)?;
+    // The option for leading dots panics on a name that is not UTF-8: hidden names are left out below.
     let options =
-        MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+        MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
     let found = glob::glob_with(&pattern, options).map_err(|error| invalid(error.msg.to_owned()))?;
-    let mut paths: Vec<PathBuf> = found.filter_map(|each| each.ok()).filter(|path| path.is_file()).collect();
+    let shown = |path: &PathBuf| path.is_file() && !is_hidden(path, absolute);
+    let mut paths: Vec<PathBuf> = found.filter_map(|each| each.ok()).filter(shown).collect();
     paths.sort();
     if paths.is_empty() {
         return Err(Error::new(ErrorCode::FileNotFound, format!("no file matches the pattern: {text}"))
@@ -106,6 +108,15 @@ fn matching(access: &FileAccess, text: &str, absolute: &Path, partitioning: Part
     // The directories that the caller wrote are a part of the pattern; those above the working directory are not.
     let above = if Path::new(text).is_absolute() { 0 } else { absolute.components().count() - components(text) };
     open_all(access, paths, above, partitioning)
+}
+
+/// Whether a `*` of `pattern` stands for a name in `path` that begins with a dot.
+fn is_hidden(path: &Path, pattern: &Path) -> bool {
+    let dotted = |component: &Component<'_>| component.as_os_str().as_encoded_bytes().starts_with(b".");
+    let written: Vec<Component<'_>> = pattern.components().filter(dotted).collect();
+    path.components()
+        .filter(dotted)
+        .any(|name| !written.iter().any(|each| *each == name || is_pattern(&each.as_os_str().to_string_lossy())))
 }
 
 fn components(text: &str) -> usize {
@@ -297,6 +308,24 @@ mod tests {
         assert!(error(dir.path(), "*.parquet").message().ends_with("*.parquet"));
         assert_eq!(error(dir.path(), "[").code(), ErrorCode::InvalidArgument);
         assert_eq!(error(dir.path(), "none.csv").code(), ErrorCode::FileNotFound);
+    }
+
+    #[test]
+    fn hidden_names_are_matched_where_the_pattern_has_their_dot() {
+        let dir = tree(&["a.csv", ".b.csv", ".d/c.csv", ".d/.e.csv"]);
+        assert_eq!(names(dir.path(), ".*.csv"), [".b.csv"]);
+        assert_eq!(names(dir.path(), ".d/*.csv"), [".d/c.csv"]);
+        assert_eq!(error(dir.path(), "*/c.csv").code(), ErrorCode::FileNotFound);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_name_that_is_not_utf_8_is_no_match_and_no_end() {
+        use std::os::unix::ffi::OsStrExt;
+        let dir = tree(&["a.csv"]);
+        fs::write(dir.path().join(std::ffi::OsStr::from_bytes(b"\xff.csv")), "a\n2\n").unwrap();
+        assert_eq!(names(dir.path(), "a*.csv"), ["a.csv"]);
+        assert_eq!(error(dir.path(), "*.parquet").code(), ErrorCode::FileNotFound);
     }
 
     #[test]

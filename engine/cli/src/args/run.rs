@@ -12,7 +12,7 @@ use super::{CsvSqlInput, FileSqlInput, LimitArgs, StreamSqlAction, VectorSearchI
 pub(crate) enum RunCommand {
     /// Run an action in a process of its own, and keep its inputs, its logs and its result
     #[command(
-        after_help = "Actions: csv-sql, file-sql, vector-search, stream-sql-once, stream-sql\n\nExample:\n  velaria-cli run start --run-name totals -- csv-sql --csv scores.csv --query 'SELECT name, SUM(score) AS total FROM input_table GROUP BY name'"
+        after_help = "Actions: csv-sql, file-sql, vector-search, stream-sql-once, stream-sql\n\nExample:\n  velaria-cli run start --run-name totals -- csv-sql --csv scores.csv \\\n    --query 'SELECT name, SUM(score) AS total FROM input_table GROUP BY name'"
     )]
     Start(RunStartArgs),
     /// Go on with a stream that was stopped, from its checkpoint, in the same run
@@ -43,7 +43,7 @@ pub(crate) enum RunCommand {
     Result(RunIdArgs),
     /// Show how two runs and their results differ
     #[command(
-        after_help = "Example:\n  velaria-cli run diff --run-id 20261121T074802Z_99f3c554 --other-run-id 20261121T075010Z_0b9c2a17"
+        after_help = "Example:\n  velaria-cli run diff --run-id 20261121T074802Z_99f3c554 \\\n    --other-run-id 20261121T075010Z_0b9c2a17"
     )]
     Diff(RunDiffArgs),
     /// Write a report of a run: one HTML file that needs nothing else
@@ -387,27 +387,27 @@ pub(crate) struct ArtifactsPreviewArgs {
 pub(crate) enum Action {
     /// Run one query over one CSV file
     #[command(
-        after_help = "Example:\n  velaria-cli run start -- csv-sql --csv scores.csv --query 'SELECT COUNT(*) AS scores FROM input_table'"
+        after_help = "Example:\n  velaria-cli run start -- csv-sql --csv scores.csv \\\n    --query 'SELECT COUNT(*) AS scores FROM input_table'"
     )]
     CsvSql(CsvSqlAction),
     /// Run one query over one file of any format
     #[command(
-        after_help = "Example:\n  velaria-cli run start -- file-sql --input-path events.ndjson --query 'SELECT COUNT(*) AS events FROM input_table'"
+        after_help = "Example:\n  velaria-cli run start -- file-sql --input-path events.ndjson \\\n    --query 'SELECT COUNT(*) AS events FROM input_table'"
     )]
     FileSql(FileSqlAction),
     /// Find the rows of one CSV file whose vectors are nearest to another one
     #[command(
-        after_help = "Example:\n  velaria-cli run start -- vector-search --csv items.csv --vector-column embedding --query-vector '1.0,0.5,0.0'"
+        after_help = "Example:\n  velaria-cli run start -- vector-search --csv items.csv --vector-column embedding \\\n    --query-vector '1.0,0.5,0.0'"
     )]
     VectorSearch(VectorSearchAction),
     /// Run a query over the CSV files that arrive in a directory, for some micro-batches
     #[command(
-        after_help = "Example:\n  velaria-cli run start -- stream-sql-once --source-csv-dir incoming --sink-schema 'key STRING, total INT' --query 'INSERT INTO output_sink SELECT key, SUM(value) AS total FROM input_stream GROUP BY key'"
+        after_help = "Example:\n  velaria-cli run start -- stream-sql-once --source-csv-dir incoming \\\n    --sink-schema 'key STRING, total INT' \\\n    --query 'INSERT INTO output_sink SELECT key, SUM(value) AS total FROM input_stream GROUP BY key'"
     )]
     StreamSqlOnce(StreamSqlOnceAction),
     /// Run a query over the files that arrive in a directory, until it is stopped; it can be resumed
     #[command(
-        after_help = "Example:\n  velaria-cli run start -- stream-sql --source-dir incoming --sink-schema 'key STRING, total INT' --query 'INSERT INTO output_sink SELECT key, SUM(value) AS total FROM input_stream GROUP BY key'"
+        after_help = "Example:\n  velaria-cli run start -- stream-sql --source-dir incoming \\\n    --sink-schema 'key STRING, total INT' \\\n    --query 'INSERT INTO output_sink SELECT key, SUM(value) AS total FROM input_stream GROUP BY key'"
     )]
     StreamSql(StreamSqlAction),
 }

@@ -41,8 +41,9 @@ mod tests {
 
     /// The words of the calls of the program in `help`, as a shell reads them.
     fn calls(help: &str) -> Vec<Vec<String>> {
+        let whole = help.replace("\\\n    ", "");
         let lines =
-            help.lines().map(str::trim).filter_map(|line| line.split_once("velaria-cli ")).map(|(_, call)| call);
+            whole.lines().map(str::trim).filter_map(|line| line.split_once("velaria-cli ")).map(|(_, call)| call);
         lines.map(|call| words(call.split(['|', '>']).next().unwrap())).collect()
     }
 

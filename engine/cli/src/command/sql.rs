@@ -72,9 +72,9 @@ struct Answer<'a> {
 }
 
 fn serve(session: &Session, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Failure> {
-    let mut line = String::new();
-    while io.stdin().read_line(&mut line).map_err(unreadable)? > 0 {
-        if !line.trim().is_empty() {
+    let mut line = Vec::new();
+    while io.stdin().read_until(b'\n', &mut line).map_err(unreadable)? > 0 {
+        if !line.trim_ascii().is_empty() {
             let answer = reply(session, &line, check).unwrap_or_else(|error| Failure::from(error).json_line());
             io.print(&answer)?;
             io.flush()?;
@@ -84,8 +84,8 @@ fn serve(session: &Session, io: &mut Io<'_>, check: Check<'_>) -> Result<(), Fai
     Ok(())
 }
 
-fn reply(session: &Session, line: &str, check: Check<'_>) -> velaria::Result<String> {
-    let request: Request = serde_json::from_str(line)
+fn reply(session: &Session, line: &[u8], check: Check<'_>) -> velaria::Result<String> {
+    let request: Request = serde_json::from_slice(line)
         .map_err(|error| Error::new(ErrorCode::InvalidArgument, format!("invalid request: {error}")))?;
     let frame = wait(run_request(session.clone(), request), &mut *check)?;
     let table = match frame {

@@ -87,6 +87,35 @@ fn completions_are_scripts_that_their_shells_can_read() {
     }
 }
 
+/// What bash offers for the last of `words`; nothing where there is no bash.
+fn offered(words: &[&str]) -> Option<Vec<String>> {
+    let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+    let last = words.len() - 1;
+    let ask = format!(
+        "COMP_WORDS=({}); COMP_CWORD={last}; _velaria__cli velaria-cli '{}' '{}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        quoted.join(" "),
+        words[last],
+        words[last - 1]
+    );
+    let said = judged("bash", &[], &format!("{}\n{ask}\n", text(&["completions", "bash"])))?;
+    Some(String::from_utf8(said.stdout).unwrap().lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn bash_completes_commands_options_and_values() {
+    for (words, wanted) in [
+        (&["velaria-cli", "desc"][..], "describe"),
+        (&["velaria-cli", "run", "st"], "start"),
+        (&["velaria-cli", "vector-search", "--met"], "--metric"),
+        (&["velaria-cli", "vector-search", "--metric", "co"], "cosine"),
+        (&["velaria-cli", "artifacts", "ex"], "export"),
+    ] {
+        if let Some(offers) = offered(words) {
+            assert!(offers.iter().any(|offer| offer == wanted), "{words:?}: {offers:?}");
+        }
+    }
+}
+
 #[test]
 fn the_manual_page_is_one_that_groff_can_set() {
     let page = text(&["man"]);

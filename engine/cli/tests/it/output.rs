@@ -1,6 +1,7 @@
 //! The formats of a result, and what is told of a query beside its rows.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -179,4 +180,25 @@ fn a_tracked_run_keeps_its_profile() {
         let keys = ["id", "parent", "name", "detail", "output_rows", "elapsed_ms", "spilled_bytes", "memory_bytes"];
         assert_eq!(profile["operators"][0].as_object().unwrap().keys().collect::<Vec<_>>(), keys);
     }
+}
+
+#[test]
+fn a_line_that_is_not_text_is_answered_by_one_line_and_the_session_goes_on() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_velaria-cli"));
+    command.args(["sql", "--jsonl"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut session = command.spawn().unwrap();
+    session.stdin.take().unwrap().write_all(b"\xff\n{\"sql\": \"SELECT 7 AS n\"}\n").unwrap();
+    let output = session.wait_with_output().unwrap();
+    let answers: Vec<Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), 2);
+    assert_eq!((&answers[0]["ok"], &answers[1]["rows"][0][0]), (&false.into(), &7.into()));
+}
+
+#[test]
+fn an_error_of_usage_stays_out_of_the_result() {
+    let folder = folder();
+    let output = call(folder.path(), &["csv-sql", "--csv", "s.csv", "-o", "csv"]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("the following arguments are required: --query"));
 }
