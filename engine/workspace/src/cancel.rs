@@ -69,8 +69,11 @@ impl Run {
                 .with_hint("it was asked to end, and its process is none that could be ended from here"));
         }
         let record = self.record()?;
-        ArtifactIndex::open(self.home())?.upsert_run(&record)?;
-        Ok(record)
+        match ArtifactIndex::open(self.home())?.upsert_run(&record) {
+            // The run has ended nevertheless, as its directory says.
+            Err(error) if error.code() != ErrorCode::MalformedFile => Err(error),
+            _ => Ok(record),
+        }
     }
 
     /// Ends the worker of the run, when it has one that is certainly there; the record of the run is not changed. `false`

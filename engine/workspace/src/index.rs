@@ -134,7 +134,8 @@ pub struct ArtifactIndex {
 
 impl ArtifactIndex {
     /// Opens the index of `home`, and makes one where there is none. An index of an older version gets the columns that it
-    /// lacks; what was written to the fallback while SQLite could not be used goes into SQLite.
+    /// lacks; what was written to the fallback while SQLite could not be used goes into SQLite. A damaged index is never
+    /// replaced by another one: reads and writes of it are refused with `VEL-5008` until it is made anew.
     ///
     /// # Errors
     /// `VEL-6204` when another process holds the index for too long, `VEL-3001` when a later version made it, `VEL-6003`
@@ -144,7 +145,9 @@ impl ArtifactIndex {
         let index = Self::with_backend(home, Backend::Sqlite);
         match index.prepare() {
             Ok(()) => Ok(index),
-            Err(error) if matches!(error.code(), ErrorCode::Io | ErrorCode::NotAFile | ErrorCode::MalformedFile) => {
+            // Whoever uses it is told; what runs leave in their directories is kept nevertheless.
+            Err(error) if error.code() == ErrorCode::MalformedFile => Ok(index),
+            Err(error) if matches!(error.code(), ErrorCode::Io | ErrorCode::NotAFile) => {
                 let fallback =
                     Self { fallback_reason: Some(error.to_string()), ..Self::with_backend(home, Backend::Jsonl) };
                 fallback.jsonl().touch()?;
@@ -240,7 +243,8 @@ impl ArtifactIndex {
         self.insert_artifacts(std::slice::from_ref(artifact))
     }
 
-    /// Inserts or replaces all of `artifacts`, or none of them.
+    /// Inserts or replaces all of `artifacts`, or none of them. The directory of their run remembers them also where the
+    /// index cannot be written.
     ///
     /// # Errors
     /// Those of [`ArtifactIndex::insert_artifact`].
@@ -307,6 +311,16 @@ impl ArtifactIndex {
             events.push(Event::artifact(artifact, self.now())?);
         }
         self.write(&events)
+    }
+
+    /// Whether [`ArtifactIndex::restore`] takes `run` as a run.
+    pub(crate) fn takes_run(&self, run: &Object) -> bool {
+        Event::run(run, self.now()).is_ok()
+    }
+
+    /// Whether [`ArtifactIndex::restore`] takes `artifact` as an artifact.
+    pub(crate) fn takes_artifact(&self, artifact: &Object) -> bool {
+        Event::artifact(artifact, self.now()).is_ok()
     }
 
     /// Makes SQLite ready and gives it what waits in the fallback.

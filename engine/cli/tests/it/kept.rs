@@ -614,6 +614,34 @@ const CANARY: &str = "canary-7f3a";
 
 // Proves RC-TRACK-7.
 #[test]
+fn a_damaged_index_is_no_end_of_runs() {
+    let place = Place::new();
+    let first = place.run(&["--query", TOTALS]);
+    let path = place.home().join("index/artifacts.sqlite");
+    for end in ["-wal", "-shm"] {
+        let _ = fs::remove_file(path.with_file_name(format!("artifacts.sqlite{end}")));
+    }
+    fs::write(&path, "no index ".repeat(1000)).unwrap();
+    let output = place.output(&["run", "start", "--", "csv-sql", "--csv", "s.csv", "--query", TOTALS]);
+    let told = document(&output);
+    assert_eq!((output.status.code(), &told["status"]), (Some(0), &json!("succeeded")), "{told}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("index rebuild"), "{output:?}");
+    let failed = place.output(&["run", "start", "--", "csv-sql", "--csv", "s.csv", "--query", "SELECT nothing"]);
+    assert_eq!(document(&failed)["status"], "failed");
+    for args in [&["run", "list"][..], &["artifacts", "list"], &["run", "cleanup", "--keep-last", "0"]] {
+        let refusal = place.refusal(args);
+        assert_eq!(refusal["code"], "VEL-5008", "{refusal}");
+        assert!(text(&refusal["hint"]).contains("velaria-cli index rebuild"), "{refusal}");
+    }
+    assert!(!place.home().join("index/artifacts.jsonl").exists());
+    assert_eq!(place.call(&["index", "rebuild"])["runs"], 3);
+    let ids: Vec<Value> =
+        place.call(&["run", "list"])["runs"].as_array().unwrap().iter().map(|run| run["run_id"].clone()).collect();
+    assert!(ids.len() == 3 && ids.contains(&json!(first)) && ids.contains(&told["run_id"]), "{ids:?}");
+    assert_eq!(place.call(&["run", "result", "--run-id", &text(&told["run_id"])])["ok"], true);
+}
+
+#[test]
 fn no_command_leads_out_of_the_home() {
     let place = Place::new();
     let id = place.run(&["--query", TOTALS]);

@@ -5,7 +5,7 @@ use velaria_workspace::{ArtifactIndex, Home, Run};
 
 use crate::args::{Action, ParsedAction, RunResumeArgs, parse_action};
 use crate::failure::Failure;
-use crate::tracked::{Order, args_of, launch};
+use crate::tracked::{Order, args_of, launch, unless_damaged};
 use crate::{Check, Io};
 
 pub(super) fn run(args: &RunResumeArgs, io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), Failure> {
@@ -16,7 +16,7 @@ pub(super) fn run(args: &RunResumeArgs, io: &mut Io<'_>, check: Check<'_>) -> st
     let order =
         Order { run_id, timeout_ms: args.timeout_ms, detached: args.detach, ..Order::new(&action, args_of(&run)?)? };
     let record = run.reopen()?;
-    let mut list = || ArtifactIndex::open(&home)?.upsert_run(&record);
+    let mut list = || unless_damaged(ArtifactIndex::open(&home)?.upsert_run(&record));
     launch(&run, &action, &order, &mut list, io, check)
 }
 
