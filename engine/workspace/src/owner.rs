@@ -46,6 +46,11 @@ pub(crate) fn worker(dir: &Path) -> Option<u32> {
     read(dir).filter(|owner| owner.worker && owner.here(&Owner::this_process())).map(|owner| owner.pid)
 }
 
+/// Whether the run in `dir` has an owner that certainly is there.
+pub(crate) fn here(dir: &Path) -> bool {
+    read(dir).is_some_and(|owner| owner.here(&Owner::this_process()))
+}
+
 /// Whether a worker has written itself down as the owner of the run in `dir`.
 pub(crate) fn is_worker(dir: &Path) -> bool {
     read(dir).is_some_and(|owner| owner.worker)

@@ -146,6 +146,29 @@ fn one_run_is_deleted_when_it_has_ended() {
 }
 
 #[test]
+fn a_run_that_goes_on_is_not_deleted_whatever_its_row_says() {
+    let test = TestHome::new();
+    let [on, damaged] = [0; 2].map(|_| ended(&test));
+    on.finalize(&Outcome::of(RunStatus::Failed)).unwrap();
+    let record = on.record().unwrap();
+    on.reopen().unwrap();
+    test.index().upsert_run(&record).unwrap();
+    fs::write(damaged.file(), "{").unwrap();
+    for files in [Files::Keep, Files::Delete] {
+        let report = test.index().cleanup_runs(&Cleanup { files, ..keep_last(0) }).unwrap();
+        assert_eq!((report.deleted_run_ids.len(), report.deleted_run_dirs.len()), (0, 0));
+        let error = test.index().delete_run(on.id().as_str(), files).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::RunActive);
+    }
+    assert!(on.file().is_file() && damaged.file().is_file());
+    assert_eq!(ids(&test).len(), 2);
+    // Nothing is left of the process of this one.
+    fs::remove_file(damaged.dir().join("_owner.json")).unwrap();
+    let report = test.index().cleanup_runs(&Cleanup { files: Files::Delete, ..keep_last(0) }).unwrap();
+    assert_eq!(report.deleted_run_dirs, [damaged.dir()]);
+}
+
+#[test]
 fn a_run_can_be_made_after_everything_was_deleted() {
     let test = TestHome::new();
     ended(&test);
