@@ -109,10 +109,10 @@ impl Run {
     /// The record of the run, which is in the index too.
     fn listed(&self) -> Result<Object> {
         let record = self.record()?;
-        match ArtifactIndex::open(self.home())?.upsert_run(&record) {
-            // The run has ended nevertheless, as its directory says.
-            Err(error) if error.code() != ErrorCode::MalformedFile => Err(error),
-            _ => Ok(record),
+        match ArtifactIndex::open(self.home())?.list_run(self) {
+            // The index is damaged; the run has ended nevertheless, as its directory says.
+            Err(error) if error.code() == ErrorCode::MalformedFile => Ok(record),
+            listed => listed,
         }
     }
 

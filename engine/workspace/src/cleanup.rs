@@ -130,7 +130,11 @@ impl ArtifactIndex {
             let (mut held, mut done) = (Vec::new(), Vec::new());
             for id in ids {
                 let dir = match hold(self.home(), id) {
-                    Ok(Hold::Runs) => continue,
+                    Ok(Hold::Runs(run)) => {
+                        // Its row is of before it was resumed.
+                        let _ = self.list_run(&run);
+                        continue;
+                    }
                     Ok(Hold::Free) => delete_dir(self.home(), id, files),
                     Ok(Hold::Held(lock)) => {
                         held.push(lock);
@@ -199,7 +203,7 @@ enum Hold {
     /// Nothing, as long as this is not dropped.
     Held(File),
     /// It goes on, whatever its row says.
-    Runs,
+    Runs(Run),
 }
 
 /// Holds the directory of the run `id` against whoever wants to go on with it.
@@ -213,11 +217,11 @@ fn hold(home: &Home, id: &str) -> Result<Hold> {
     };
     match run.read() {
         Ok(record) if has_ended(&record) => Ok(Hold::Held(lock)),
-        Ok(_) => Ok(Hold::Runs),
+        Ok(_) => Ok(Hold::Runs(run)),
         Err(error) if error.code() == ErrorCode::RunNotFound => Ok(Hold::Free),
         // Its record cannot say that it goes on, but its process can.
         Err(error) if error.code() == ErrorCode::MalformedFile => {
-            Ok(if owner::here(run.dir()) { Hold::Runs } else { Hold::Held(lock) })
+            Ok(if owner::here(run.dir()) { Hold::Runs(run) } else { Hold::Held(lock) })
         }
         Err(error) => Err(error),
     }

@@ -202,6 +202,23 @@ impl ArtifactIndex {
         self.write(&[Event::run(&self.home.redactor().object(run), self.now())?])
     }
 
+    /// Makes the row of `run` say what its `run.json` says, also when that is replaced meanwhile; the result is what it says.
+    /// Where two do this at the same time, the last of them has seen the last record.
+    ///
+    /// # Errors
+    /// `VEL-6201` when its directory was removed, `VEL-5008` when the file is damaged, `VEL-6204` when the index is locked.
+    pub fn list_run(&self, run: &Run) -> Result<Object> {
+        let mut record = run.read()?;
+        loop {
+            self.upsert_run(&record)?;
+            let now = run.read()?;
+            if now == record {
+                return Ok(record);
+            }
+            record = now;
+        }
+    }
+
     /// The row of the run `id`: the keys of the first version, and of the later ones those that have a value.
     ///
     /// # Errors
@@ -347,13 +364,13 @@ impl ArtifactIndex {
         let Ok(running) = self.select_runs(usize::MAX, |_| true, selection) else { return };
         for row in running {
             let run = row.get("run_id").and_then(Value::as_str).map(|run_id| Run::open(&self.home, run_id));
-            let ended = match run {
-                Some(Ok(run)) => run.record().ok().filter(|record| !stale::running(record)),
-                _ => self.vanished(row),
+            let _ = match run {
+                Some(Ok(run)) if run.record().is_ok_and(|record| !stale::running(&record)) => {
+                    self.list_run(&run).map(drop)
+                }
+                Some(Ok(_)) => Ok(()),
+                _ => self.vanished(row).map_or(Ok(()), |row| self.upsert_run(&row)),
             };
-            if let Some(record) = ended {
-                let _ = self.upsert_run(&record);
-            }
         }
     }
 

@@ -157,10 +157,12 @@ fn a_run_that_goes_on_is_not_deleted_whatever_its_row_says() {
     for files in [Files::Keep, Files::Delete] {
         let report = test.index().cleanup_runs(&Cleanup { files, ..keep_last(0) }).unwrap();
         assert_eq!((report.deleted_run_ids.len(), report.deleted_run_dirs.len()), (0, 0));
+        test.index().upsert_run(&record).unwrap();
         let error = test.index().delete_run(on.id().as_str(), files).unwrap_err();
         assert_eq!(error.code(), ErrorCode::RunActive);
     }
     assert!(on.file().is_file() && damaged.file().is_file());
+    assert_eq!(test.index().run(on.id().as_str()).unwrap().unwrap()["status"], "running");
     assert_eq!(ids(&test).len(), 2);
     // Nothing is left of the process of this one.
     fs::remove_file(damaged.dir().join("_owner.json")).unwrap();
