@@ -11,7 +11,8 @@ use crate::failure::{invalid, refused, run_not_found};
 use crate::home::Home;
 use crate::index::ArtifactIndex;
 use crate::run::{Run, RunStatus};
-use crate::{Object, owner, time};
+use crate::run_id::RunId;
+use crate::{Object, owner, stale, time};
 
 const DAY_MS: f64 = 86_400_000.0;
 
@@ -36,7 +37,7 @@ pub struct Cleanup {
     /// Selects runs that began more than so many days ago.
     pub ttl_days: Option<f64>,
     /// What happens to their directories. With [`Files::Delete`], directories that the index does not know any more are
-    /// selected like the others.
+    /// selected like the others, and those of which a crash left no more than the beginning go once they are a day old.
     pub files: Files,
 }
 
@@ -98,7 +99,12 @@ impl ArtifactIndex {
             has_ended(run) && !kept && (cleanup.keep_last_n.is_some() || old)
         });
         let ids: Vec<String> = selected.filter_map(|(_, run)| Some(run.get("run_id")?.as_str()?.to_owned())).collect();
-        let (deleted_run_ids, deleted_run_dirs) = self.delete(&ids, cleanup.files)?;
+        let (deleted_run_ids, mut deleted_run_dirs) = self.delete(&ids, cleanup.files)?;
+        if cleanup.files == Files::Delete && (cleanup.keep_last_n.is_some() || before.is_some()) {
+            for id in beginnings(self.home())? {
+                deleted_run_dirs.extend(delete_dir(self.home(), id.as_str(), cleanup.files)?);
+            }
+        }
         Ok(CleanupReport { deleted_run_ids, deleted_run_dirs, backend: self.backend().as_str() })
     }
 
@@ -185,6 +191,23 @@ impl ArtifactIndex {
 
 /// The directories of `home` that hold a run, in the order of their ids.
 pub(crate) fn dirs(home: &Home) -> Result<Vec<Run>> {
+    Ok(names(home)?.iter().filter_map(|name| Run::open(home, name).ok()).collect())
+}
+
+/// The ids of directories whose makers were killed before there was a run in them, a day ago or earlier.
+fn beginnings(home: &Home) -> Result<Vec<RunId>> {
+    let begun = |id: &RunId| {
+        let dir = home.run_dir(id);
+        let is_dir = dir.symlink_metadata().is_ok_and(|meta| meta.is_dir());
+        let no_run =
+            dir.join("run.json").symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        is_dir && no_run && stale::untouched(&dir)
+    };
+    Ok(names(home)?.iter().filter_map(|name| name.parse().ok()).filter(begun).collect())
+}
+
+/// The names in the directory of the runs, in their order.
+fn names(home: &Home) -> Result<Vec<String>> {
     let path = home.runs_dir();
     let entries = match fs::read_dir(&path) {
         Ok(entries) => entries,
@@ -193,7 +216,7 @@ pub(crate) fn dirs(home: &Home) -> Result<Vec<Run>> {
     };
     let mut names: Vec<String> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
     names.sort();
-    Ok(names.iter().filter_map(|name| Run::open(home, name).ok()).collect())
+    Ok(names)
 }
 
 /// What stands against the end of a run that a row says has ended.

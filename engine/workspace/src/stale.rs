@@ -61,9 +61,10 @@ fn last_written_ms(dir: &Path) -> Option<i64> {
     i64::try_from(last_written(dir)?.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
 }
 
-/// When an entry of `dir`, or of the directory of its artifacts, was last written.
+/// When `dir`, an entry of it, or one of the directory of its artifacts was last written.
 fn last_written(dir: &Path) -> Option<SystemTime> {
     let written = |entry: fs::DirEntry| entry.metadata().ok()?.modified().ok();
     let artifacts = fs::read_dir(dir.join("artifacts")).into_iter().flatten();
-    fs::read_dir(dir).ok()?.chain(artifacts).flatten().filter_map(written).max()
+    let entries = fs::read_dir(dir).ok()?.chain(artifacts).flatten().filter_map(written);
+    fs::symlink_metadata(dir).and_then(|meta| meta.modified()).into_iter().chain(entries).max()
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use velaria_contract::ErrorCode;
@@ -168,6 +168,31 @@ fn a_run_that_goes_on_is_not_deleted_whatever_its_row_says() {
     fs::remove_file(damaged.dir().join("_owner.json")).unwrap();
     let report = test.index().cleanup_runs(&Cleanup { files: Files::Delete, ..keep_last(0) }).unwrap();
     assert_eq!(report.deleted_run_dirs, [damaged.dir()]);
+}
+
+#[test]
+fn the_beginning_of_a_run_that_a_crash_left_is_deleted_after_a_day() {
+    let test = TestHome::new();
+    let run = ended(&test);
+    let dir = |name: &str| {
+        let dir = test.home.runs_dir().join(name);
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("stdout.log"), "").unwrap();
+        dir
+    };
+    let [old, fresh, other] = ["20261121T073807Z_0000000a", "20261121T073807Z_0000000b", "not-a-run"].map(dir);
+    let yesterday = SystemTime::now() - Duration::from_secs(25 * 60 * 60);
+    for dir in [&old, &other] {
+        for path in [&dir.join("stdout.log"), dir] {
+            fs::File::open(path).unwrap().set_modified(yesterday).unwrap();
+        }
+    }
+    let cleanup = |cleanup| test.index().cleanup_runs(&cleanup).unwrap();
+    assert!(cleanup(Cleanup { files: Files::Delete, ..Cleanup::default() }).deleted_run_dirs.is_empty());
+    assert!(cleanup(keep_last(1)).deleted_run_dirs.is_empty());
+    let report = cleanup(Cleanup { files: Files::Delete, ..keep_last(1) });
+    assert_eq!((report.deleted_run_ids.len(), report.deleted_run_dirs), (0, vec![old]));
+    assert!(fresh.is_dir() && other.is_dir() && run.dir().is_dir());
 }
 
 #[test]

@@ -75,6 +75,7 @@ fn a_run_of_nobody_that_was_silent_for_a_day_is_aborted() {
         for entry in fs::read_dir(run.dir()).unwrap() {
             fs::File::open(entry.unwrap().path()).unwrap().set_modified(yesterday).unwrap();
         }
+        fs::File::open(run.dir()).unwrap().set_modified(yesterday).unwrap();
     }
     assert_eq!(statuses(), ["running", "aborted", "aborted", "running"]);
 }
