@@ -17,6 +17,7 @@ mod batch;
 mod child;
 mod failed;
 mod launch;
+mod listed;
 mod recorded;
 mod stream;
 mod wishes;
@@ -26,6 +27,7 @@ mod worker;
 pub(crate) use self::action::{Order, inputs};
 pub(crate) use self::artifact::{check_previewed, read_preview, read_rows};
 pub(crate) use self::launch::{grace, launch};
+pub(crate) use self::listed::unless_damaged;
 pub(crate) use self::recorded::{args as recorded_args, args_of};
 pub(crate) use self::worker::{act, run as run_order};
 

@@ -9,7 +9,7 @@ use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::failure::{invalid, refused};
 use crate::run::{Run, RunStatus};
-use crate::{ArtifactIndex, Object, file, owner};
+use crate::{ArtifactIndex, Object, file, owner, stale};
 
 /// The wish, beside `run.json`.
 const FILE: &str = "_cancel";
@@ -65,12 +65,55 @@ impl Run {
     pub fn cancel(&self, patience: Duration, check: &mut dyn FnMut() -> Result<()>) -> Result<Object> {
         self.request_cancel()?;
         if !self.gone_within(patience, check)? && !(self.kill_worker() && self.gone_within(KILL, check)?) {
-            return Err(Error::new(ErrorCode::RunActive, format!("run has not ended: {}", self.id()))
-                .with_hint("it was asked to end, and its process is none that could be ended from here"));
+            return Err(self.goes_on());
         }
+        self.listed()
+    }
+
+    /// The same, and where the run goes on because its process cannot be found, it is written down as `aborted`: one of
+    /// another machine or container, or one that nobody wrote down. A process that is there is believed to do the run.
+    ///
+    /// # Errors
+    /// Those of [`Run::cancel`].
+    pub fn cancel_by_force(&self, patience: Duration, check: &mut dyn FnMut() -> Result<()>) -> Result<Object> {
+        match self.cancel(patience, check) {
+            Err(error) if error.code() == ErrorCode::RunActive && !owner::here(self.dir()) => {
+                self.give_up()?;
+                self.listed()
+            }
+            ended => ended,
+        }
+    }
+
+    /// Writes down that nothing is known of the process of the run, unless the run has ended meanwhile.
+    fn give_up(&self) -> Result<()> {
+        let _lock = self.lock()?;
+        let mut record = self.read()?;
+        if ended(&record).is_none() {
+            stale::give_up(self.dir(), &mut record);
+            self.write("run.json", &record)?;
+        }
+        Ok(())
+    }
+
+    fn goes_on(&self) -> Error {
+        let hint = if owner::here(self.dir()) {
+            "it was asked to end, and its process is none that could be ended from here"
+        } else {
+            "it was asked to end, and its process cannot be seen from here; where it is gone, run cancel --force writes the \
+             run down as aborted"
+        };
+        Error::new(ErrorCode::RunActive, format!("run has not ended: {}", self.id())).with_hint(hint)
+    }
+
+    /// The record of the run, which is in the index too.
+    fn listed(&self) -> Result<Object> {
         let record = self.record()?;
-        ArtifactIndex::open(self.home())?.upsert_run(&record)?;
-        Ok(record)
+        match ArtifactIndex::open(self.home())?.list_run(self) {
+            // The index is damaged; the run has ended nevertheless, as its directory says.
+            Err(error) if error.code() == ErrorCode::MalformedFile => Ok(record),
+            listed => listed,
+        }
     }
 
     /// Ends the worker of the run, when it has one that is certainly there; the record of the run is not changed. `false`

@@ -1,6 +1,6 @@
 //! Deleting runs: rows of the index always, directories only when they are asked for, and nothing outside of the home.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
 
@@ -11,9 +11,13 @@ use crate::failure::{invalid, refused, run_not_found};
 use crate::home::Home;
 use crate::index::ArtifactIndex;
 use crate::run::{Run, RunStatus};
-use crate::{Object, time};
+use crate::run_id::RunId;
+use crate::{Object, owner, stale, time};
 
 const DAY_MS: f64 = 86_400_000.0;
+
+/// The most runs that are held at a time: each takes a file descriptor.
+const HELD_MAX: usize = 64;
 
 /// What happens to the directory of a run that is deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,7 +37,7 @@ pub struct Cleanup {
     /// Selects runs that began more than so many days ago.
     pub ttl_days: Option<f64>,
     /// What happens to their directories. With [`Files::Delete`], directories that the index does not know any more are
-    /// selected like the others.
+    /// selected like the others, and those of which a crash left no more than the beginning go once they are a day old.
     pub files: Files,
 }
 
@@ -95,8 +99,13 @@ impl ArtifactIndex {
             has_ended(run) && !kept && (cleanup.keep_last_n.is_some() || old)
         });
         let ids: Vec<String> = selected.filter_map(|(_, run)| Some(run.get("run_id")?.as_str()?.to_owned())).collect();
-        let deleted_run_dirs = self.delete(&ids, cleanup.files)?;
-        Ok(CleanupReport { deleted_run_ids: ids, deleted_run_dirs, backend: self.backend().as_str() })
+        let (deleted_run_ids, mut deleted_run_dirs) = self.delete(&ids, cleanup.files)?;
+        if cleanup.files == Files::Delete && (cleanup.keep_last_n.is_some() || before.is_some()) {
+            for id in beginnings(self.home())? {
+                deleted_run_dirs.extend(delete_dir(self.home(), id.as_str(), cleanup.files)?);
+            }
+        }
+        Ok(CleanupReport { deleted_run_ids, deleted_run_dirs, backend: self.backend().as_str() })
     }
 
     /// Deletes one run that has ended.
@@ -109,29 +118,48 @@ impl ArtifactIndex {
             None if files == Files::Delete => Run::open(self.home(), id)?.record()?,
             None => return Err(run_not_found(id)),
         };
+        let active = || Error::new(ErrorCode::RunActive, format!("run has not ended: {id}"));
         if !has_ended(&row) {
-            return Err(Error::new(ErrorCode::RunActive, format!("run has not ended: {id}")));
+            return Err(active());
         }
-        let deleted_run_dir = self.delete(&[id.to_owned()], files)?.pop();
-        Ok(Deletion { run_id: id.to_owned(), deleted_run_dir })
+        let (ids, mut dirs) = self.delete(&[id.to_owned()], files)?;
+        if ids.is_empty() { Err(active()) } else { Ok(Deletion { run_id: id.to_owned(), deleted_run_dir: dirs.pop() }) }
     }
 
-    /// Deletes directories before rows: a run that is still there can be found and deleted again.
-    fn delete(&self, ids: &[String], files: Files) -> Result<Vec<PathBuf>> {
-        let mut dirs = Vec::new();
-        let mut done = Vec::new();
+    /// Deletes those of the runs `ids` that go on nowhere: their directories, then their rows. A run that is still there can
+    /// be found and deleted again. The result is which ones, and their directories.
+    fn delete(&self, ids: &[String], files: Files) -> Result<(Vec<String>, Vec<PathBuf>)> {
+        let (mut deleted, mut dirs) = (Vec::new(), Vec::new());
         let mut failed = None;
-        for id in ids {
-            match delete_dir(self.home(), id, files) {
-                Ok(dir) => {
-                    dirs.extend(dir);
-                    done.push(id.clone());
+        for ids in ids.chunks(HELD_MAX) {
+            // Nobody goes on with a run as long as it is held.
+            let (mut held, mut done) = (Vec::new(), Vec::new());
+            for id in ids {
+                let dir = match hold(self.home(), id) {
+                    Ok(Hold::Runs(run)) => {
+                        // Its row is of before it was resumed.
+                        let _ = self.list_run(&run);
+                        continue;
+                    }
+                    Ok(Hold::Free) => delete_dir(self.home(), id, files),
+                    Ok(Hold::Held(lock)) => {
+                        held.push(lock);
+                        delete_dir(self.home(), id, files)
+                    }
+                    Err(error) => Err(error),
+                };
+                match dir {
+                    Ok(dir) => {
+                        dirs.extend(dir);
+                        done.push(id.clone());
+                    }
+                    Err(error) => failed = failed.or(Some(error)),
                 }
-                Err(error) => failed = failed.or(Some(error)),
             }
+            self.delete_rows(&done)?;
+            deleted.append(&mut done);
         }
-        self.delete_rows(&done)?;
-        failed.map_or(Ok(dirs), Err)
+        failed.map_or(Ok((deleted, dirs)), Err)
     }
 
     /// The runs of the index, and with [`Files::Delete`] those of directories without a row; the newest first.
@@ -163,6 +191,23 @@ impl ArtifactIndex {
 
 /// The directories of `home` that hold a run, in the order of their ids.
 pub(crate) fn dirs(home: &Home) -> Result<Vec<Run>> {
+    Ok(names(home)?.iter().filter_map(|name| Run::open(home, name).ok()).collect())
+}
+
+/// The ids of directories whose makers were killed before there was a run in them, a day ago or earlier.
+fn beginnings(home: &Home) -> Result<Vec<RunId>> {
+    let begun = |id: &RunId| {
+        let dir = home.run_dir(id);
+        let is_dir = dir.symlink_metadata().is_ok_and(|meta| meta.is_dir());
+        let no_run =
+            dir.join("run.json").symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        is_dir && no_run && stale::untouched(&dir)
+    };
+    Ok(names(home)?.iter().filter_map(|name| name.parse().ok()).filter(begun).collect())
+}
+
+/// The names in the directory of the runs, in their order.
+fn names(home: &Home) -> Result<Vec<String>> {
     let path = home.runs_dir();
     let entries = match fs::read_dir(&path) {
         Ok(entries) => entries,
@@ -171,7 +216,38 @@ pub(crate) fn dirs(home: &Home) -> Result<Vec<Run>> {
     };
     let mut names: Vec<String> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
     names.sort();
-    Ok(names.iter().filter_map(|name| Run::open(home, name).ok()).collect())
+    Ok(names)
+}
+
+/// What stands against the end of a run that a row says has ended.
+enum Hold {
+    /// Nothing: it has no directory.
+    Free,
+    /// Nothing, as long as this is not dropped.
+    Held(File),
+    /// It goes on, whatever its row says.
+    Runs(Run),
+}
+
+/// Holds the directory of the run `id` against whoever wants to go on with it.
+fn hold(home: &Home, id: &str) -> Result<Hold> {
+    let Ok(run) = Run::open(home, id) else { return Ok(Hold::Free) };
+    // What is to be written down of a process that is gone is written before the directory is held.
+    let _ = run.record();
+    let lock = match run.lock() {
+        Err(error) if error.code() == ErrorCode::RunNotFound => return Ok(Hold::Free),
+        lock => lock?,
+    };
+    match run.read() {
+        Ok(record) if has_ended(&record) => Ok(Hold::Held(lock)),
+        Ok(_) => Ok(Hold::Runs(run)),
+        Err(error) if error.code() == ErrorCode::RunNotFound => Ok(Hold::Free),
+        // Its record cannot say that it goes on, but its process can.
+        Err(error) if error.code() == ErrorCode::MalformedFile => {
+            Ok(if owner::here(run.dir()) { Hold::Runs(run) } else { Hold::Held(lock) })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Deletes the directory of the run `id` under the home, wherever a row says that it is.

@@ -1,12 +1,20 @@
 //! Files that many processes write: replaced as a whole, or appended to in whole lines, and never through a link.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use velaria_contract::Result;
+use velaria_contract::{Error, ErrorCode, Result};
 
 use crate::failure::refused;
+
+/// How long a directory is waited for: everybody holds one for a moment, unless it was stopped there.
+const LOCK_MAX: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether it is free.
+const LOCK_TICK: Duration = Duration::from_millis(2);
 
 /// Replaces the file at `path` by `bytes`: a reader sees the old content or the new one, also after a power cut.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -106,20 +114,36 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>> {
 }
 
 fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let mut options = OpenOptions::new();
+    let mut file = open_read(path)?;
+    // A pipe would make its reader wait.
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is not a file"));
+    }
     let mut bytes = Vec::new();
-    no_links(options.read(true)).open(path)?.read_to_end(&mut bytes)?;
+    file.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Holds the directory `dir` against every other writer until the result is dropped.
+///
+/// # Errors
+/// `VEL-6204` when somebody else holds it for too long.
 pub(crate) fn lock_dir(dir: &Path) -> Result<File> {
-    let locked = || -> io::Result<File> {
-        let file = File::open(dir)?;
-        file.lock()?;
-        Ok(file)
-    };
-    locked().map_err(|source| refused("cannot lock", dir, source))
+    let file = File::open(dir).map_err(|source| refused("cannot lock", dir, source))?;
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if began.elapsed() >= LOCK_MAX => return Err(locked(dir)),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_TICK),
+            Err(TryLockError::Error(source)) => return Err(refused("cannot lock", dir, source)),
+        }
+    }
+}
+
+fn locked(dir: &Path) -> Error {
+    Error::new(ErrorCode::IndexLocked, format!("another process holds the directory {}", dir.display()))
+        .with_hint("try again when the other process is done")
 }
 
 /// The file at `path`, open to append and to read, which is created where it is missing.

@@ -134,7 +134,8 @@ pub struct ArtifactIndex {
 
 impl ArtifactIndex {
     /// Opens the index of `home`, and makes one where there is none. An index of an older version gets the columns that it
-    /// lacks; what was written to the fallback while SQLite could not be used goes into SQLite.
+    /// lacks; what was written to the fallback while SQLite could not be used goes into SQLite. A damaged index is never
+    /// replaced by another one: reads and writes of it are refused with `VEL-5008` until it is made anew.
     ///
     /// # Errors
     /// `VEL-6204` when another process holds the index for too long, `VEL-3001` when a later version made it, `VEL-6003`
@@ -144,7 +145,9 @@ impl ArtifactIndex {
         let index = Self::with_backend(home, Backend::Sqlite);
         match index.prepare() {
             Ok(()) => Ok(index),
-            Err(error) if matches!(error.code(), ErrorCode::Io | ErrorCode::NotAFile | ErrorCode::MalformedFile) => {
+            // Whoever uses it is told; what runs leave in their directories is kept nevertheless.
+            Err(error) if error.code() == ErrorCode::MalformedFile => Ok(index),
+            Err(error) if matches!(error.code(), ErrorCode::Io | ErrorCode::NotAFile) => {
                 let fallback =
                     Self { fallback_reason: Some(error.to_string()), ..Self::with_backend(home, Backend::Jsonl) };
                 fallback.jsonl().touch()?;
@@ -199,6 +202,23 @@ impl ArtifactIndex {
         self.write(&[Event::run(&self.home.redactor().object(run), self.now())?])
     }
 
+    /// Makes the row of `run` say what its `run.json` says, also when that is replaced meanwhile; the result is what it says.
+    /// Where two do this at the same time, the last of them has seen the last record.
+    ///
+    /// # Errors
+    /// `VEL-6201` when its directory was removed, `VEL-5008` when the file is damaged, `VEL-6204` when the index is locked.
+    pub fn list_run(&self, run: &Run) -> Result<Object> {
+        let mut record = run.read()?;
+        loop {
+            self.upsert_run(&record)?;
+            let now = run.read()?;
+            if now == record {
+                return Ok(record);
+            }
+            record = now;
+        }
+    }
+
     /// The row of the run `id`: the keys of the first version, and of the later ones those that have a value.
     ///
     /// # Errors
@@ -240,7 +260,8 @@ impl ArtifactIndex {
         self.insert_artifacts(std::slice::from_ref(artifact))
     }
 
-    /// Inserts or replaces all of `artifacts`, or none of them.
+    /// Inserts or replaces all of `artifacts`, or none of them. The directory of their run remembers them also where the
+    /// index cannot be written.
     ///
     /// # Errors
     /// Those of [`ArtifactIndex::insert_artifact`].
@@ -309,6 +330,16 @@ impl ArtifactIndex {
         self.write(&events)
     }
 
+    /// Whether [`ArtifactIndex::restore`] takes `run` as a run.
+    pub(crate) fn takes_run(&self, run: &Object) -> bool {
+        Event::run(run, self.now()).is_ok()
+    }
+
+    /// Whether [`ArtifactIndex::restore`] takes `artifact` as an artifact.
+    pub(crate) fn takes_artifact(&self, artifact: &Object) -> bool {
+        Event::artifact(artifact, self.now()).is_ok()
+    }
+
     /// Makes SQLite ready and gives it what waits in the fallback.
     pub(crate) fn prepare(&self) -> Result<()> {
         let sqlite = self.sqlite();
@@ -333,13 +364,13 @@ impl ArtifactIndex {
         let Ok(running) = self.select_runs(usize::MAX, |_| true, selection) else { return };
         for row in running {
             let run = row.get("run_id").and_then(Value::as_str).map(|run_id| Run::open(&self.home, run_id));
-            let ended = match run {
-                Some(Ok(run)) => run.record().ok().filter(|record| !stale::running(record)),
-                _ => self.vanished(row),
+            let _ = match run {
+                Some(Ok(run)) if run.record().is_ok_and(|record| !stale::running(&record)) => {
+                    self.list_run(&run).map(drop)
+                }
+                Some(Ok(_)) => Ok(()),
+                _ => self.vanished(row).map_or(Ok(()), |row| self.upsert_run(&row)),
             };
-            if let Some(record) = ended {
-                let _ = self.upsert_run(&record);
-            }
         }
     }
 

@@ -41,9 +41,19 @@ pub(crate) fn gone(dir: &Path) -> bool {
         || read(dir).is_some_and(|owner| owner.gone(&Owner::this_process()))
 }
 
+/// Whether nothing says who the owner of the run in `dir` is: another program made the run, or a crash cut the file.
+pub(crate) fn unknown(dir: &Path) -> bool {
+    read(dir).is_none()
+}
+
 /// The process of the run in `dir`, when it is a worker that certainly is there.
 pub(crate) fn worker(dir: &Path) -> Option<u32> {
     read(dir).filter(|owner| owner.worker && owner.here(&Owner::this_process())).map(|owner| owner.pid)
+}
+
+/// Whether the run in `dir` has an owner that certainly is there.
+pub(crate) fn here(dir: &Path) -> bool {
+    read(dir).is_some_and(|owner| owner.here(&Owner::this_process()))
 }
 
 /// Whether a worker has written itself down as the owner of the run in `dir`.

@@ -247,6 +247,9 @@ pub(crate) struct RunCancelArgs {
     /// How long the run may take to end by itself before its process is ended [default: 500, and 10000 for a stream]
     #[arg(long, value_name = "N")]
     pub(crate) grace_ms: Option<u64>,
+    /// Write the run down as aborted when its process can be neither ended nor found from here
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// `run watch`.

@@ -4,6 +4,7 @@ use serde::{Serialize, Serializer};
 use velaria::{Error, ErrorCode, ErrorReport, Position, Result, json};
 use velaria_workspace::{ArtifactIndex, Object, Outcome, Run, RunStatus};
 
+use super::unless_damaged;
 use crate::failure::ErrorBody;
 use crate::phase::{self, Task};
 
@@ -51,8 +52,8 @@ impl RunFailure {
         let error = Some(self.error.message().to_owned());
         let record = run.finalize(&Outcome { error, ..Outcome::of(self.status) })?;
         let index = ArtifactIndex::open(run.home())?;
-        index.upsert_run(&record)?;
-        self.artifacts.iter().try_for_each(|artifact| index.insert_artifact(artifact))
+        unless_damaged(index.upsert_run(&record))?;
+        unless_damaged(index.insert_artifacts(&self.artifacts))
     }
 
     /// The document, indented.

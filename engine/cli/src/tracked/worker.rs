@@ -11,12 +11,10 @@ use serde_json::Value;
 use velaria::rows::Objects;
 use velaria::stream::StreamingQueryProgress;
 use velaria::{Error, ErrorCode, Result, json};
-use velaria_workspace::{
-    ArtifactFilter, ArtifactIndex, Home, NewArtifact, Object, Outcome, Redactor, Run, RunStatus, own_session,
-};
+use velaria_workspace::{ArtifactIndex, Home, NewArtifact, Object, Outcome, Redactor, Run, RunStatus, own_session};
 
 use super::wishes::{Wishes, cancelled};
-use super::{Order, RunFailure, batch, grace, stream};
+use super::{Order, RunFailure, batch, grace, stream, unless_damaged};
 use crate::args::{Action, ParsedAction, VectorSearchInput, parse_action};
 use crate::command::Table;
 use crate::command::answer::{Asked, ResultJson};
@@ -199,11 +197,11 @@ fn end(action: &Action, run: &Run, done: &Done<'_>, status: &dyn Fn(&Error) -> R
     }
     let index = ArtifactIndex::open(run.home())?;
     // Before the run has ended: a worker that is killed in between leaves no run behind that succeeded without a result.
-    index.insert_artifacts(&records)?;
+    unless_damaged(index.insert_artifacts(&records))?;
     let details = details(run.record()?, &records);
     let error = done.stopped.as_ref().map(|error| error.message().to_owned());
     let record = run.finalize(&Outcome { error, details, ..Outcome::of(status) })?;
-    index.upsert_run(&record)?;
+    unless_damaged(index.upsert_run(&record))?;
     let document = SuccessJson {
         ok: true,
         run_id: run.id().as_str(),
@@ -218,9 +216,8 @@ fn end(action: &Action, run: &Run, done: &Done<'_>, status: &dyn Fn(&Error) -> R
 
 /// The records of `artifacts`. A run that was resumed has some of them already, which stay the same artifacts.
 fn records(action: &Action, run: &Run, artifacts: &[NewArtifact]) -> Result<Vec<Object>> {
-    let filter = ArtifactFilter { run_id: Some(run.id().to_string()), ..ArtifactFilter::default() };
     let goes_on = action.is_resumable() && !artifacts.is_empty();
-    let known = if goes_on { ArtifactIndex::open(run.home())?.list_artifacts(&filter)? } else { Vec::new() };
+    let known = if goes_on { run.artifacts()? } else { Vec::new() };
     let record = |artifact: &NewArtifact| {
         let mut record = artifact.record(run.home(), run.id())?;
         if let Some(known) = known.iter().find(|known| known.get("uri") == record.get("uri")) {

@@ -614,6 +614,55 @@ const CANARY: &str = "canary-7f3a";
 
 // Proves RC-TRACK-7.
 #[test]
+fn a_run_of_another_machine_is_given_up_by_force() {
+    let place = Place::new();
+    let id = place.run(&["--query", TOTALS]);
+    let edit = |name: &str, key: &str, value: Value| {
+        let path = place.dir(&id).join(name);
+        let mut object: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        object[key] = value;
+        fs::write(path, object.to_string()).unwrap();
+    };
+    edit("run.json", "status", json!("running"));
+    edit("_owner.json", "host", json!("elsewhere"));
+    let cancel = ["run", "cancel", "--grace-ms", "0", "--run-id", &id];
+    let refusal = place.refusal(&cancel);
+    assert_eq!(refusal["code"], "VEL-6203");
+    assert!(text(&refusal["hint"]).contains("run cancel --force"), "{refusal}");
+    let cancelled = place.call(&[&cancel[..], &["--force"]].concat());
+    assert_eq!((&cancelled["status"], cancelled["reason"].is_string()), (&json!("aborted"), true), "{cancelled}");
+    assert_eq!(place.call(&["run", "cleanup", "--keep-last", "0"])["deleted_run_ids"], json!([id]));
+}
+
+#[test]
+fn a_damaged_index_is_no_end_of_runs() {
+    let place = Place::new();
+    let first = place.run(&["--query", TOTALS]);
+    let path = place.home().join("index/artifacts.sqlite");
+    for end in ["-wal", "-shm"] {
+        let _ = fs::remove_file(path.with_file_name(format!("artifacts.sqlite{end}")));
+    }
+    fs::write(&path, "no index ".repeat(1000)).unwrap();
+    let output = place.output(&["run", "start", "--", "csv-sql", "--csv", "s.csv", "--query", TOTALS]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &told["status"]), (Some(0), &json!("succeeded")), "{told}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("index rebuild"), "{output:?}");
+    let failed = place.output(&["run", "start", "--", "csv-sql", "--csv", "s.csv", "--query", "SELECT nothing"]);
+    assert_eq!(serde_json::from_slice::<Value>(&failed.stdout).unwrap()["status"], "failed");
+    for args in [&["run", "list"][..], &["artifacts", "list"], &["run", "cleanup", "--keep-last", "0"]] {
+        let refusal = place.refusal(args);
+        assert_eq!(refusal["code"], "VEL-5008", "{refusal}");
+        assert!(text(&refusal["hint"]).contains("velaria-cli index rebuild"), "{refusal}");
+    }
+    assert!(!place.home().join("index/artifacts.jsonl").exists());
+    assert_eq!(place.call(&["index", "rebuild"])["runs"], 3);
+    let ids: Vec<Value> =
+        place.call(&["run", "list"])["runs"].as_array().unwrap().iter().map(|run| run["run_id"].clone()).collect();
+    assert!(ids.len() == 3 && ids.contains(&json!(first)) && ids.contains(&told["run_id"]), "{ids:?}");
+    assert_eq!(place.call(&["run", "result", "--run-id", &text(&told["run_id"])])["ok"], true);
+}
+
+#[test]
 fn no_command_leads_out_of_the_home() {
     let place = Place::new();
     let id = place.run(&["--query", TOTALS]);

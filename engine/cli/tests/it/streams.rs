@@ -416,3 +416,23 @@ fn what_has_ended_is_not_cancelled_and_what_is_no_stream_not_resumed() {
     assert_eq!(error, "run not found: ../../etc");
     assert_eq!(run.status(), "succeeded");
 }
+
+#[test]
+fn a_run_that_cannot_be_listed_is_not_resumed() {
+    let place = Place::new();
+    place.file("1.csv", 1, 2);
+    let run = place.released(&[]);
+    run.wait_for_numbers(1);
+    run.about(&["cancel"]);
+    let record = fs::read_to_string(run.dir().join("run.json")).unwrap();
+    // Byte 60 and the three after it say the version of the index.
+    let index = place.folder.path().join("home/index/artifacts.sqlite");
+    let bytes = fs::read(&index).unwrap();
+    let mut later = bytes.clone();
+    later[63] = 99;
+    fs::write(&index, later).unwrap();
+    assert_eq!(run.about(&["resume", "--detach"])["code"], "VEL-3001");
+    assert_eq!(fs::read_to_string(run.dir().join("run.json")).unwrap(), record);
+    fs::write(&index, bytes).unwrap();
+    assert_eq!(run.about(&["resume", "--detach"])["status"], "running");
+}

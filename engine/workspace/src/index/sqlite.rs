@@ -382,7 +382,9 @@ fn failed(path: &Path, source: rusqlite::Error) -> Error {
     let error = Error::new(code, format!("cannot use the index {}: {source}", path.display())).with_source(source);
     match code {
         ErrorCode::IndexLocked => error.with_hint("try again when the other process is done"),
-        ErrorCode::MalformedFile => error.with_hint("build the index anew from the directories of the runs"),
+        ErrorCode::MalformedFile => {
+            error.with_hint("velaria-cli index rebuild makes it anew from the directories of the runs")
+        }
         _ => error,
     }
 }

@@ -181,3 +181,41 @@ fn of_many_who_go_on_with_a_run_one_does() {
     });
     assert_eq!(reopened, 1);
 }
+
+/// Makes `run` one of another machine.
+fn move_away(run: &Run) {
+    let path = run.dir().join("_owner.json");
+    let mut owner: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    owner["host"] = "elsewhere".into();
+    std::fs::write(path, owner.to_string()).unwrap();
+}
+
+#[test]
+fn a_run_whose_process_cannot_be_seen_is_aborted_by_force() {
+    let test = TestHome::new();
+    let [away, torn, unknown] = [0; 3].map(|_| test.run());
+    move_away(&away);
+    std::fs::write(torn.dir().join("_owner.json"), "{\"pid\"").unwrap();
+    std::fs::remove_file(unknown.dir().join("_owner.json")).unwrap();
+    for run in [away, torn, unknown] {
+        let error = run.cancel(Duration::ZERO, &mut || Ok(())).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::RunActive);
+        assert!(error.hint().unwrap().contains("run cancel --force"), "{error}");
+        let record = run.cancel_by_force(Duration::ZERO, &mut || Ok(())).unwrap();
+        assert_eq!((&record["status"], record["error"].is_string()), (&"aborted".into(), true));
+        assert_eq!(status(&run), "aborted");
+        assert_eq!(test.index().run(run.id().as_str()).unwrap().unwrap()["status"], "aborted");
+        assert_eq!(run.cancel_by_force(Duration::ZERO, &mut || Ok(())).unwrap_err().code(), ErrorCode::InvalidArgument);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_that_is_there_is_not_given_up_by_force() {
+    let test = TestHome::new();
+    let worker = Worker::new(&test, "program");
+    let error = worker.run.cancel_by_force(Duration::ZERO, &mut || Ok(())).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::RunActive);
+    assert!(!error.hint().unwrap().contains("--force"), "{error}");
+    assert_eq!(status(&worker.run), "running");
+}

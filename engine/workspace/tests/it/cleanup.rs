@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use velaria_contract::ErrorCode;
@@ -143,6 +143,56 @@ fn one_run_is_deleted_when_it_has_ended() {
     assert_eq!(index.delete_run(ended.id().as_str(), Files::Keep).unwrap_err().code(), ErrorCode::RunNotFound);
     assert_eq!(index.delete_run(ended.id().as_str(), Files::Delete).unwrap().deleted_run_dir.unwrap(), ended.dir());
     assert!(!ended.dir().exists() && running.dir().is_dir());
+}
+
+#[test]
+fn a_run_that_goes_on_is_not_deleted_whatever_its_row_says() {
+    let test = TestHome::new();
+    let [on, damaged] = [0; 2].map(|_| ended(&test));
+    on.finalize(&Outcome::of(RunStatus::Failed)).unwrap();
+    let record = on.record().unwrap();
+    on.reopen().unwrap();
+    test.index().upsert_run(&record).unwrap();
+    fs::write(damaged.file(), "{").unwrap();
+    for files in [Files::Keep, Files::Delete] {
+        let report = test.index().cleanup_runs(&Cleanup { files, ..keep_last(0) }).unwrap();
+        assert_eq!((report.deleted_run_ids.len(), report.deleted_run_dirs.len()), (0, 0));
+        test.index().upsert_run(&record).unwrap();
+        let error = test.index().delete_run(on.id().as_str(), files).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::RunActive);
+    }
+    assert!(on.file().is_file() && damaged.file().is_file());
+    assert_eq!(test.index().run(on.id().as_str()).unwrap().unwrap()["status"], "running");
+    assert_eq!(ids(&test).len(), 2);
+    // Nothing is left of the process of this one.
+    fs::remove_file(damaged.dir().join("_owner.json")).unwrap();
+    let report = test.index().cleanup_runs(&Cleanup { files: Files::Delete, ..keep_last(0) }).unwrap();
+    assert_eq!(report.deleted_run_dirs, [damaged.dir()]);
+}
+
+#[test]
+fn the_beginning_of_a_run_that_a_crash_left_is_deleted_after_a_day() {
+    let test = TestHome::new();
+    let run = ended(&test);
+    let dir = |name: &str| {
+        let dir = test.home.runs_dir().join(name);
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("stdout.log"), "").unwrap();
+        dir
+    };
+    let [old, fresh, other] = ["20261121T073807Z_0000000a", "20261121T073807Z_0000000b", "not-a-run"].map(dir);
+    let yesterday = SystemTime::now() - Duration::from_secs(25 * 60 * 60);
+    for dir in [&old, &other] {
+        for path in [&dir.join("stdout.log"), dir] {
+            fs::File::open(path).unwrap().set_modified(yesterday).unwrap();
+        }
+    }
+    let cleanup = |cleanup| test.index().cleanup_runs(&cleanup).unwrap();
+    assert!(cleanup(Cleanup { files: Files::Delete, ..Cleanup::default() }).deleted_run_dirs.is_empty());
+    assert!(cleanup(keep_last(1)).deleted_run_dirs.is_empty());
+    let report = cleanup(Cleanup { files: Files::Delete, ..keep_last(1) });
+    assert_eq!((report.deleted_run_ids.len(), report.deleted_run_dirs), (0, vec![old]));
+    assert!(fresh.is_dir() && other.is_dir() && run.dir().is_dir());
 }
 
 #[test]

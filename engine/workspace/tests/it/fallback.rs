@@ -33,17 +33,32 @@ fn events_are_written_where_sqlite_cannot_be_used_and_go_into_it_later() {
 }
 
 #[test]
-fn a_file_that_is_no_index_is_left_as_it_is() {
+fn a_damaged_index_is_an_error_and_not_a_second_index() {
     let test = TestHome::new();
-    test.home.ensure_dirs().unwrap();
+    let run = test.run();
     let sqlite = test.home.index_dir().join("artifacts.sqlite");
     let text = "not a database, but long enough to be looked at ".repeat(40);
     fs::write(&sqlite, &text).unwrap();
     let index = test.index();
-    assert_eq!(index.backend(), Backend::Jsonl);
-    index.upsert_run(&run_row("run-a", "2026-01-01T00:00:00Z", "failed")).unwrap();
-    assert_eq!(texts(&index.list_runs(&RunFilter::default()).unwrap(), "run_id"), ["run-a"]);
+    assert_eq!((index.backend(), index.fallback_reason()), (Backend::Sqlite, None));
+    let new = artifact(&test.home, run.id().as_str(), &["t"]);
+    for refused in [
+        index.list_runs(&RunFilter::default()).map(drop),
+        index.run(run.id().as_str()).map(drop),
+        index.list_artifacts(&ArtifactFilter::default()).map(drop),
+        index.upsert_run(&run.record().unwrap()),
+        index.insert_artifact(&new),
+    ] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::MalformedFile, "{error}");
+        assert!(error.hint().unwrap().contains("velaria-cli index rebuild"), "{error}");
+    }
+    assert!(!index.fallback_path().exists());
     assert_eq!(fs::read_to_string(&sqlite).unwrap(), text);
+    // Nothing of the run is lost.
+    ArtifactIndex::rebuild(&test.home).unwrap();
+    assert_eq!(texts(&test.index().list_runs(&RunFilter::default()).unwrap(), "run_id"), [run.id().as_str()]);
+    assert_eq!(test.index().list_artifacts(&ArtifactFilter::default()).unwrap().len(), 1);
 }
 
 #[test]

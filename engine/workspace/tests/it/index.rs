@@ -401,3 +401,35 @@ fn damaged_values_do_not_stop_a_list() {
     let row = index.list_artifacts(&ArtifactFilter::default()).unwrap().remove(0);
     assert_eq!((&row["tags_json"], &row["schema_json"]), (&json!([]), &Value::Null));
 }
+
+#[test]
+fn a_row_says_what_the_directory_says() {
+    let test = TestHome::new();
+    let run = test.run();
+    let before = run.record().unwrap();
+    let ended = run.finalize(&velaria_workspace::Outcome::of(velaria_workspace::RunStatus::Failed)).unwrap();
+    test.index().upsert_run(&before).unwrap();
+    assert_eq!(test.index().list_run(&run).unwrap(), ended);
+    assert_eq!(test.index().list_runs(&RunFilter::default()).unwrap()[0]["status"], "failed");
+    fs::remove_dir_all(run.dir()).unwrap();
+    assert_eq!(test.index().list_run(&run).unwrap_err().code(), ErrorCode::RunNotFound);
+}
+
+#[test]
+fn the_last_record_wins_whoever_lists_it() {
+    let test = TestHome::new();
+    let run = test.run();
+    std::thread::scope(|scope| {
+        for name in ["a", "b", "c", "d"] {
+            let (run, home) = (&run, &test.home);
+            scope.spawn(move || {
+                for round in 0..20 {
+                    run.update(&object(json!({"run_name": format!("{name}{round}")}))).unwrap();
+                    ArtifactIndex::open(home).unwrap().list_run(run).unwrap();
+                }
+            });
+        }
+    });
+    let row = test.index().run(run.id().as_str()).unwrap().unwrap();
+    assert_eq!(row["run_name"], run.record().unwrap()["run_name"]);
+}

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::json;
 use velaria_contract::ErrorCode;
-use velaria_workspace::{ArtifactIndex, Home, Outcome, Run, RunFilter, RunStatus};
+use velaria_workspace::{ArtifactIndex, Home, Object, Outcome, Run, RunFilter, RunStatus};
 
 use crate::support::{TestHome, artifact, new_run, object, process, task};
 
@@ -174,4 +174,31 @@ fn places_that_cannot_be_a_home_are_named() {
             assert!(named && error.message().contains(place), "{error:?}");
         }
     }
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_makes_nobody_wait() {
+    let test = TestHome::new();
+    let run = test.run();
+    for name in ["_owner.json", "inputs.json", "_artifacts.jsonl"] {
+        let path = run.dir().join(name);
+        let _ = fs::remove_file(&path);
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    }
+    assert_eq!(run.record().unwrap()["status"], "running");
+    assert_eq!(run.inputs().unwrap_err().code(), ErrorCode::NotAFile);
+    assert_eq!(ArtifactIndex::rebuild(&test.home).unwrap().skipped, [run.id().to_string()]);
+}
+
+#[test]
+fn a_directory_that_somebody_holds_is_not_waited_for_without_end() {
+    let test = TestHome::new();
+    let run = test.run();
+    let holder = fs::File::open(run.dir()).unwrap();
+    holder.lock().unwrap();
+    let error = run.update(&Object::new()).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::IndexLocked, "{error}");
+    assert!(error.hint().is_some());
+    drop(holder);
+    run.update(&Object::new()).unwrap();
 }

@@ -60,6 +60,41 @@ fn a_damaged_run_is_named_and_rows_without_a_directory_stay() {
     assert!(test.index().run("gone").unwrap().is_some());
 }
 
+#[test]
+fn a_bad_line_or_record_is_in_no_other_runs_way() {
+    let test = TestHome::new();
+    let [lines, typed, copied, whole] = [0; 4].map(|_| test.run());
+    let kept = artifact(&test.home, lines.id().as_str(), &["t"]);
+    test.index().insert_artifact(&kept).unwrap();
+    let path = lines.dir().join("_artifacts.jsonl");
+    let mut text = fs::read_to_string(&path).unwrap();
+    let mut bad = kept.clone();
+    bad.insert("row_count".to_owned(), json!(-1));
+    let other = artifact(&test.home, whole.id().as_str(), &[]);
+    for line in
+        [json!({"artifact_id": "x"}), json!(bad), json!(other), json!([1]), json!({"artifact_id": "y", "run_id": 7})]
+    {
+        text.push_str(&format!("{line}\n"));
+    }
+    fs::write(&path, text).unwrap();
+    let rewrite = |run: &Run, key: &str, value: serde_json::Value| {
+        let mut record = run.record().unwrap();
+        record.insert(key.to_owned(), value);
+        fs::write(run.file(), json!(record).to_string()).unwrap();
+    };
+    rewrite(&typed, "action", json!(["csv-sql"]));
+    rewrite(&copied, "run_id", json!(whole.id().as_str()));
+    fs::remove_dir_all(test.home.index_dir()).unwrap();
+    let rebuilt = ArtifactIndex::rebuild(&test.home).unwrap();
+    assert_eq!((rebuilt.runs, rebuilt.artifacts), (2, 1));
+    let mut skipped = [typed.id().to_string(), copied.id().to_string()];
+    let mut told = rebuilt.skipped;
+    skipped.sort();
+    told.sort();
+    assert_eq!(told, skipped);
+    assert_eq!(test.index().list_artifacts(&ArtifactFilter::default()).unwrap(), [kept]);
+}
+
 /// Every row of the index, as its file has them.
 fn rows(test: &TestHome) -> Vec<Vec<rusqlite::types::Value>> {
     let connection = rusqlite::Connection::open(test.index().sqlite_path()).unwrap();

@@ -1,6 +1,7 @@
 //! Runs whose process is gone.
 
 use std::fs;
+use std::time::{Duration, SystemTime};
 
 use velaria_workspace::{Cleanup, Outcome, Run, RunFilter, RunStatus};
 
@@ -57,6 +58,26 @@ fn a_run_that_has_ended_or_has_a_process_stays_as_it_is() {
     let rows = test.index().list_runs(&RunFilter::default()).unwrap();
     assert_eq!(rows.len(), 2);
     assert!(!texts(&rows, "status").contains(&"aborted".to_owned()));
+}
+
+#[test]
+fn a_run_of_nobody_that_was_silent_for_a_day_is_aborted() {
+    let test = TestHome::new();
+    let [fresh, missing, torn, owned] = [0; 4].map(|_| test.run());
+    for run in [&fresh, &missing] {
+        fs::remove_file(run.dir().join("_owner.json")).unwrap();
+    }
+    fs::write(torn.dir().join("_owner.json"), "{\"pid\"").unwrap();
+    let statuses = || [&fresh, &missing, &torn, &owned].map(|run| run.record().unwrap()["status"].clone());
+    assert_eq!(statuses(), ["running"; 4]);
+    let yesterday = SystemTime::now() - Duration::from_secs(25 * 60 * 60);
+    for run in [&missing, &torn, &owned] {
+        for entry in fs::read_dir(run.dir()).unwrap() {
+            fs::File::open(entry.unwrap().path()).unwrap().set_modified(yesterday).unwrap();
+        }
+        fs::File::open(run.dir()).unwrap().set_modified(yesterday).unwrap();
+    }
+    assert_eq!(statuses(), ["running", "aborted", "aborted", "running"]);
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn cancelled(args: &RunCancelArgs, check: Check<'_>) -> Result<CancelledJson> {
     let run = Run::open(&home, &args.run_id)?;
     let action = run.record()?.get("action").cloned().unwrap_or_default();
     let patience = args.grace_ms.map_or_else(|| grace(action.as_str().unwrap_or_default()), Duration::from_millis);
-    let record = run.cancel(patience, check)?;
+    let record = if args.force { run.cancel_by_force(patience, check)? } else { run.cancel(patience, check)? };
     let field = |name: &str| record.get(name).cloned().unwrap_or_default();
     Ok(CancelledJson {
         ok: true,

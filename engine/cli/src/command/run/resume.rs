@@ -5,7 +5,7 @@ use velaria_workspace::{ArtifactIndex, Home, Run};
 
 use crate::args::{Action, ParsedAction, RunResumeArgs, parse_action};
 use crate::failure::Failure;
-use crate::tracked::{Order, args_of, launch};
+use crate::tracked::{Order, args_of, launch, unless_damaged};
 use crate::{Check, Io};
 
 pub(super) fn run(args: &RunResumeArgs, io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), Failure> {
@@ -15,8 +15,11 @@ pub(super) fn run(args: &RunResumeArgs, io: &mut Io<'_>, check: Check<'_>) -> st
     let run_id = run.id().as_str().to_owned();
     let order =
         Order { run_id, timeout_ms: args.timeout_ms, detached: args.detach, ..Order::new(&action, args_of(&run)?)? };
-    let record = run.reopen()?;
-    let mut list = || ArtifactIndex::open(&home)?.upsert_run(&record);
+    let index = ArtifactIndex::open(&home)?;
+    let mut list = || unless_damaged(index.list_run(&run).map(drop));
+    // A run that cannot be listed stays as it is.
+    list()?;
+    run.reopen()?;
     launch(&run, &action, &order, &mut list, io, check)
 }
 
