@@ -64,10 +64,8 @@ impl Run {
     /// those of `check`, which is asked every few milliseconds. The wish stays then.
     pub fn cancel(&self, patience: Duration, check: &mut dyn FnMut() -> Result<()>) -> Result<Object> {
         self.request_cancel()?;
-        if !self.gone_within(patience, check)? && !(self.kill_worker() && self.gone_within(KILL, check)?) {
-            return Err(self.goes_on());
-        }
-        self.listed()
+        let is_gone = self.gone_within(patience, check)? || (self.kill_worker() && self.gone_within(KILL, check)?);
+        if is_gone { self.listed() } else { Err(self.goes_on()) }
     }
 
     /// The same, and where the run goes on because its process cannot be found, it is written down as `aborted`: one of
