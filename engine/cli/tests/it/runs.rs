@@ -131,3 +131,25 @@ fn a_worker_without_an_order_says_so() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: a worker reads its order from standard input"));
 }
+
+#[test]
+fn a_result_does_not_replace_its_input() {
+    let place = Place::new();
+    let input = place.folder.path().join("s.csv");
+    let whole = fs::read_to_string(&input).unwrap();
+    let mut paths = vec!["s.csv".to_owned(), "./s.csv".to_owned(), input.to_string_lossy().into_owned()];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(&input, place.folder.path().join("link.csv")).unwrap();
+        paths.push("link.csv".to_owned());
+    }
+    for path in paths {
+        for action in [["csv-sql", "--csv"], ["file-sql", "--input-path"]] {
+            let start = ["run", "start", "--"];
+            let asked = ["s.csv", "--query", "SELECT 1 AS one", "--output-path", &path];
+            let refused = place.call(&[&start[..], &action, &asked].concat());
+            assert_eq!((&refused["ok"], &refused["code"]), (&false.into(), &"VEL-7001".into()), "{refused}");
+            assert_eq!(fs::read_to_string(&input).unwrap(), whole);
+        }
+    }
+}
