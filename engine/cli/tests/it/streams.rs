@@ -416,3 +416,22 @@ fn what_has_ended_is_not_cancelled_and_what_is_no_stream_not_resumed() {
     assert_eq!(error, "run not found: ../../etc");
     assert_eq!(run.status(), "succeeded");
 }
+
+#[test]
+fn progress_that_cannot_be_written_ends_no_stream() {
+    let place = Place::new();
+    let run = place.released(&[]);
+    place.file("a.csv", 0, 10);
+    run.wait_for_numbers(10);
+    let progress = run.dir().join("progress.jsonl");
+    fs::remove_file(&progress).unwrap();
+    fs::create_dir(&progress).unwrap();
+    place.file("b.csv", 10, 20);
+    run.wait_for_numbers(20);
+    // Somebody has tried to write a line by then.
+    wait_for(|| fs::read_to_string(run.dir().join("stderr.log")).ok().filter(|log| log.contains("progress of run")));
+    place.file("c.csv", 20, 30);
+    run.wait_for_numbers(30);
+    fs::remove_dir(&progress).unwrap();
+    assert_eq!(run.about(&["cancel"])["status"], "cancelled");
+}
