@@ -435,3 +435,18 @@ fn progress_that_cannot_be_written_ends_no_stream() {
     fs::remove_dir(&progress).unwrap();
     assert_eq!(run.about(&["cancel"])["status"], "cancelled");
 }
+
+#[test]
+fn what_cannot_be_is_said_before_a_file_is_waited_for() {
+    let start = ["run", "start", "--timeout-ms", "20000", "--", "stream-sql", "--source-dir", "in", "--query", COPY];
+    for (action, hint) in [
+        (&["--sink-schema", "n INT", "--source-option", "no_such_option=1"][..], "no_such_option"),
+        (&["--sink-schema", "n NOTHING_LIKE_IT"], "NOTHING_LIKE_IT"),
+        (&["--sink-schema", "n INT", "--stream-option", "no_such_option=1"], "no_such_option"),
+    ] {
+        let place = Place::new();
+        let ended = place.call(&[&start[..], action].concat());
+        assert_eq!((&ended["ok"], &ended["status"]), (&false.into(), &"failed".into()), "{ended}");
+        assert!(ended["error"].to_string().to_lowercase().contains(&hint.to_lowercase()), "{ended}");
+    }
+}
