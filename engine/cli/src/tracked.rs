@@ -28,7 +28,7 @@ pub(crate) use self::action::{Order, inputs};
 pub(crate) use self::artifact::{check_previewed, read_preview, read_rows};
 pub(crate) use self::launch::{grace, launch};
 pub(crate) use self::listed::unless_damaged;
-pub(crate) use self::recorded::{args as recorded_args, args_of};
+pub(crate) use self::recorded::{args as recorded_args, args_of, lost, redacted};
 pub(crate) use self::worker::{act, run as run_order};
 
 // For the modules below.

@@ -13,6 +13,7 @@
 mod artifact;
 mod cancel;
 mod cleanup;
+mod end;
 mod exact;
 mod failure;
 mod file;
@@ -38,6 +39,7 @@ pub type Object = serde_json::Map<String, Value>;
 // The public interface.
 pub use artifact::{NewArtifact, file_path, file_uri};
 pub use cleanup::{Cleanup, CleanupReport, Deletion, Files};
+pub use end::{End, times_resumed};
 pub use exact::parse as parse_json;
 pub use home::Home;
 pub use index::{ArtifactFilter, ArtifactIndex, Backend, RunFilter, SQLITE_SCHEMA};

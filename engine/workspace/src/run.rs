@@ -117,6 +117,8 @@ pub struct Run {
     home: Home,
     id: RunId,
     dir: PathBuf,
+    /// How often it was resumed, when the caller is who does it; see [`Run::in_turn`].
+    pub(crate) turn: Option<u64>,
 }
 
 impl Run {
@@ -155,7 +157,7 @@ impl Run {
     /// `VEL-6201` when there is none, or `id` has not the form of an id.
     pub fn open(home: &Home, id: &str) -> Result<Self> {
         let parsed: RunId = id.parse()?;
-        let run = Self { dir: home.run_dir(&parsed), home: home.clone(), id: parsed };
+        let run = Self { dir: home.run_dir(&parsed), home: home.clone(), id: parsed, turn: None };
         // The directory itself, not what a link leads to.
         let there = run.dir.symlink_metadata().is_ok_and(|meta| meta.is_dir());
         if there && run.file().is_file() { Ok(run) } else { Err(run_not_found(id)) }
@@ -235,9 +237,21 @@ impl Run {
     /// # Errors
     /// `VEL-7001` when the id would change or the status is unknown; otherwise as [`Run::record`].
     pub fn update(&self, updates: &Object) -> Result<Object> {
+        self.update_where(|_| true, updates).map(|(record, _)| record)
+    }
+
+    /// The same where `wanted` says so of the record as it stands; whether it did.
+    pub(crate) fn update_where(
+        &self,
+        wanted: impl FnOnce(&Object) -> bool,
+        updates: &Object,
+    ) -> Result<(Object, bool)> {
         self.check(updates)?;
         let _lock = self.lock()?;
         let mut record = self.read()?;
+        if !wanted(&record) {
+            return Ok((record, false));
+        }
         for (key, value) in self.home.redactor().object(updates) {
             if !value.is_null() {
                 record.insert(key, value);
@@ -245,14 +259,20 @@ impl Run {
         }
         self.write("run.json", &record)?;
         file::sync_dir(&self.dir)?;
-        Ok(record)
+        Ok((record, true))
     }
 
-    /// Writes down how the run ended, and returns the whole record.
+    /// Writes down how the run ended, whatever was written before, and returns the whole record. See [`Run::end`] for who is
+    /// not alone with it.
     ///
     /// # Errors
     /// `VEL-7001` for the status `running`; otherwise as [`Run::record`].
     pub fn finalize(&self, outcome: &Outcome) -> Result<Object> {
+        self.update(&self.ending(outcome)?)
+    }
+
+    /// What `outcome` changes in the record.
+    pub(crate) fn ending(&self, outcome: &Outcome) -> Result<Object> {
         if outcome.status == RunStatus::Running {
             return Err(invalid("a run does not end as running"));
         }
@@ -262,7 +282,7 @@ impl Run {
         updates.insert("finished_at".to_owned(), json!(finished_at));
         updates.insert("error".to_owned(), json!(outcome.error));
         updates.insert("details".to_owned(), json!(outcome.details));
-        self.update(&updates)
+        Ok(updates)
     }
 
     /// Writes `inputs.json`, without the secrets in it.
@@ -349,8 +369,13 @@ impl Run {
     /// Makes this process the one of the run, which does nothing else: who cancels the run may end it.
     ///
     /// # Errors
-    /// `VEL-6003` when the file system refuses.
+    /// `VEL-6203` when the run does not wait for it any more; `VEL-6003` when the file system refuses.
     pub fn adopt_as_worker(&self) -> Result<()> {
+        let _lock = self.lock()?;
+        let record = self.read()?;
+        if !(self.is_turn_of(&record) && stale::running(&record)) {
+            return Err(Error::new(ErrorCode::RunActive, format!("run does not wait for this process: {}", self.id)));
+        }
         owner::write(&self.dir, true)
     }
 
@@ -366,7 +391,7 @@ impl Run {
             let id = RunId::new(home.clock())?;
             let dir = home.run_dir(&id);
             match create_new_private_dir(&dir) {
-                Ok(()) => return Ok(Self { home: home.clone(), id, dir }),
+                Ok(()) => return Ok(Self { home: home.clone(), id, dir, turn: Some(0) }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(refused("cannot create the directory", &dir, source)),
             }

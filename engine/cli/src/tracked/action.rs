@@ -26,6 +26,9 @@ pub(crate) struct Order {
     /// Whether it goes on without the command that started it.
     #[serde(default)]
     pub(crate) detached: bool,
+    /// How often the run was resumed: once it is so more often, the order is void.
+    #[serde(default)]
+    pub(crate) times_resumed: u64,
     /// The directory that it works in, where it is another one than that of the command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) working_dir: Option<PathBuf>,
@@ -40,7 +43,14 @@ impl Order {
         let args = texts(args)?;
         // What may be resumed is told as it is recorded, so that it is the same query then.
         let args = if action.is_resumable() { recorded::args(action.name(), &action.arguments()) } else { args };
-        Ok(Self { run_id: String::new(), action: args, timeout_ms: None, detached: false, working_dir: None })
+        Ok(Self {
+            run_id: String::new(),
+            action: args,
+            timeout_ms: None,
+            detached: false,
+            times_resumed: 0,
+            working_dir: None,
+        })
     }
 }
 

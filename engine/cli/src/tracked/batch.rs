@@ -20,7 +20,7 @@ execution_reason=batch query executed through DataflowSession";
 
 /// Runs `csv-sql`.
 pub(super) fn csv_sql<'a>(action: &'a CsvSqlAction, run: &Run, check: Check<'_>) -> Result<Done<'a>> {
-    let path = result_path(&action.result, run)?;
+    let path = result_path(&action.result, &action.input.csv, run)?;
     let frame = csv_sql::frame(&action.input, &action.limits, &mut *check)?;
     let (table, artifact) = query(frame, "csv-sql", path, run, check)?;
     let payload = Payload::Sql { name: &action.input.table, query: &action.input.query, input_type: None, rows: table };
@@ -29,7 +29,7 @@ pub(super) fn csv_sql<'a>(action: &'a CsvSqlAction, run: &Run, check: Check<'_>)
 
 /// Runs `file-sql`.
 pub(super) fn file_sql<'a>(action: &'a FileSqlAction, run: &Run, check: Check<'_>) -> Result<Done<'a>> {
-    let path = result_path(&action.result, run)?;
+    let path = result_path(&action.result, &action.input.input_path, run)?;
     let (frame, input_type) = file_sql::frame(&action.input, &action.limits, &mut *check)?;
     let (table, artifact) = query(frame, "file-sql", path, run, check)?;
     let (name, query) = (&action.input.table, &action.input.query);
@@ -39,7 +39,7 @@ pub(super) fn file_sql<'a>(action: &'a FileSqlAction, run: &Run, check: Check<'_
 
 /// Runs `vector-search`.
 pub(super) fn vector_search<'a>(action: &'a VectorSearchAction, run: &Run, check: Check<'_>) -> Result<Done<'a>> {
-    let path = result_path(&action.result, run)?;
+    let path = result_path(&action.result, &action.input.csv, run)?;
     let found = vector_search::found(&action.input, &action.limits, &mut *check)?;
     write_profile(&found.profile, run)?;
     let result = write_table(&found.table, &path, "vector-search", check)?;
@@ -52,14 +52,26 @@ pub(super) fn vector_search<'a>(action: &'a VectorSearchAction, run: &Run, check
     Ok(Done::whole(Payload::Vector { input: &action.input, found }, vec![result, explain]))
 }
 
-/// Where the result goes. A path that cannot be is refused before anything runs.
-fn result_path(result: &ResultArgs, run: &Run) -> Result<PathBuf> {
+/// Where the result goes. A path that cannot be is refused before anything runs, and so is that of `input`, which would be lost.
+fn result_path(result: &ResultArgs, input: &Path, run: &Run) -> Result<PathBuf> {
     let path = match (&result.output_path, &result.output_name) {
         (Some(path), _) => absolute(path)?,
         (None, Some(name)) => run.artifacts_dir().join(plain_name(name)?),
         (None, None) => run.artifacts_dir().join("result.parquet"),
     };
+    if is_same_file(&path, input) {
+        return Err(Error::new(
+            ErrorCode::InvalidArgument,
+            format!("the result would replace its input: {}", path.display()),
+        )
+        .with_hint("give --output-path another file"));
+    }
     format_of(&path).map(|_| path)
+}
+
+/// Whether both are there and the same file, whatever links lead to it.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// `name`, which names a file in a directory and nothing else.

@@ -79,7 +79,10 @@ pub(crate) fn run_worker(
         }
         thread::sleep(pause(began));
     }
-    let _ = run.kill_worker();
+    // The worker of a run that was resumed meanwhile is another one.
+    if run.is_in_turn().unwrap_or(false) {
+        let _ = run.kill_worker();
+    }
     Ok(end.map_or(Ended::Cancelled, |(_, reason)| reason))
 }
 
@@ -91,8 +94,8 @@ fn pause(began: Instant) -> Duration {
 /// Why the worker shall end now, if there is a reason. Whoever looks at the run sees a wish to cancel it.
 fn reason(run: &Run, is_over: bool, check: Check<'_>) -> Option<(Instant, Ended)> {
     let reason = if let Err(interrupt) = check() {
-        // The worker is ended when it cannot be asked.
-        let _ = run.request_cancel();
+        // The worker is ended when it cannot be asked; that of another turn is asked by nobody.
+        let _ = run.is_in_turn().and_then(|ours| if ours { run.request_cancel() } else { Ok(()) });
         Ended::Interrupted(interrupt)
     } else if run.cancel_requested() {
         Ended::Cancelled

@@ -1,8 +1,9 @@
 //! A run that ended without a result, and how that is said.
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 use velaria::{Error, ErrorCode, ErrorReport, Position, Result, json};
-use velaria_workspace::{ArtifactIndex, Object, Outcome, Run, RunStatus};
+use velaria_workspace::{ArtifactIndex, End, Object, Outcome, Run, RunStatus};
 
 use super::unless_damaged;
 use crate::failure::ErrorBody;
@@ -47,13 +48,34 @@ impl RunFailure {
         Self { artifacts, ..self }
     }
 
-    /// Writes it down in the run and in the index.
-    pub(crate) fn record(&self, run: &Run) -> Result<()> {
+    /// Writes it down in the run, and gives the record of the run then. What others have said of its end stays: the document
+    /// says it too.
+    pub(crate) fn record(&mut self, run: &Run) -> Result<Option<Object>> {
         let error = Some(self.error.message().to_owned());
-        let record = run.finalize(&Outcome { error, ..Outcome::of(self.status) })?;
+        match run.end(&Outcome { error, ..Outcome::of(self.status) })? {
+            End::Written(record) => Ok(Some(record)),
+            End::Kept(record) => {
+                self.yield_to(&record);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Writes down in the index what the record says now.
+    pub(crate) fn list(&self, run: &Run) -> Result<()> {
         let index = ArtifactIndex::open(run.home())?;
-        unless_damaged(index.upsert_run(&record))?;
+        unless_damaged(index.list_run(run).map(drop))?;
         unless_damaged(index.insert_artifacts(&self.artifacts))
+    }
+
+    fn yield_to(&mut self, record: &Object) {
+        let status = record.get("status").and_then(Value::as_str).and_then(RunStatus::parse);
+        self.status = status.unwrap_or(self.status);
+        if self.status == RunStatus::Running {
+            let message = format!("the run was resumed by another command: {}", self.run_id);
+            self.error = Error::new(ErrorCode::RunActive, message).with_hint("run status says how it stands");
+            self.phase = None;
+        }
     }
 
     /// The document, indented.

@@ -1,12 +1,11 @@
 //! A worker is started for a run, and what came of it is printed: for runs that begin, and for those that go on.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, BufRead, BufReader, Seek};
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::Value;
 use velaria::{Error, ErrorCode, Result, json};
 use velaria_workspace::{Run, RunStatus};
 
@@ -26,6 +25,9 @@ const STREAM_GRACE: Duration = Duration::from_secs(10);
 
 /// How much longer the command waits than its worker, which says better how it ended.
 const MARGIN: Duration = Duration::from_millis(300);
+
+/// The line of the document of a worker that has the status, behind `{`, `ok`, `run_id` and `run_dir`.
+const STATUS_LINE: usize = 5;
 
 /// How long `action` may take to end once it was asked to.
 pub(crate) fn grace(action: &str) -> Duration {
@@ -112,8 +114,9 @@ fn released(run: &Run, action: &Action, io: &mut Io<'_>) -> std::result::Result<
 
 /// Writes down and prints how the run ended.
 fn failed(run: &Run, status: RunStatus, error: &Error, io: &mut Io<'_>) -> std::result::Result<(), Failure> {
-    let failure = RunFailure::new(run, status, error);
-    if let Err(refusal) = failure.record(run) {
+    let mut failure = RunFailure::new(run, status, error);
+    let recorded = failure.record(run);
+    if let Err(refusal) = recorded.and_then(|record| record.map_or(Ok(()), |record| failure.list(run, &record))) {
         // The index may be held by somebody else. Which run this was, and why it ended, matters more.
         log::warn!("the end of run {} could not be written down: {refusal}", run.id());
     }
@@ -124,12 +127,25 @@ fn failed(run: &Run, status: RunStatus, error: &Error, io: &mut Io<'_>) -> std::
 /// Prints what the worker left behind.
 fn print_document(run: &Run, action: &Action, io: &mut Io<'_>) -> std::result::Result<(), Failure> {
     let path = run.action_result_path();
-    let mut document = File::open(&path).map_err(|error| {
+    let unreadable = |error: io::Error| {
         Error::new(ErrorCode::Io, format!("cannot read {}", path.display())).with_hint(error.to_string())
-    })?;
+    };
+    let mut document = File::open(&path).map_err(unreadable)?;
+    // Before a word is printed: nothing that goes wrong later may add a second document.
+    let status = status_in(&document).map_err(unreadable)?;
+    document.rewind().map_err(unreadable)?;
     io::copy(&mut document, io.stdout())?;
-    let status = run.record()?.get("status").and_then(Value::as_str).and_then(RunStatus::parse);
     if status.is_some_and(|status| action.is_done(status)) { Ok(()) } else { Err(Failure::Told) }
+}
+
+/// The status in the document of a worker, which is one of its first keys; what follows may be large.
+fn status_in(document: impl io::Read) -> io::Result<Option<RunStatus>> {
+    for line in BufReader::new(document).lines().take(STATUS_LINE) {
+        if let Some(value) = line?.trim_start().strip_prefix("\"status\": ") {
+            return Ok(RunStatus::parse(value.trim_end_matches(',').trim_matches('"')));
+        }
+    }
+    Ok(None)
 }
 
 fn status_of(error: &Error) -> RunStatus {

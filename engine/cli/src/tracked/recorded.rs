@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 use velaria::{Error, ErrorCode, Result};
-use velaria_workspace::{Object, REDACTED, Run, parse_json};
+use velaria_workspace::{Object, REDACTED, Redactor, Run, parse_json};
 
 /// Lists, by their name in the record and the flag that is written for each item.
 const LISTS: [(&str, &str); 2] = [("params", "param"), ("options", "option")];
@@ -39,13 +39,32 @@ pub(crate) fn args_of(run: &Run) -> Result<Vec<OsString>> {
     let (Some(name), Some(arguments)) = (inputs["action"].as_str(), inputs["action_args"].as_object()) else {
         return Err(damaged());
     };
-    if arguments.values().any(hides_a_secret) {
+    if !inputs.as_object().is_none_or(|inputs| lost(inputs).is_empty()) {
         let message = format!("the arguments of run {} have secrets, which are not written down", run.id());
         return Err(
             Error::new(ErrorCode::InvalidArgument, message).with_hint("start it anew with all of its arguments")
         );
     }
     Ok(args(name, arguments).into_iter().map(OsString::from).collect())
+}
+
+/// The names of those of `arguments` of which `redactor` does not let everything be written down, where that cannot be seen in
+/// what is: it may look like that by itself.
+pub(crate) fn redacted(arguments: &Object, redactor: &Redactor) -> Option<Value> {
+    let written = redactor.object(arguments);
+    written.values().any(hides_a_secret).then(|| {
+        let changed = arguments.iter().filter(|(name, value)| written.get(name.as_str()) != Some(value));
+        changed.map(|(name, _)| Value::from(name.as_str())).collect()
+    })
+}
+
+/// The names of the arguments in `inputs` of which not everything was written down.
+pub(crate) fn lost(inputs: &Object) -> Vec<&str> {
+    if let Some(names) = inputs.get("redacted").and_then(Value::as_array) {
+        return names.iter().filter_map(Value::as_str).collect();
+    }
+    let arguments = inputs.get("action_args").and_then(Value::as_object).into_iter().flatten();
+    arguments.filter(|(_, value)| hides_a_secret(value)).map(|(name, _)| name.as_str()).collect()
 }
 
 fn hides_a_secret(value: &Value) -> bool {

@@ -31,18 +31,18 @@ struct Ended {
 /// hand is committed.
 fn follow(query: &StreamingQuery, run: &Run, check: Check<'_>) -> Result<Ended> {
     query.start()?;
-    let mut journal = Journal::new(run, query)?;
+    let mut journal = Journal::new(run, query);
     let mut stopped = None;
     let batches = loop {
         if let Some(batches) = query.wait(0, Some(TICK))? {
             break batches;
         }
-        journal.look(query)?;
+        journal.look(query);
         if let Err(wish) = check() {
             query.stop();
             stopped = Some(wish);
         }
     };
-    journal.end(query)?;
+    journal.end(query);
     Ok(Ended { batches, stopped })
 }

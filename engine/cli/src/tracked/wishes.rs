@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::process;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -58,15 +58,42 @@ pub(super) struct Wishes {
 struct Shared {
     wish: OnceLock<Wish>,
     orphaned: AtomicBool,
-    /// Whether the action is done: its worker ends by itself then.
-    done: AtomicBool,
+    state: State,
+}
+
+/// Who says how the run ends: the action that is done, or the watch whose patience is over. The first has it.
+#[derive(Default)]
+struct State(AtomicU8);
+
+impl State {
+    const OPEN: u8 = 0;
+    const DONE: u8 = 1;
+    const OVER: u8 = 2;
+
+    /// Gives the end to the action; `false` when the watch has it.
+    fn done(&self) -> bool {
+        self.take(Self::DONE)
+    }
+
+    /// Gives the end to the watch; `false` when the action has it.
+    fn over(&self) -> bool {
+        self.take(Self::OVER)
+    }
+
+    fn is_done(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == Self::DONE
+    }
+
+    fn take(&self, by: u8) -> bool {
+        self.0.compare_exchange(Self::OPEN, by, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
 }
 
 impl Wishes {
     /// Looks for wishes on behalf of `run`, which `order` told to do. An action that does not follow one within `grace` ends
     /// with its process.
     pub(super) fn watch(run: &Run, order: &Order, grace: Duration) -> Self {
-        let shared = Shared { wish: OnceLock::new(), orphaned: AtomicBool::new(false), done: AtomicBool::new(false) };
+        let shared = Shared { wish: OnceLock::new(), orphaned: AtomicBool::new(false), state: State::default() };
         let wishes = Self { shared: Arc::new(shared) };
         if !order.detached {
             wishes.watch_parent();
@@ -85,9 +112,14 @@ impl Wishes {
         self.shared.wish.get().copied()
     }
 
-    /// Ends the watch: the action is done, and what it did is written down next.
+    /// Ends the watch: the action is done, and what it did is written down next. It does not return when the watch is about to
+    /// end the process.
     pub(super) fn done(&self) {
-        self.shared.done.store(true, Ordering::SeqCst);
+        if !self.shared.state.done() {
+            loop {
+                thread::park();
+            }
+        }
     }
 
     fn watch_parent(&self) {
@@ -106,16 +138,19 @@ impl Wishes {
         let _ = thread::Builder::new().name("velaria-wishes".to_owned()).spawn(move || {
             let wish = loop {
                 match shared.look(&run, timeout_ms, began) {
-                    _ if shared.done.load(Ordering::SeqCst) => return,
+                    _ if shared.state.is_done() => return,
                     Some(wish) => break wish,
                     None => thread::sleep(TICK),
                 }
             };
             let _ = shared.wish.set(wish);
             thread::sleep(grace);
-            if !shared.done.load(Ordering::SeqCst) {
+            if shared.state.over() {
                 // There is nobody to tell when that cannot be written down: the next look at the run finds it without a process.
-                let _ = RunFailure::new(&run, wish.status(), &wish.error()).record(&run);
+                let mut failure = RunFailure::new(&run, wish.status(), &wish.error());
+                if let Ok(Some(record)) = failure.record(&run) {
+                    let _ = failure.list(&run, &record);
+                }
                 #[expect(clippy::exit, reason = "an action that does not look at its wishes has to end nevertheless")]
                 process::exit(1);
             }
@@ -133,5 +168,19 @@ impl Shared {
         }
         let over = |timeout_ms: &u64| began.elapsed() >= Duration::from_millis(*timeout_ms);
         timeout_ms.filter(over).map(Wish::TimedOut)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_belongs_to_one() {
+        let state = State::default();
+        assert!(!state.is_done() && state.done() && state.is_done());
+        assert!(!state.over(), "the action is done");
+        let state = State::default();
+        assert!(state.over() && !state.done() && !state.is_done());
     }
 }

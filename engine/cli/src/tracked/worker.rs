@@ -4,17 +4,19 @@ use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use velaria::rows::Objects;
 use velaria::stream::StreamingQueryProgress;
 use velaria::{Error, ErrorCode, Result, json};
-use velaria_workspace::{ArtifactIndex, Home, NewArtifact, Object, Outcome, Redactor, Run, RunStatus, own_session};
+use velaria_workspace::{
+    ArtifactIndex, Backend, End, Home, NewArtifact, Object, Outcome, Redactor, Run, RunStatus, own_session,
+};
 
 use super::wishes::{Wishes, cancelled};
-use super::{Order, RunFailure, batch, grace, stream, unless_damaged};
+use super::{Order, RunFailure, batch, grace, stream};
 use crate::args::{Action, ParsedAction, VectorSearchInput, parse_action};
 use crate::command::Table;
 use crate::command::answer::{Asked, ResultJson};
@@ -118,7 +120,7 @@ struct SuccessJson<'a> {
 /// Does the run that standard input orders.
 pub(crate) fn run(io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), Failure> {
     let order = read_order(io)?;
-    let run = Run::open(&home_of(&order.action)?, &order.run_id)?;
+    let run = Run::open(&home_of(&order.action)?, &order.run_id)?.in_turn(order.times_resumed);
     if order.detached {
         own_session();
     }
@@ -186,22 +188,14 @@ fn perform<'a>(action: &'a Action, run: &Run, check: Check<'_>) -> Result<Done<'
     }
 }
 
-/// Writes down what came of the action, and how it ended: `status` says that of one that was stopped. The document is last:
-/// with it the run has ended as it says.
+/// Writes down what came of the action, and how it ended: `status` says that of one that was stopped. The document has its name
+/// last: with it the run has ended as it says. That it can be written is seen before the run has succeeded.
 fn end(action: &Action, run: &Run, done: &Done<'_>, status: &dyn Fn(&Error) -> RunStatus) -> Result<()> {
     let records = records(action, run, &done.artifacts)?;
     let status = done.stopped.as_ref().map_or(RunStatus::Succeeded, status);
     if let Some(error) = done.stopped.as_ref().filter(|_| !action.is_done(status)) {
-        let failure = RunFailure::new(run, status, error).with_artifacts(records);
-        return failure.record(run).and_then(|()| write_document(run, &failure));
+        return tell(run, &mut RunFailure::new(run, status, error).with_artifacts(records));
     }
-    let index = ArtifactIndex::open(run.home())?;
-    // Before the run has ended: a worker that is killed in between leaves no run behind that succeeded without a result.
-    unless_damaged(index.insert_artifacts(&records))?;
-    let details = details(run.record()?, &records);
-    let error = done.stopped.as_ref().map(|error| error.message().to_owned());
-    let record = run.finalize(&Outcome { error, details, ..Outcome::of(status) })?;
-    unless_damaged(index.upsert_run(&record))?;
     let document = SuccessJson {
         ok: true,
         run_id: run.id().as_str(),
@@ -211,13 +205,45 @@ fn end(action: &Action, run: &Run, done: &Done<'_>, status: &dyn Fn(&Error) -> R
         result: &done.payload,
         artifacts: &records,
     };
-    write_document(run, &document)
+    write_part(run, &document)?;
+    // Before the run has ended: a worker that is killed in between leaves no run behind that succeeded without a result.
+    let index = ArtifactIndex::open(run.home());
+    let index = index.unwrap_or_else(|_| ArtifactIndex::with_backend(run.home(), Backend::Sqlite));
+    let listed = index.insert_artifacts(&records);
+    let error = done.stopped.as_ref().map(|error| error.message().to_owned());
+    let outcome = Outcome { error, details: details(run.record()?, &records), ..Outcome::of(status) };
+    let End::Written(_) = run.end(&outcome)? else {
+        return Err(Error::new(ErrorCode::RunActive, format!("the run was ended or resumed meanwhile: {}", run.id())));
+    };
+    publish(run)?;
+    // What the index lacks can be read in the directory of the run; a result that nobody is told is lost.
+    let again = |_| ArtifactIndex::open(run.home())?.insert_artifacts(&records);
+    warn_of_index(run, listed.or_else(again).and_then(|()| index.list_run(run).map(drop)));
+    Ok(())
+}
+
+/// Writes down why there is no result, unless somebody else has said how the run ended.
+fn tell(run: &Run, failure: &mut RunFailure) -> Result<()> {
+    let recorded = failure.record(run);
+    if matches!(recorded, Ok(None)) {
+        return Ok(());
+    }
+    write_part(run, &*failure).and_then(|()| publish(run))?;
+    warn_of_index(run, recorded.and_then(|_| failure.list(run)));
+    Ok(())
+}
+
+fn warn_of_index(run: &Run, listed: Result<()>) {
+    if let Err(error) = listed {
+        log::warn!("the end of run {} could not be written down everywhere: {error}", run.id());
+    }
 }
 
 /// The records of `artifacts`. A run that was resumed has some of them already, which stay the same artifacts.
 fn records(action: &Action, run: &Run, artifacts: &[NewArtifact]) -> Result<Vec<Object>> {
     let goes_on = action.is_resumable() && !artifacts.is_empty();
-    let known = if goes_on { run.artifacts()? } else { Vec::new() };
+    // One that is not found is another artifact at the same place, which is no reason to lose its rows.
+    let known = if goes_on { run.artifacts().unwrap_or_default() } else { Vec::new() };
     let record = |artifact: &NewArtifact| {
         let mut record = artifact.record(run.home(), run.id())?;
         if let Some(known) = known.iter().find(|known| known.get("uri") == record.get("uri")) {
@@ -239,28 +265,44 @@ fn details(mut run: Object, records: &[Object]) -> Option<Object> {
 
 /// Writes down why the action did not work. What cannot be written down is for the log.
 fn fail(run: &Run, status: RunStatus, error: Error) -> Failure {
-    let failure = RunFailure::new(run, status, &error);
-    let written = failure.record(run).and_then(|()| write_document(run, &failure));
-    written.err().unwrap_or_else(|| failure.into_error()).into()
+    let mut failure = RunFailure::new(run, status, &error);
+    let told = tell(run, &mut failure);
+    told.err().unwrap_or_else(|| failure.into_error()).into()
 }
 
-/// Writes `_action_result.json`, which is there when it is whole. It is for the command that waits, and for nobody after it:
-/// the disk may take its time.
-fn write_document(run: &Run, document: &impl Serialize) -> Result<()> {
-    let path = run.action_result_path();
-    let part = path.with_extension("part");
-    let written = private_file(&part).and_then(|file| {
+/// Writes what becomes `_action_result.json` by [`publish`]. It is for the command that waits, and for nobody after it: the disk
+/// may take its time.
+fn write_part(run: &Run, document: &impl Serialize) -> Result<()> {
+    let path = part(run);
+    let written = private_file(&path).and_then(|file| {
         let mut out = BufWriter::new(file);
         serde_json::to_writer_pretty(&mut out, document)?;
         out.write_all(b"\n")?;
-        out.flush()?;
-        fs::rename(&part, &path)
+        out.flush()
     });
-    written.map_err(|error| match error.kind() {
-        // A row that has no text, such as one with a date beyond the calendar.
-        io::ErrorKind::InvalidData => Error::new(ErrorCode::InvalidValue, format!("cannot print a value: {error}")),
-        _ => Error::new(ErrorCode::Io, format!("cannot write file: {}", path.display())).with_hint(error.to_string()),
+    written.map_err(|error| {
+        // Half a document is none.
+        let _ = fs::remove_file(&path);
+        match error.kind() {
+            // A row that has no text, such as one with a date beyond the calendar.
+            io::ErrorKind::InvalidData => Error::new(ErrorCode::InvalidValue, format!("cannot print a value: {error}")),
+            _ => unwritten(run, &error),
+        }
     })
+}
+
+/// Gives the document its name.
+fn publish(run: &Run) -> Result<()> {
+    fs::rename(part(run), run.action_result_path()).map_err(|error| unwritten(run, &error))
+}
+
+fn part(run: &Run) -> PathBuf {
+    run.action_result_path().with_extension("part")
+}
+
+fn unwritten(run: &Run, error: &io::Error) -> Error {
+    Error::new(ErrorCode::Io, format!("cannot write file: {}", run.action_result_path().display()))
+        .with_hint(error.to_string())
 }
 
 fn private_file(path: &Path) -> io::Result<File> {

@@ -277,6 +277,30 @@ fn what_cannot_be_repeated_is_refused_before_there_is_a_run() {
 }
 
 #[test]
+fn what_only_looks_like_a_secret_is_repeated() {
+    let place = Place::new();
+    let id = place.run(&["--query", "SELECT '***' AS stars"]);
+    let inputs: Value = serde_json::from_slice(&fs::read(place.dir(&id).join("inputs.json")).unwrap()).unwrap();
+    assert_eq!(inputs["redacted"], json!([]));
+    let again = place.call(&["run", "rerun", "--run-id", &id]);
+    assert_eq!((&again["ok"], &again["result"]["rows"][0]["stars"]), (&json!(true), &json!("***")), "{again}");
+    // What was written before it was said which ones are missing.
+    fs::write(place.dir(&id).join("inputs.json"), {
+        let mut old = inputs;
+        old.as_object_mut().unwrap().remove("redacted");
+        old.to_string()
+    })
+    .unwrap();
+    let refused = place.refusal(&["run", "rerun", "--run-id", &id]);
+    assert_eq!(refused["error"], "the run cannot be repeated, secrets of it were not kept: query");
+    let secret = ["run", "start", "--", "csv-sql", "--csv", "s.csv", "--query", "SELECT '***hidden-value'"];
+    let started = place.command(&secret).env("DB_PASSWORD", "hidden-value").output().unwrap();
+    let started = document(&started);
+    let inputs = fs::read(place.dir(&text(&started["run_id"])).join("inputs.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&inputs).unwrap()["redacted"], json!(["query"]));
+}
+
+#[test]
 fn two_runs_are_compared_as_the_contract_says() {
     let place = Place::new();
     let left = place.run(&["--query", TOTALS]);

@@ -1,6 +1,7 @@
 //! Tracked runs when the world is not as it should be: commands that are ended, full disks, many at once, homes that cannot be.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -130,4 +131,61 @@ fn a_worker_without_an_order_says_so() {
     let output = place.command(&["__worker"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: a worker reads its order from standard input"));
+}
+
+#[test]
+fn a_document_that_was_begun_stays_the_only_one() {
+    let place = Place::new();
+    let mut command = place
+        .start("SELECT value FROM range(200000) AS t(value)")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = command.stdout.take().unwrap();
+    let mut printed = vec![0];
+    stdout.read_exact(&mut printed).unwrap();
+    // The rest does not fit into the pipe.
+    let run = fs::read_dir(place.home().join("runs")).unwrap().next().unwrap().unwrap().path();
+    fs::remove_dir_all(run).unwrap();
+    stdout.read_to_end(&mut printed).unwrap();
+    let output = Output { stdout: printed, ..command.wait_with_output().unwrap() };
+    assert_eq!((&document(&output)["status"], output.status.code()), (&"succeeded".into(), Some(0)));
+}
+
+#[test]
+fn a_result_that_cannot_be_printed_was_never_a_success() {
+    let place = Place::new();
+    let rows: String = (0..100).map(|number| format!("{number}\n")).collect();
+    fs::write(place.folder.path().join("s.csv"), format!("k\n{rows}")).unwrap();
+    let late = "SELECT to_timestamp_seconds(CASE WHEN k=80 THEN 92233720368547758 ELSE 1 END) AS t FROM input_table";
+    let ended = document(&place.start(late).output().unwrap());
+    assert_eq!((&ended["ok"], &ended["status"]), (&false.into(), &"failed".into()), "{ended}");
+    assert_eq!(place.call(&["artifacts", "list"])["artifacts"].as_array().unwrap().len(), 0);
+    let run = &place.call(&["run", "list"])["runs"][0];
+    assert_eq!((&run["status"], &run["artifact_count"]), (&"failed".into(), &0.into()));
+    let run_dir = PathBuf::from(ended["run_dir"].as_str().unwrap());
+    assert!(!run_dir.join("_action_result.part").exists());
+}
+
+#[test]
+fn a_result_does_not_replace_its_input() {
+    let place = Place::new();
+    let input = place.folder.path().join("s.csv");
+    let whole = fs::read_to_string(&input).unwrap();
+    let mut paths = vec!["s.csv".to_owned(), "./s.csv".to_owned(), input.to_string_lossy().into_owned()];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(&input, place.folder.path().join("link.csv")).unwrap();
+        paths.push("link.csv".to_owned());
+    }
+    for path in paths {
+        for action in [["csv-sql", "--csv"], ["file-sql", "--input-path"]] {
+            let start = ["run", "start", "--"];
+            let asked = ["s.csv", "--query", "SELECT 1 AS one", "--output-path", &path];
+            let refused = place.call(&[&start[..], &action, &asked].concat());
+            assert_eq!((&refused["ok"], &refused["code"]), (&false.into(), &"VEL-7001".into()), "{refused}");
+            assert_eq!(fs::read_to_string(&input).unwrap(), whole);
+        }
+    }
 }

@@ -436,3 +436,99 @@ fn a_run_that_cannot_be_listed_is_not_resumed() {
     fs::write(&index, bytes).unwrap();
     assert_eq!(run.about(&["resume", "--detach"])["status"], "running");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_that_slept_leaves_a_run_alone_that_was_resumed_meanwhile() {
+    let place = Place::new();
+    let (command, run) = place.attended(place.stream(&[], &[]));
+    place.file("a.csv", 0, 10);
+    run.wait_for_numbers(10);
+    signal("-STOP", u64::from(command.id()));
+    assert_eq!(run.about(&["cancel", "--grace-ms", "0"])["ok"], true);
+    assert_eq!(run.about(&["resume", "--detach"])["ok"], true);
+    signal("-CONT", u64::from(command.id()));
+    let output = command.wait_with_output().unwrap();
+    let told = document(&output);
+    assert_eq!((&told["ok"], &told["status"], output.status.code()), (&false.into(), &"running".into(), Some(1)));
+    assert_eq!(told["error"], format!("the run was resumed by another command: {}", run.id));
+    assert_eq!(run.status(), "running");
+    place.file("b.csv", 10, 20);
+    run.wait_for_numbers(20);
+    assert_eq!(run.about(&["cancel"])["status"], "cancelled");
+}
+
+#[test]
+fn progress_that_cannot_be_written_ends_no_stream() {
+    let place = Place::new();
+    let run = place.released(&[]);
+    place.file("a.csv", 0, 10);
+    run.wait_for_numbers(10);
+    let progress = run.dir().join("progress.jsonl");
+    fs::remove_file(&progress).unwrap();
+    fs::create_dir(&progress).unwrap();
+    place.file("b.csv", 10, 20);
+    run.wait_for_numbers(20);
+    // Somebody has tried to write a line by then.
+    wait_for(|| fs::read_to_string(run.dir().join("stderr.log")).ok().filter(|log| log.contains("progress of run")));
+    place.file("c.csv", 20, 30);
+    run.wait_for_numbers(30);
+    fs::remove_dir(&progress).unwrap();
+    assert_eq!(run.about(&["cancel"])["status"], "cancelled");
+}
+
+#[test]
+fn what_cannot_be_is_said_before_a_file_is_waited_for() {
+    let start = ["run", "start", "--timeout-ms", "20000", "--", "stream-sql", "--source-dir", "in", "--query", COPY];
+    for (action, hint) in [
+        (&["--sink-schema", "n INT", "--source-option", "no_such_option=1"][..], "no_such_option"),
+        (&["--sink-schema", "n NOTHING_LIKE_IT"], "NOTHING_LIKE_IT"),
+        (&["--sink-schema", "n INT", "--stream-option", "no_such_option=1"], "no_such_option"),
+    ] {
+        let place = Place::new();
+        let ended = place.call(&[&start[..], action].concat());
+        assert_eq!((&ended["ok"], &ended["status"]), (&false.into(), &"failed".into()), "{ended}");
+        assert!(ended["error"].to_string().to_lowercase().contains(&hint.to_lowercase()), "{ended}");
+    }
+}
+
+/// Puts a file where the directory of the index was: nobody can open it.
+fn take_index_away(place: &Place) {
+    let index = place.folder.path().join("home/index");
+    fs::rename(&index, index.with_extension("away")).unwrap();
+    fs::write(&index, "").unwrap();
+}
+
+#[test]
+fn a_result_is_told_also_where_the_index_cannot_be_written() {
+    let place = Place::new();
+    let (command, run) = place.attended(place.stream(&[], &["--max-batches", "1"]));
+    take_index_away(&place);
+    place.file("a.csv", 0, 3);
+    let output = command.wait_with_output().unwrap();
+    let ended = document(&output);
+    assert_eq!((&ended["ok"], &ended["status"], output.status.code()), (&true.into(), &"succeeded".into(), Some(0)));
+    assert_eq!(ended["artifacts"][0]["row_count"], 3);
+    let index = place.folder.path().join("home/index");
+    fs::remove_file(&index).unwrap();
+    fs::rename(index.with_extension("away"), &index).unwrap();
+    assert_eq!(run.status(), "succeeded");
+    assert_eq!(place.call(&["index", "rebuild"])["ok"], true);
+    assert_eq!(run.about(&["show"])["artifacts"][0]["artifact_id"], ended["artifacts"][0]["artifact_id"]);
+}
+
+#[test]
+fn an_error_is_told_also_where_the_index_cannot_be_written() {
+    let place = Place::new();
+    let once = ["run", "start", "--", "stream-sql-once", "--source-csv-dir", "in", "--sink-schema", "n INT", "--query"];
+    let query = "INSERT INTO output_sink SELECT no_such_column FROM input_stream";
+    let (command, run) = place.attended(place.command(&[&once[..], &[query]].concat()));
+    take_index_away(&place);
+    place.file("a.csv", 0, 3);
+    let output = command.wait_with_output().unwrap();
+    let ended = document(&output);
+    assert_eq!((&ended["ok"], &ended["status"], output.status.code()), (&false.into(), &"failed".into(), Some(1)));
+    assert!(ended["error"].to_string().contains("no_such_column"), "{ended}");
+    let record: Value = serde_json::from_slice(&fs::read(run.dir().join("run.json")).unwrap()).unwrap();
+    assert_eq!((&record["status"], &record["error"]), (&ended["status"], &ended["error"]));
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use velaria_contract::ErrorCode;
-use velaria_workspace::{Outcome, Run, RunStatus};
+use velaria_workspace::{End, Outcome, Run, RunStatus};
 
 use crate::support::{TestHome, new_run, process, task};
 
@@ -218,4 +218,55 @@ fn a_program_that_is_there_is_not_given_up_by_force() {
     assert_eq!(error.code(), ErrorCode::RunActive);
     assert!(!error.hint().unwrap().contains("--force"), "{error}");
     assert_eq!(status(&worker.run), "running");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_run_does_not_go_on_beside_its_old_process() {
+    let test = TestHome::new();
+    let mut worker = Worker::new(&test, "deaf");
+    worker.run.finalize(&Outcome::of(RunStatus::Failed)).unwrap();
+    let error = worker.run.reopen().unwrap_err();
+    assert_eq!(error.code(), ErrorCode::RunActive, "{error}");
+    assert_eq!(status(&worker.run), "failed");
+    worker.child.kill().unwrap();
+    worker.child.wait().unwrap();
+    assert_eq!(worker.run.reopen().unwrap()["status"], "running");
+}
+
+#[test]
+fn who_did_a_run_before_it_went_on_does_not_end_it() {
+    let test = TestHome::new();
+    let before = test.run();
+    before.finalize(&Outcome::of(RunStatus::Cancelled)).unwrap();
+    let record = before.reopen().unwrap();
+    assert!(!before.is_in_turn().unwrap());
+    assert_eq!(before.end(&Outcome::of(RunStatus::Failed)).unwrap(), End::Kept(record.clone()));
+    assert_eq!(before.adopt_as_worker().unwrap_err().code(), ErrorCode::RunActive);
+    assert_eq!(before.record().unwrap(), record);
+    let now = before.in_turn(velaria_workspace::times_resumed(&record));
+    now.adopt_as_worker().unwrap();
+    assert!(
+        matches!(now.end(&Outcome::of(RunStatus::Failed)).unwrap(), End::Written(record) if record["status"] == "failed")
+    );
+}
+
+#[test]
+fn the_first_word_about_the_end_of_a_run_stays() {
+    let test = TestHome::new();
+    for first in [RunStatus::Succeeded, RunStatus::Failed, RunStatus::TimedOut, RunStatus::Cancelled] {
+        for later in RunStatus::ALL.into_iter().filter(|status| ![first, RunStatus::Running].contains(status)) {
+            let run = test.run();
+            assert!(matches!(run.end(&Outcome::of(first)).unwrap(), End::Written(_)));
+            let record = run.record().unwrap();
+            assert_eq!(run.end(&Outcome::of(later)).unwrap(), End::Kept(record.clone()));
+            assert_eq!(run.record().unwrap(), record);
+            assert_eq!(run.adopt_as_worker().unwrap_err().code(), ErrorCode::RunActive);
+        }
+    }
+    // That a process is gone is said by who has looked; who has waited for it knows why.
+    let run = test.run();
+    run.end(&Outcome::of(RunStatus::Aborted)).unwrap();
+    assert!(matches!(run.end(&Outcome::of(RunStatus::TimedOut)).unwrap(), End::Written(_)));
+    assert_eq!(run.end(&Outcome::of(RunStatus::Running)).unwrap_err().code(), ErrorCode::InvalidArgument);
 }

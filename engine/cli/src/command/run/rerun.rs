@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use velaria::{Error, ErrorCode, Result};
-use velaria_workspace::{Home, Object, REDACTED, Run};
+use velaria_workspace::{Home, Object, Run};
 
 use super::start;
 use crate::args::{Action, Again, ParsedAction, RunRerunArgs, RunStartArgs, parse_action, plain_part};
 use crate::failure::Failure;
-use crate::tracked::recorded_args;
+use crate::tracked::{lost, recorded_args};
 use crate::{Check, Io};
 
 pub(super) fn run(args: &RunRerunArgs, io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), Failure> {
@@ -46,26 +46,12 @@ fn recorded(run_id: &str) -> Result<Object> {
 
 /// Whether the inputs are what was asked for: secrets were not written down, so a run with one cannot be repeated.
 fn check_whole(inputs: &Object) -> Result<()> {
-    let arguments = inputs.get("action_args").and_then(Value::as_object);
-    let missing: Vec<&str> = arguments
-        .into_iter()
-        .flatten()
-        .filter(|(_, value)| is_redacted(value))
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let missing = lost(inputs);
     if missing.is_empty() {
         return Ok(());
     }
     let message = format!("the run cannot be repeated, secrets of it were not kept: {}", missing.join(", "));
     Err(Error::new(ErrorCode::InvalidArgument, message).with_hint("start it with run start, and with the secrets"))
-}
-
-fn is_redacted(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains(REDACTED),
-        Value::Array(items) => items.iter().any(is_redacted),
-        _ => false,
-    }
 }
 
 /// The action and its arguments, with the result in the directory of the run that does it.

@@ -1,7 +1,7 @@
 //! `run resume`: a stream that was stopped goes on from its checkpoint, in its own run.
 
 use velaria::{Error, ErrorCode, Result};
-use velaria_workspace::{ArtifactIndex, Home, Run};
+use velaria_workspace::{ArtifactIndex, Home, Run, times_resumed};
 
 use crate::args::{Action, ParsedAction, RunResumeArgs, parse_action};
 use crate::failure::Failure;
@@ -16,10 +16,12 @@ pub(super) fn run(args: &RunResumeArgs, io: &mut Io<'_>, check: Check<'_>) -> st
     let order =
         Order { run_id, timeout_ms: args.timeout_ms, detached: args.detach, ..Order::new(&action, args_of(&run)?)? };
     let index = ArtifactIndex::open(&home)?;
-    let mut list = || unless_damaged(index.list_run(&run).map(drop));
+    let list = |run: &Run| unless_damaged(index.list_run(run).map(drop));
     // A run that cannot be listed stays as it is.
-    list()?;
-    run.reopen()?;
+    list(&run)?;
+    let order = Order { times_resumed: times_resumed(&run.reopen()?), ..order };
+    let run = run.in_turn(order.times_resumed);
+    let mut list = || list(&run);
     launch(&run, &action, &order, &mut list, io, check)
 }
 

@@ -5,7 +5,7 @@ use velaria_workspace::{ArtifactIndex, Home, NewRun, Object, Run};
 
 use crate::args::{Action, ParsedAction, RunStartArgs, parse_action};
 use crate::failure::Failure;
-use crate::tracked::{Order, inputs, launch, unless_damaged};
+use crate::tracked::{Order, inputs, launch, redacted, unless_damaged};
 use crate::{Check, Io};
 
 pub(super) fn run(args: &RunStartArgs, io: &mut Io<'_>, check: Check<'_>) -> std::result::Result<(), Failure> {
@@ -48,6 +48,8 @@ fn rerun_of(run_id: &str) -> Object {
 
 /// Writes the inputs down, and lists the run.
 fn prepare(home: &Home, run: &Run, args: &RunStartArgs, action: &Action) -> Result<()> {
-    run.write_inputs(&inputs(action, args))?;
+    let mut inputs = inputs(action, args);
+    inputs.extend(redacted(&action.arguments(), run.redactor()).map(|names| ("redacted".to_owned(), names)));
+    run.write_inputs(&inputs)?;
     unless_damaged(ArtifactIndex::open(home)?.list_run(run).map(drop))
 }

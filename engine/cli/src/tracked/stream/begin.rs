@@ -1,7 +1,7 @@
 //! A query over the files of a directory, planned.
 
 use std::path::Path;
-use std::{fs, io, thread};
+use std::thread;
 
 use arrow::datatypes::SchemaRef;
 use velaria::{
@@ -49,12 +49,14 @@ pub(super) fn begin(plan: Plan<'_>, run: &Run, check: Check<'_>) -> Result<Strea
         return Err(Error::new(ErrorCode::InvalidArgument, message));
     }
     let session = Session::new(plan.session)?;
+    let (create, made) = (plan.sink.statement(), session.clone());
+    // What cannot be is said before a file is waited for.
+    wait(async move { made.sql(&create).await.map(drop) }, &mut *check)?;
     let source = source(&session, &plan.source, &mut *check)?;
     session.create_stream_view(plan.source.table, &source)?;
-    let (create, text, options) = (plan.sink.statement(), plan.query.to_owned(), plan.options);
+    let (text, options) = (plan.query.to_owned(), plan.options);
     let (query, explain) = wait(
         async move {
-            session.sql(&create).await?;
             let explain = session.explain_stream_sql(&text, &options).await?;
             Ok((session.stream_query(&text, &options, Environment::default()).await?, explain))
         },
@@ -93,7 +95,7 @@ fn source(session: &Session, source: &Source<'_>, check: Check<'_>) -> Result<St
     let dir = source.dir.display().to_string();
     loop {
         match session.read_stream(&dir, Some(source.format), &source.options, source.schema.as_ref()) {
-            Err(_) if has_no_entry(source.dir) => {
+            Err(error) if is_early(&error, source.dir) => {
                 check()?;
                 thread::sleep(TICK);
             }
@@ -102,10 +104,12 @@ fn source(session: &Session, source: &Source<'_>, check: Check<'_>) -> Result<St
     }
 }
 
-fn has_no_entry(folder: &Path) -> bool {
-    match fs::read_dir(folder) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
+/// Whether `error` says no more than that the folder, or its first file, is not there yet.
+fn is_early(error: &Error, folder: &Path) -> bool {
+    match error.code() {
+        ErrorCode::InvalidArgument => error.message().ends_with("there is no file yet"),
+        ErrorCode::FileNotFound | ErrorCode::NotAFile => !folder.exists(),
+        _ => false,
     }
 }
 

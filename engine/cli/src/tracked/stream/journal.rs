@@ -22,6 +22,8 @@ pub(super) struct Journal<'a> {
     began: Instant,
     written: Instant,
     told: Step,
+    /// Whether it was said that lines cannot be written.
+    warned: bool,
 }
 
 /// What makes a progress another one: epoch, micro-batches, status.
@@ -29,33 +31,42 @@ type Step = (u64, u64, String);
 
 impl<'a> Journal<'a> {
     /// Writes the first line.
-    pub(super) fn new(run: &'a Run, query: &StreamingQuery) -> Result<Self> {
+    pub(super) fn new(run: &'a Run, query: &StreamingQuery) -> Self {
         let (progress, now) = (query.progress(), Instant::now());
-        let journal = Self { run, began: now, written: now, told: step(&progress) };
-        journal.write(&progress)?;
-        Ok(journal)
+        let mut journal = Self { run, began: now, written: now, told: step(&progress), warned: false };
+        journal.write(&progress);
+        journal
     }
 
     /// Writes a line when it is time for one and there is something to tell.
-    pub(super) fn look(&mut self, query: &StreamingQuery) -> Result<()> {
+    pub(super) fn look(&mut self, query: &StreamingQuery) {
         if self.written.elapsed() < pause(self.began.elapsed()) {
-            return Ok(());
+            return;
         }
         let progress = query.progress();
         let step = step(&progress);
         if step != self.told {
-            self.write(&progress)?;
+            self.write(&progress);
             (self.told, self.written) = (step, Instant::now());
         }
-        Ok(())
     }
 
     /// Writes the last line.
-    pub(super) fn end(self, query: &StreamingQuery) -> Result<()> {
-        self.write(&query.progress())
+    pub(super) fn end(mut self, query: &StreamingQuery) {
+        self.write(&query.progress());
     }
 
-    fn write(&self, progress: &StreamingQueryProgress) -> Result<()> {
+    /// A line that cannot be written is no reason to end a query: the disk may have room again.
+    fn write(&mut self, progress: &StreamingQueryProgress) {
+        if let Err(error) = self.append(progress) {
+            if !self.warned {
+                log::warn!("the progress of run {} cannot be written down: {error}", self.run.id());
+            }
+            self.warned = true;
+        }
+    }
+
+    fn append(&self, progress: &StreamingQueryProgress) -> Result<()> {
         let line = timed(&progress.snapshot_json()?, self.began.elapsed());
         self.run.append_progress_snapshot(&line).map(drop)
     }

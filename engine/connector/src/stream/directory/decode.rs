@@ -60,12 +60,8 @@ impl Decoder {
             (None, None, None) => return Err(no_format(directory.path)),
         };
         let declared = directory.columns.map(nullable);
-        // The columns of the first file, when they are needed.
-        let first = match (&declared, first) {
-            (Some(_), _) => None,
-            (None, Some(first)) => Some(first),
-            (None, None) => return Err(no_columns(directory.path)),
-        };
+        // The columns of the first file, when they are needed. That there is none is said last: what else is wrong stays so.
+        let first = first.filter(|_| declared.is_none());
         let without_format = || options.clone().without(&["format"]);
         let (kind, found) = match format {
             Format::Csv => {
