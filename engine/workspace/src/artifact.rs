@@ -68,6 +68,23 @@ impl NewArtifact {
     }
 }
 
+/// Makes the file at `path` one of its user alone, as everything in `home` is; a file elsewhere stays as it is.
+///
+/// # Errors
+/// `VEL-6003` when the file system refuses.
+pub fn keep_private(home: &Home, path: &Path) -> Result<()> {
+    if !home.contains(path) || !path.symlink_metadata().is_ok_and(|file| file.is_file()) {
+        return Ok(());
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+            .map_err(|source| crate::failure::refused("cannot change the permissions of", path, source))?;
+    }
+    Ok(())
+}
+
 /// The address of the file at `path`: `file:///` and the path, with what an address cannot hold as `%XX`.
 ///
 /// # Errors

@@ -37,7 +37,7 @@ mod time;
 pub type Object = serde_json::Map<String, Value>;
 
 // The public interface.
-pub use artifact::{NewArtifact, file_path, file_uri};
+pub use artifact::{NewArtifact, file_path, file_uri, keep_private};
 pub use cleanup::{Cleanup, CleanupReport, Deletion, Files};
 pub use end::{End, times_resumed};
 pub use exact::parse as parse_json;

@@ -148,8 +148,8 @@ impl Wishes {
             if shared.state.over() {
                 // There is nobody to tell when that cannot be written down: the next look at the run finds it without a process.
                 let mut failure = RunFailure::new(&run, wish.status(), &wish.error());
-                if let Ok(Some(record)) = failure.record(&run) {
-                    let _ = failure.list(&run, &record);
+                if let Ok(Some(_)) = failure.record(&run) {
+                    let _ = failure.list(&run);
                 }
                 #[expect(clippy::exit, reason = "an action that does not look at its wishes has to end nevertheless")]
                 process::exit(1);

@@ -12,7 +12,8 @@ use velaria::rows::Objects;
 use velaria::stream::StreamingQueryProgress;
 use velaria::{Error, ErrorCode, Result, json};
 use velaria_workspace::{
-    ArtifactIndex, Backend, End, Home, NewArtifact, Object, Outcome, Redactor, Run, RunStatus, own_session,
+    ArtifactIndex, Backend, End, Home, NewArtifact, Object, Outcome, Redactor, Run, RunStatus, file_path, keep_private,
+    own_session,
 };
 
 use super::wishes::{Wishes, cancelled};
@@ -246,6 +247,7 @@ fn records(action: &Action, run: &Run, artifacts: &[NewArtifact]) -> Result<Vec<
     let known = if goes_on { run.artifacts().unwrap_or_default() } else { Vec::new() };
     let record = |artifact: &NewArtifact| {
         let mut record = artifact.record(run.home(), run.id())?;
+        keep_private(run.home(), &file_path(record["uri"].as_str().unwrap_or_default())?)?;
         if let Some(known) = known.iter().find(|known| known.get("uri") == record.get("uri")) {
             record.insert("artifact_id".to_owned(), known["artifact_id"].clone());
         }

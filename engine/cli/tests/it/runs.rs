@@ -189,3 +189,30 @@ fn a_result_does_not_replace_its_input() {
         }
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn what_a_run_leaves_behind_is_for_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("v.csv"), "id,v\n1,\"[1,0]\"\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_velaria-cli"));
+    command.current_dir(folder.path()).env("VELARIA_HOME", folder.path().join("home")).stdin(Stdio::null());
+    command.args(["run", "start", "--", "vector-search", "--csv", "v.csv", "--vector-column", "v"]);
+    let started = command.args(["--query-vector", "1 0"]).output().unwrap();
+    let document: Value = serde_json::from_slice(&started.stdout).unwrap();
+    let mut folders = vec![folder.path().join("home/runs")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o77, 0, "{}", folder.display());
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files += 1;
+                assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o77, 0, "{}", path.display());
+            }
+        }
+    }
+    assert!(files > 8, "{document}");
+}

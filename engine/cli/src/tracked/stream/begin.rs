@@ -95,7 +95,7 @@ fn source(session: &Session, source: &Source<'_>, check: Check<'_>) -> Result<St
     let dir = source.dir.display().to_string();
     loop {
         match session.read_stream(&dir, Some(source.format), &source.options, source.schema.as_ref()) {
-            Err(error) if is_early(&error, source.dir) => {
+            Err(error) if is_early(&error) => {
                 check()?;
                 thread::sleep(TICK);
             }
@@ -104,13 +104,9 @@ fn source(session: &Session, source: &Source<'_>, check: Check<'_>) -> Result<St
     }
 }
 
-/// Whether `error` says no more than that the folder, or its first file, is not there yet.
-fn is_early(error: &Error, folder: &Path) -> bool {
-    match error.code() {
-        ErrorCode::InvalidArgument => error.message().ends_with("there is no file yet"),
-        ErrorCode::FileNotFound | ErrorCode::NotAFile => !folder.exists(),
-        _ => false,
-    }
+/// Whether `error` says no more than that the first file is not there yet. A folder that is not there is a wrong name.
+fn is_early(error: &Error) -> bool {
+    error.code() == ErrorCode::InvalidArgument && error.message().ends_with("there is no file yet")
 }
 
 impl Sink<'_> {
