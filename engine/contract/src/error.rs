@@ -172,7 +172,7 @@ error_codes! {
     ArtifactNotFound = "VEL-6202", FileNotFound;
     /// The run has not ended.
     RunActive = "VEL-6203", Usage;
-    /// Another process holds the index of runs and artifacts.
+    /// Another process holds the index of runs and artifacts, or the directory of a run.
     IndexLocked = "VEL-6204", Io;
 
     /// A service refused a request.

@@ -151,7 +151,7 @@ impl Wishes {
                 if let Ok(Some(_)) = failure.record(&run) {
                     let _ = failure.list(&run);
                 }
-                #[expect(clippy::exit, reason = "an action that does not look at its wishes has to end nevertheless")]
+                // An action that does not look at its wishes has to end nevertheless.
                 process::exit(1);
             }
         });

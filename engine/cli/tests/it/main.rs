@@ -1,6 +1,6 @@
 //! The binary, called as a shell calls it.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failure of the test")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests: a panic is the failure of the test")]
 
 mod broken_output;
 mod described;

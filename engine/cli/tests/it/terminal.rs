@@ -14,6 +14,9 @@ const ENDLESS: &str = "SELECT COUNT(*) AS n FROM range(1000000000000000) AS t(v)
 const PATIENCE: Duration = Duration::from_secs(60);
 const CTRL_C: &str = "\u{3}";
 
+/// Arguments, and variables of the environment.
+type Call<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+
 /// A command without what the environment of the tests says about terminals.
 fn cli(args: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_velaria-cli"));
@@ -103,7 +106,7 @@ fn progress(home: &Path) -> String {
 fn a_terminal_that_wants_no_bar_gets_none() {
     let endless = ["sql", ENDLESS, "--timeout", "1.5"];
     let without = [endless.as_slice(), &["--no-progress"]].concat();
-    let calls: [(&[&str], &[(&str, &str)]); 3] =
+    let calls: [Call<'_>; 3] =
         [(&endless, &[("TERM", "dumb")]), (&endless, &[("VELARIA_PROGRESS", "0")]), (&without, &[])];
     for (args, variables) in calls {
         let (shown, code) = ended(terminal(args, variables));
@@ -134,7 +137,7 @@ fn colours_are_for_terminals_that_want_them() {
 #[test]
 fn a_log_is_written_where_it_is_asked_for() {
     assert!(piped(&["sql", "SELECT 1"], &[]).stderr.is_empty());
-    let calls: [(&[&str], &[(&str, &str)]); 3] = [
+    let calls: [Call<'_>; 3] = [
         (&["-vv", "sql", "SELECT 1"], &[]),
         (&["sql", "SELECT 1", "-v", "-v"], &[]),
         (&["sql", "SELECT 1"], &[("VELARIA_LOG", "off,velaria.query=debug")]),

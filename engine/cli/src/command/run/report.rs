@@ -63,11 +63,10 @@ fn wanted(path: &Path, force: bool) -> Result<PathBuf> {
             Err(Error::new(ErrorCode::NotAFile, format!("is a directory: {}", absolute.display()))
                 .with_hint("name the file of the report"))
         }
-        Ok(meta) if !force && !(meta.is_file() && is_report(&absolute)) => {
-            Err(Error::new(ErrorCode::InvalidArgument, format!("file exists already: {}", absolute.display()))
-                .with_hint("--force replaces it; a report is replaced without"))
-        }
-        Ok(_) | Err(_) => Ok(absolute),
+        Ok(meta) if force || (meta.is_file() && is_report(&absolute)) => Ok(absolute),
+        Ok(_) => Err(Error::new(ErrorCode::InvalidArgument, format!("file exists already: {}", absolute.display()))
+            .with_hint("--force replaces it; a report is replaced without")),
+        Err(_) => Ok(absolute),
     }
 }
 
