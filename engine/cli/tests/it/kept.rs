@@ -5,15 +5,12 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const ENDLESS: &str = "SELECT COUNT(*) AS n FROM range(1000000000000000) AS t(v) WHERE v % 7 = 9";
-/// What has not happened by then does not happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{ENDLESS, document, wait_for};
+
 const TOTALS: &str = "SELECT name, SUM(score) AS total FROM input_table GROUP BY name ORDER BY name";
 
 /// A home, and a folder that commands work in.
@@ -107,24 +104,8 @@ impl Place {
     }
 }
 
-fn document(output: &Output) -> Value {
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
 fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
-}
-
-fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(began.elapsed() < PATIENCE, "it did not happen");
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 fn is_gone(path: &Path) -> bool {

@@ -15,6 +15,7 @@ mod shell;
 #[cfg(target_os = "linux")]
 mod signals;
 mod streams;
+mod support;
 #[cfg(unix)]
 mod terminal;
 mod ui;

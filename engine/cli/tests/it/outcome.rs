@@ -12,7 +12,8 @@ use snapbox::cmd::{Command, OutputAssert};
 use snapbox::str;
 use tempfile::TempDir;
 
-const ENDLESS: &str = "SELECT COUNT(*) AS n FROM range(1000000000000000) AS t(v) WHERE v % 7 = 9";
+use crate::support::ENDLESS;
+
 const GROUP: &str = "SELECT name, SUM(score) AS total FROM input_table GROUP BY name ORDER BY name";
 
 /// A folder with files to ask, and a home.

@@ -4,15 +4,11 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-const ENDLESS: &str = "SELECT COUNT(*) AS n FROM range(1000000000000000) AS t(v) WHERE v % 7 = 9";
-/// What has not happened by then does not happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{ENDLESS, document, wait_for};
 
 /// A home with a file beside it.
 struct Place {
@@ -52,22 +48,6 @@ impl Place {
             let owner: Value = serde_json::from_slice(&fs::read(run.join("_owner.json")).ok()?).ok()?;
             (owner["pid"].as_u64()? != u64::from(parent)).then_some(run)
         })
-    }
-}
-
-fn document(output: &Output) -> Value {
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-pub(super) fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(began.elapsed() < PATIENCE, "it did not happen");
-        thread::sleep(Duration::from_millis(10));
     }
 }
 

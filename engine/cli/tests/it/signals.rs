@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-const ENDLESS: &str = "SELECT COUNT(*) AS n FROM range(1000000000000000) AS t(v) WHERE v % 7 = 9";
-/// What has not happened by then does not happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{ENDLESS, PATIENCE, document};
+
 const TICK: Duration = Duration::from_millis(10);
 const SIGINT: u32 = 2;
 /// What shells add to the number of a signal.
@@ -50,11 +49,6 @@ fn ended(mut child: Child) -> Output {
         thread::sleep(TICK);
     }
     child.wait_with_output().unwrap()
-}
-
-fn document(output: &Output) -> Value {
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 // Proves RC-CLI-10.

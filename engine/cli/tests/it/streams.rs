@@ -3,17 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-const ENDLESS: &str = "SELECT COUNT(*) AS n FROM range(1000000000000000) AS t(v) WHERE v % 7 = 9";
+use crate::support::{ENDLESS, document, wait_for};
+
 const COPY: &str = "INSERT INTO output_sink SELECT n FROM input_stream";
-/// What has not happened by then does not happen.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A home with a directory of files beside it.
 struct Place {
@@ -124,24 +121,8 @@ fn owner(run: &Path) -> Option<u64> {
     owner["pid"].as_u64()
 }
 
-fn document(output: &Output) -> Value {
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
 fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
-}
-
-fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(began.elapsed() < PATIENCE, "it did not happen");
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[cfg(unix)]

@@ -3,15 +3,13 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use expectrl::process::unix::WaitStatus;
 use expectrl::session::OsSession;
 use expectrl::{Eof, Expect, Regex, Session};
 
-const ENDLESS: &str = "SELECT COUNT(*) AS n FROM range(1000000000000000) AS t(v) WHERE v % 7 = 9";
-/// What has not happened by then does not happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{ENDLESS, PATIENCE};
+
 const CTRL_C: &str = "\u{3}";
 
 /// Arguments, and variables of the environment.

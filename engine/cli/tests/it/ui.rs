@@ -5,15 +5,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use velaria_workspace::{ArtifactIndex, Home, NewRun, Object, Outcome, Run, RunStatus, file_uri};
 
-const ENDLESS: &str = "SELECT COUNT(*) AS n FROM range(1000000000000000) AS t(v) WHERE v % 7 = 9";
-/// What has not come by then does not come.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{ENDLESS, PATIENCE, wait_for};
+
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
 /// A home with one run in it, and its pages.
@@ -468,7 +466,7 @@ fn a_run_is_cancelled_only_where_that_was_allowed() {
     let mut pages = Pages::new(&[]);
     let args = ["run", "start", "--", "csv-sql", "--csv", "s.csv", "--query", ENDLESS];
     let mut command = pages.command(&args).stdout(Stdio::piped()).spawn().unwrap();
-    let run = super::runs::wait_for(|| {
+    let run = wait_for(|| {
         let run = fs::read_dir(pages.home().join("runs")).ok()?.next()?.ok()?;
         let owner: Value = serde_json::from_slice(&fs::read(run.path().join("_owner.json")).ok()?).ok()?;
         (owner["pid"].as_u64()? != u64::from(command.id())).then(|| run.file_name().to_string_lossy().into_owned())
