@@ -15,6 +15,7 @@ mod output;
 mod parameters;
 mod phase;
 mod progress;
+mod quoting;
 mod report;
 mod screen;
 mod signals;

@@ -48,15 +48,15 @@ impl RunFailure {
         Self { artifacts, ..self }
     }
 
-    /// Writes it down in the run, and gives the record of the run then. What others have said of its end stays: the document
-    /// says it too.
-    pub(crate) fn record(&mut self, run: &Run) -> Result<Option<Object>> {
+    /// Writes it down in the run, and says whether it was the first to do so. What others have said of its end stays: the
+    /// document says it too.
+    pub(crate) fn record(&mut self, run: &Run) -> Result<bool> {
         let error = Some(self.error.message().to_owned());
         match run.end(&Outcome { error, ..Outcome::of(self.status) })? {
-            End::Written(record) => Ok(Some(record)),
+            End::Written(_) => Ok(true),
             End::Kept(record) => {
                 self.yield_to(&record);
-                Ok(None)
+                Ok(false)
             }
         }
     }

@@ -116,7 +116,7 @@ fn released(run: &Run, action: &Action, io: &mut Io<'_>) -> std::result::Result<
 fn failed(run: &Run, status: RunStatus, error: &Error, io: &mut Io<'_>) -> std::result::Result<(), Failure> {
     let mut failure = RunFailure::new(run, status, error);
     let recorded = failure.record(run);
-    if let Err(refusal) = recorded.and_then(|record| record.map_or(Ok(()), |_| failure.list(run))) {
+    if let Err(refusal) = recorded.and_then(|is_first| if is_first { failure.list(run) } else { Ok(()) }) {
         // The index may be held by somebody else. Which run this was, and why it ended, matters more.
         log::warn!("the end of run {} could not be written down: {refusal}", run.id());
     }

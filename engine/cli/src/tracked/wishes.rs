@@ -148,7 +148,7 @@ impl Wishes {
             if shared.state.over() {
                 // There is nobody to tell when that cannot be written down: the next look at the run finds it without a process.
                 let mut failure = RunFailure::new(&run, wish.status(), &wish.error());
-                if let Ok(Some(_)) = failure.record(&run) {
+                if matches!(failure.record(&run), Ok(true)) {
                     let _ = failure.list(&run);
                 }
                 // An action that does not look at its wishes has to end nevertheless.

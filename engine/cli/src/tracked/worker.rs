@@ -226,7 +226,7 @@ fn end(action: &Action, run: &Run, done: &Done<'_>, status: &dyn Fn(&Error) -> R
 /// Writes down why there is no result, unless somebody else has said how the run ended.
 fn tell(run: &Run, failure: &mut RunFailure) -> Result<()> {
     let recorded = failure.record(run);
-    if matches!(recorded, Ok(None)) {
+    if matches!(recorded, Ok(false)) {
         return Ok(());
     }
     write_part(run, &*failure).and_then(|()| publish(run))?;

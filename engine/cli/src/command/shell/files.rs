@@ -7,6 +7,7 @@ use velaria::{Error, ErrorCode, Result, Session, wait};
 use super::keywords::is_keyword;
 use crate::Check;
 use crate::parameters::options_from_pairs;
+use crate::quoting;
 
 /// A file, the name that it shall have, and the options of its reader.
 #[derive(Debug, PartialEq, Eq)]
@@ -94,7 +95,7 @@ fn is_plain(name: &str) -> bool {
 
 /// `name` as it is written in a statement.
 pub(super) fn quoted(name: &str) -> String {
-    if is_plain(name) && !is_keyword(name) { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    if is_plain(name) && !is_keyword(name) { name.to_owned() } else { quoting::quoted(name, '"') }
 }
 
 #[cfg(test)]

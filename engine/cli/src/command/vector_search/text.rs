@@ -3,6 +3,8 @@
 use arrow::datatypes::{DataType, Schema};
 use velaria::{Error, ErrorCode, Result};
 
+use crate::quoting::quoted;
+
 /// The operators of a condition; `==` is what programs write for `=`.
 const OPERATORS: [&str; 8] = ["=", "==", "!=", "<>", "<", ">", "<=", ">="];
 
@@ -58,11 +60,6 @@ fn literal(data_type: &DataType, value: &str) -> String {
     let is_number = data_type.is_numeric() && word.parse::<f64>().is_ok_and(f64::is_finite);
     let is_boolean = *data_type == DataType::Boolean && ["true", "false"].contains(&word.to_lowercase().as_str());
     if is_number || is_boolean { word.to_owned() } else { quoted(value, '\'') }
-}
-
-fn quoted(text: &str, quote: char) -> String {
-    let doubled: String = [quote, quote].iter().collect();
-    format!("{quote}{}{quote}", text.replace(quote, &doubled))
 }
 
 fn invalid(message: String) -> Error {

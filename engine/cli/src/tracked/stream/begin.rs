@@ -12,6 +12,7 @@ use velaria_workspace::Run;
 
 use super::TICK;
 use crate::Check;
+use crate::quoting::quoted;
 use crate::tracked::batch::sections;
 
 /// What a query runs between, and how.
@@ -123,11 +124,6 @@ impl Sink<'_> {
             quoted(&self.path.to_string_lossy(), '\''),
         )
     }
-}
-
-fn quoted(text: &str, quote: char) -> String {
-    let doubled: String = [quote, quote].iter().collect();
-    format!("{quote}{}{quote}", text.replace(quote, &doubled))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use velaria_workspace::{Home, Object};
 
+use crate::quoting::quoted;
 use crate::ui::cell::field;
 use crate::ui::file::{RowFile, name_of, rows_of};
 
@@ -25,7 +26,7 @@ impl Named {
     /// The name to show, as it stands in a query.
     pub(super) fn quoted(&self) -> String {
         let name = self.names.first().map(String::as_str).unwrap_or_default();
-        if is_word(name) { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+        if is_word(name) { name.to_owned() } else { quoted(name, '"') }
     }
 }
 
